@@ -1,18 +1,27 @@
-//! Provider adapters: how requests to one provider must look, and what its responses and errors mean. Pure
-//! functions.
+//! Provider adapters: how requests to one provider must look, and what its answers and errors mean. Pure functions.
 //!
-//! A provider's file (`moonshot`, `kimi_code`, `openrouter`, `generic`) lists its rules and their order. The
-//! rules are in [`rewrite`], one file each. The meaning of error responses is in [`classify`].
+//! A provider's file (`moonshot`, `kimi_code`, `openrouter`, `generic`) lists its rules and their order. `rule` has one
+//! function per rule, [`rules`] explains each. [`rewrite`], [`classify`] and [`quota`] choose the provider's file.
 
-pub mod answer;
-pub mod classify;
-mod generic;
-mod kimi_code;
-mod moonshot;
-mod openrouter;
-pub mod quota;
-pub mod rewrite;
+pub mod rules;
 pub mod token_counter;
 pub mod unsupported_content;
+mod wait_time;
+
+mod error_details;
+mod error_rule;
+mod rule;
+
+mod generic;
+mod moonshot;
+
+mod kimi_code;
+mod openrouter;
+
+pub mod classify;
+pub mod quota;
+pub mod rewrite;
+
+pub mod answer;
 
 pub use kimi_code::{KIMI_CODE_MAX_MESSAGE_BYTES, count_message_bytes};

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::iter::Sum;
 
-/// Digits behind the point.
+use serde::{Serialize, Serializer};
+
+/// Decimal digits.
 const DECIMAL_PLACES: u32 = 12;
 /// Picos of one unit.
 const PICOS_PER_UNIT: u64 = 10_u64.pow(DECIMAL_PLACES);
@@ -90,6 +92,13 @@ impl Sum for Amount {
 }
 
 /// All significant digits: `0.001434`, `12`.
+/// Exact, as text.
+impl Serialize for Amount {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (units, rest) = (self.0 / PICOS_PER_UNIT, self.0 % PICOS_PER_UNIT);
@@ -106,7 +115,7 @@ mod tests {
     use super::Amount;
 
     #[test]
-    fn a_number_is_read_digit_by_digit() {
+    fn decimal_numbers_are_parsed_exactly() {
         let picos = |literal: &str| Amount::parse(literal).map(Amount::as_picos);
         assert_eq!(picos("0.1"), Some(100_000_000_000));
         assert_eq!(picos("1.4e-05"), Some(14_000_000));
@@ -133,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_stop_at_the_largest() {
+    fn sums_saturate() {
         let most = Amount::from_picos(u64::MAX);
         assert_eq!([most, Amount::from_picos(1)].into_iter().sum::<Amount>(), most);
         assert_eq!(Amount::from_tokens(u64::MAX, 2), most);

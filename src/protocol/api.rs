@@ -1,6 +1,6 @@
-//! The three API formats of providers and clients.
+//! The three APIs of providers and clients.
 
-/// A protocol.
+/// An API.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Api {
     /// OpenAI Chat Completions; `openai-completions` in the configuration.
@@ -13,13 +13,13 @@ pub enum Api {
 }
 
 impl Api {
-    /// All API formats, the default one first.
+    /// All APIs, the default one first.
     pub const ALL: [Self; 3] = [Self::ChatCompletions, Self::Responses, Self::Messages];
 
-    /// The API format named by a value of `api`.
+    /// The API with this name in the configuration.
     #[must_use]
-    pub fn from_name(api: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|face| face.as_str() == api)
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|api| api.as_str() == name)
     }
 
     /// The value of `api` in the configuration.

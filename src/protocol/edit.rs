@@ -123,7 +123,6 @@ pub struct ObjectPatch<'a> {
     added: Vec<(String, Bytes)>,
 }
 
-/// The edit of one member.
 #[derive(Debug)]
 struct MemberEdit<'a> {
     member: &'a Member,

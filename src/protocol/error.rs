@@ -1,12 +1,10 @@
-//! The error bodies of each API format, as its SDKs parse them.
+//! The error bodies of each API, as its SDKs parse them.
 //!
 //! Chat Completions and Responses: both OpenAI SDKs read `error.message`, `type`, `param` and `code` from the
 //! body of an error status. In a chat stream they raise on any data frame whose JSON has `error`, as long as it
 //! has no `event:` line (openai-python `_streaming.py` and openai-node `core/streaming.ts`, 2026). Messages:
 //! `{"type":"error","error":{"type","message"}}`, in a stream as `event: error` (anthropic-python
 //! `_streaming.py`, 2026).
-
-mod names;
 
 use bytes::Bytes;
 
@@ -25,7 +23,7 @@ pub struct ErrorBody<'a> {
     /// For people.
     pub message: &'a str,
     /// The kind of error: a `type` of Chat Completions (`invalid_request_error`) or an attempt reason
-    /// (`rate_limit`). Each API format maps it to its own term.
+    /// (`rate_limit`). Each API maps it to its own term.
     pub kind: &'a str,
     /// `code`, where there is one; SDKs show it, programs branch on it.
     pub code: Option<&'a str>,
@@ -53,15 +51,15 @@ pub struct AttemptSummary<'a> {
 impl ErrorBody<'_> {
     /// The body of an error status; `attempts` is a member of `error`.
     #[must_use]
-    pub fn render_body(&self, face: Api) -> Bytes {
+    pub fn render_body(&self, api: Api) -> Bytes {
         let mut out = Vec::with_capacity(256);
-        self.write_body(face, &mut out);
+        self.write_body(api, &mut out);
         out.into()
     }
 
     /// The end of a failed chat stream: the error as an event, then `[DONE]`, at which clients without support
-    /// for error events stop waiting. [`super::translate::encoder::Encoder::fail`] ends the streams of every
-    /// API format.
+    /// for error events stop waiting. [`super::translate::Encoder::fail`] ends the streams of every
+    /// API.
     #[must_use]
     pub fn render_chat_stream_end(&self) -> Bytes {
         let mut out = Vec::with_capacity(256);
@@ -72,12 +70,12 @@ impl ErrorBody<'_> {
 
     /// The error as one event, valid anywhere in a stream. In a Responses stream it has the sequence number 0,
     /// so it is only for a stream that has not started.
-    pub fn write_event(&self, face: Api, out: &mut Vec<u8>) {
-        if face != Api::ChatCompletions {
+    pub fn write_event(&self, api: Api, out: &mut Vec<u8>) {
+        if api != Api::ChatCompletions {
             out.extend_from_slice(b"event: error\n");
         }
         out.extend_from_slice(b"data: ");
-        if face == Api::Responses {
+        if api == Api::Responses {
             // Flat: `ResponseErrorEvent` of the OpenAI SDKs.
             out.extend_from_slice(b"{\"type\":\"error\",\"sequence_number\":0,");
             self.write_message_and_name("code", self.responses_error_code(), out);
@@ -86,7 +84,7 @@ impl ErrorBody<'_> {
             self.write_attempts(out);
             out.push(b'}');
         } else {
-            self.write_body(face, out);
+            self.write_body(api, out);
         }
         out.extend_from_slice(b"\n\n");
     }
@@ -99,8 +97,8 @@ impl ErrorBody<'_> {
         out.push(b'}');
     }
 
-    fn write_body(&self, face: Api, out: &mut Vec<u8>) {
-        if face == Api::Messages {
+    fn write_body(&self, api: Api, out: &mut Vec<u8>) {
+        if api == Api::Messages {
             out.extend_from_slice(b"{\"type\":\"error\",\"error\":{");
             let message = format!("{PROMPT_TOO_LONG}: {}", self.message);
             let message = if self.needs_too_long_prefix() { &message } else { self.message };
@@ -115,7 +113,7 @@ impl ErrorBody<'_> {
         write_optional(out, self.code);
         self.write_attempts(out);
         out.push(b'}');
-        if let (Api::Messages, Some(id)) = (face, self.request_id) {
+        if let (Api::Messages, Some(id)) = (api, self.request_id) {
             out.extend_from_slice(b",\"request_id\":");
             write_string(out, id);
         }
@@ -174,89 +172,73 @@ fn write_optional(out: &mut Vec<u8>, text: Option<&str>) {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
+// Error names: a kind is an attempt reason, a `type` of OpenAI, Moonshot or Kimi Code, or one of Anthropic.
 
-    use super::{Api, AttemptSummary, ErrorBody};
-
-    #[test]
-    fn body_matches_what_the_sdks_parse() {
-        let attempts = [
-            AttemptSummary {
-                model: "kimi/kimi-for-coding",
-                result: "rate_limit",
-                message: "wait \"a\" while\u{1}",
-            },
-            AttemptSummary { model: "openrouter/auto", result: "no_key", message: "" },
-        ];
-        let error = ErrorBody {
-            message: "nobody\nanswered",
-            kind: "rate_limit",
-            code: Some("rate_limit"),
-            attempts: &attempts,
-            ..ErrorBody::default()
-        };
-        let value: Value = serde_json::from_slice(&error.render_body(Api::ChatCompletions)).unwrap();
-        let expected = json!({"error": {
-            "message": "nobody\nanswered", "type": "rate_limit", "param": null, "code": "rate_limit",
-            "attempts": [
-                {"model": "kimi/kimi-for-coding", "result": "rate_limit", "message": "wait \"a\" while\u{1}"},
-                {"model": "openrouter/auto", "result": "no_key"},
-            ],
-        }});
-        assert_eq!(value, expected);
+impl ErrorBody<'_> {
+    /// `error.type` of the Messages API (Anthropic's API reference, "Errors", 2026-11).
+    fn messages_error_type(&self) -> &'static str {
+        self.codes().find_map(find_messages_error_type).unwrap_or("api_error")
     }
 
-    #[test]
-    fn a_stream_ends_with_the_error_and_done() {
-        let error = ErrorBody { message: "cut", kind: "truncated", ..ErrorBody::default() };
-        let expected =
-            "data: {\"error\":{\"message\":\"cut\",\"type\":\"truncated\",\"param\":null,\"code\":null}}\n\n";
-        let mut event = Vec::new();
-        error.write_event(Api::ChatCompletions, &mut event);
-        assert_eq!(event, expected.as_bytes());
-        assert_eq!(error.render_chat_stream_end(), format!("{expected}data: [DONE]\n\n"));
+    /// `error.code` of a failed response. The SDKs name `server_error`, `rate_limit_exceeded` and
+    /// `invalid_prompt`. Codex aborts the turn on `context_length_exceeded`, `insufficient_quota`,
+    /// `usage_not_included`, `cyber_policy`, `invalid_prompt`, `server_is_overloaded` and `slow_down`. It
+    /// retries on all others, on a stream without a final event and on `response.incomplete`. In the message of
+    /// `rate_limit_exceeded` it searches for "try again in 3 s" (openai/codex,
+    /// `codex-rs/codex-api/src/sse/responses.rs`, 2026). So an error that another target may serve on retry is
+    /// a `server_error`.
+    fn responses_error_code(&self) -> &'static str {
+        let code = self.codes().find_map(find_responses_error_code).unwrap_or("server_error");
+        match code {
+            "insufficient_quota" | "server_is_overloaded" if self.is_retryable => "server_error",
+            _ => code,
+        }
     }
 
-    #[test]
-    fn too_long_prompt_uses_the_phrase_that_clients_recognise() {
-        let long = |message| ErrorBody { message, code: Some("context_overflow"), ..ErrorBody::default() };
-        let said = |error: ErrorBody<'_>, face| {
-            let mut event = Vec::new();
-            error.write_event(face, &mut event);
-            let event = String::from_utf8(event).unwrap();
-            let body = String::from_utf8(error.render_body(face).to_vec()).unwrap();
-            [event, body].map(|text| text.matches("prompt is too long").count())
-        };
-        assert_eq!(said(long("kimi: 9 of 8 tokens"), Api::Messages), [1, 1]);
-        assert_eq!(said(long("kimi: prompt is too long: 9"), Api::Messages), [1, 1]);
-        assert_eq!(said(long("kimi: 9 of 8 tokens"), Api::ChatCompletions), [0, 0]);
-        assert_eq!(said(ErrorBody { code: None, ..long("kimi") }, Api::Messages), [0, 0]);
-    }
-
-    #[test]
-    fn messages_and_responses_use_their_own_envelopes() {
-        let error = ErrorBody {
-            message: "full",
-            kind: "overloaded",
-            code: Some("overloaded"),
-            request_id: Some("1"),
-            ..ErrorBody::default()
-        };
-        let value: Value = serde_json::from_slice(&error.render_body(Api::Messages)).unwrap();
-        let expected = json!({"type": "error", "error": {
-            "message": "full", "type": "overloaded_error", "param": null, "code": "overloaded",
-        }, "request_id": "1"});
-        assert_eq!(value, expected);
-        assert_eq!(error.render_body(Api::Responses), error.render_body(Api::ChatCompletions));
-        let mut event = Vec::new();
-        error.write_event(Api::Responses, &mut event);
-        let data = event.strip_prefix(b"event: error\ndata: ").unwrap();
-        let value: Value = serde_json::from_slice(data).unwrap();
-        let expected = json!({
-            "type": "error", "sequence_number": 0, "message": "full", "code": "server_is_overloaded", "param": null,
-        });
-        assert_eq!(value, expected);
+    /// The code is the more precise of the two.
+    fn codes(&self) -> impl Iterator<Item = &str> {
+        self.code.into_iter().chain([self.kind])
     }
 }
+
+fn find_messages_error_type(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "body_too_large" | "request_too_large" => "request_too_large",
+        "auth"
+        | "invalid_api_key"
+        | "authentication_error"
+        | "invalid_authentication_error"
+        | "incorrect_api_key_error" => "authentication_error",
+        "forbidden_client" | "permission_error" | "permission_denied_error" | "access_terminated_error" => {
+            "permission_error"
+        }
+        "model_not_found" | "no_route" | "not_found_error" | "resource_not_found_error" => "not_found_error",
+        "rate_limit" | "quota" | "rate_limit_error" | "rate_limit_reached_error" => "rate_limit_error",
+        "billing" | "billing_error" | "insufficient_quota" | "exceeded_current_quota_error" => {
+            "billing_error"
+        }
+        "overloaded" | "overloaded_error" | "engine_overloaded_error" => "overloaded_error",
+        "timeout" | "timeout_error" => "timeout_error",
+        "bad_request" | "context_overflow" | "content_filter" | "invalid_request_error" => {
+            "invalid_request_error"
+        }
+        "network" | "truncated" | "server" | "server_error" | "api_error" => "api_error",
+        _ => return None,
+    })
+}
+
+fn find_responses_error_code(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "context_overflow" => "context_length_exceeded",
+        "rate_limit" | "rate_limit_error" | "rate_limit_reached_error" => "rate_limit_exceeded",
+        "quota" | "billing" | "billing_error" | "insufficient_quota" | "exceeded_current_quota_error" => {
+            "insufficient_quota"
+        }
+        "overloaded" | "overloaded_error" | "engine_overloaded_error" => "server_is_overloaded",
+        "bad_request" | "content_filter" | "model_not_found" | "invalid_request_error" => "invalid_prompt",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

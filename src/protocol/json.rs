@@ -1,16 +1,10 @@
 //! Spans of JSON text, found in one pass without a tree.
 //!
 //! The scanner checks brackets, strings and separators, not all of the JSON grammar. Unchecked text passes
-//! unchanged. Strings are skipped a block at a time, so a megabyte of base64 costs microseconds.
-
-mod key_filter;
-mod strict;
-mod string_scan;
+//! unchanged.
 
 use std::borrow::Cow;
 use std::ops::Range;
-
-pub use key_filter::{KeyFilter, has_escape};
 
 /// A range of bytes in the text.
 pub type Span = Range<usize>;
@@ -61,15 +55,18 @@ pub fn skip_whitespace(text: &[u8], mut at: usize) -> usize {
 ///
 /// # Errors
 /// When there is no string, or it is unterminated.
-#[inline]
 pub fn skip_string(text: &[u8], at: usize) -> Result<usize, MalformedJson> {
     if text.get(at) != Some(&b'"') {
         return malformed(at, "a string");
     }
-    match string_scan::find_closing_quote(text, at + 1) {
-        Some(quote) => Ok(quote + 1),
-        None => malformed(text.len(), "the end of a string"),
+    let mut end = at + 1;
+    while let Some(mark) = memchr::memchr2(b'"', b'\\', text.get(end..).unwrap_or_default()) {
+        if text.get(end + mark) == Some(&b'"') {
+            return Ok(end + mark + 1);
+        }
+        end += mark + 2;
     }
+    malformed(text.len(), "the end of a string")
 }
 
 /// The offset after the value that starts at `at` (no white space before it).
@@ -134,81 +131,9 @@ pub fn is_valid(text: &[u8]) -> bool {
     serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok()
 }
 
-/// How closely a scan looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ScanMode {
-    /// Checks only the structure.
-    Lenient,
-    /// Checks all skipped text as JSON, like [`is_valid`].
-    Strict,
-}
-
-impl ScanMode {
-    /// [`skip_value`].
-    ///
-    /// # Errors
-    /// Those of `skip_value`; in a strict scan also an invalid value.
-    pub fn skip_value(self, text: &[u8], at: usize) -> Result<usize, MalformedJson> {
-        match self {
-            Self::Lenient => skip_value(text, at),
-            Self::Strict => strict::skip_valid_value(text, at),
-        }
-    }
-
-    /// [`walk_object`].
-    ///
-    /// # Errors
-    /// Those of `walk_object`; in a strict scan also an invalid key.
-    pub fn walk_object(
-        self,
-        text: &[u8],
-        at: usize,
-        mut visit: impl FnMut(Span, usize) -> Result<usize, MalformedJson>,
-    ) -> Result<usize, MalformedJson> {
-        if text.get(at) != Some(&b'{') {
-            return malformed(at, "an object");
-        }
-        let mut at = skip_whitespace(text, at + 1);
-        if text.get(at) == Some(&b'}') {
-            return Ok(at + 1);
-        }
-        loop {
-            let key_end = self.skip_string(text, at)?;
-            let key = at..key_end;
-            at = skip_whitespace(text, key_end);
-            if text.get(at) != Some(&b':') {
-                return malformed(at, "a colon");
-            }
-            at = skip_whitespace(text, visit(key, skip_whitespace(text, at + 1))?);
-            match text.get(at) {
-                Some(b',') => at = skip_whitespace(text, at + 1),
-                Some(b'}') => return Ok(at + 1),
-                _ => return malformed(at, "a comma or the end of the object"),
-            }
-        }
-    }
-
-    #[inline]
-    fn skip_string(self, text: &[u8], at: usize) -> Result<usize, MalformedJson> {
-        match self {
-            Self::Lenient => skip_string(text, at),
-            Self::Strict => strict::skip_valid_string(text, at),
-        }
-    }
-
-    /// [`parse_members`].
-    ///
-    /// # Errors
-    /// Those of `parse_members`; in a strict scan also an invalid key or value.
-    pub fn parse_members(self, text: &[u8], at: usize) -> Result<(Vec<Member>, usize), MalformedJson> {
-        let mut found = Vec::new();
-        let end = self.walk_object(text, at, |key, value| {
-            let end = self.skip_value(text, value)?;
-            found.push(Member { key, value: value..end });
-            Ok(end)
-        })?;
-        Ok((found, end))
-    }
+/// Fails where [`is_valid`] is false.
+pub(super) fn require_valid(text: &[u8]) -> Result<(), MalformedJson> {
+    if is_valid(text) { Ok(()) } else { malformed(0, "valid JSON") }
 }
 
 /// Calls `visit` with each member of the object that starts at `at`; returns the offset after its closing brace.
@@ -219,9 +144,29 @@ impl ScanMode {
 pub fn walk_object(
     text: &[u8],
     at: usize,
-    visit: impl FnMut(Span, usize) -> Result<usize, MalformedJson>,
+    mut visit: impl FnMut(Span, usize) -> Result<usize, MalformedJson>,
 ) -> Result<usize, MalformedJson> {
-    ScanMode::Lenient.walk_object(text, at, visit)
+    if text.get(at) != Some(&b'{') {
+        return malformed(at, "an object");
+    }
+    let mut at = skip_whitespace(text, at + 1);
+    if text.get(at) == Some(&b'}') {
+        return Ok(at + 1);
+    }
+    loop {
+        let key_end = skip_string(text, at)?;
+        let key = at..key_end;
+        at = skip_whitespace(text, key_end);
+        if text.get(at) != Some(&b':') {
+            return malformed(at, "a colon");
+        }
+        at = skip_whitespace(text, visit(key, skip_whitespace(text, at + 1))?);
+        match text.get(at) {
+            Some(b',') => at = skip_whitespace(text, at + 1),
+            Some(b'}') => return Ok(at + 1),
+            _ => return malformed(at, "a comma or the end of the object"),
+        }
+    }
 }
 
 /// Calls `visit` with the start of each element of the array at `at`; as [`walk_object`].
@@ -255,7 +200,13 @@ pub fn walk_array(
 /// # Errors
 /// When there is no object at `at`.
 pub fn parse_members(text: &[u8], at: usize) -> Result<(Vec<Member>, usize), MalformedJson> {
-    ScanMode::Lenient.parse_members(text, at)
+    let mut found = Vec::new();
+    let end = walk_object(text, at, |key, value| {
+        let end = skip_value(text, value)?;
+        found.push(Member { key, value: value..end });
+        Ok(end)
+    })?;
+    Ok((found, end))
 }
 
 /// The spans of the elements of the array at `at`, and the offset after it.
@@ -344,27 +295,17 @@ pub fn ends_with_high_surrogate(inner: &[u8]) -> bool {
 #[must_use]
 pub fn literal_equals(literal: &[u8], expected: &str) -> bool {
     let [b'"', inner @ .., b'"'] = literal else { return false };
-    // The text up to the first escape is literal, and most comparisons end at the first byte.
-    for (byte, other) in inner.iter().zip(expected.as_bytes()) {
-        if *byte == b'\\' {
-            return unescape(literal).is_some_and(|text| text == expected);
-        }
-        if byte != other {
-            return false;
-        }
+    if inner.contains(&b'\\') {
+        return unescape(literal).is_some_and(|text| text == expected);
     }
-    inner.len() == expected.len()
+    inner == expected.as_bytes()
 }
 
 /// The last member with this key: of duplicates the last one counts.
 #[must_use]
 pub fn find_member<'m>(text: &[u8], members: &'m [Member], key: &str) -> Option<&'m Member> {
-    let first = key.as_bytes().first().copied().unwrap_or(b'"');
-    members.iter().rev().find(|member| {
-        // Nearly all comparisons end with the first letter.
-        text.get(member.key.start + 1).is_some_and(|byte| *byte == first || *byte == b'\\')
-            && text.get(member.key.clone()).is_some_and(|literal| literal_equals(literal, key))
-    })
+    let has_key = |literal: &[u8]| literal_equals(literal, key);
+    members.iter().rev().find(|member| text.get(member.key.clone()).is_some_and(has_key))
 }
 
 /// Appends `text` as a JSON string literal.

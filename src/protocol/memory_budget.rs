@@ -85,7 +85,6 @@ impl Drop for MemoryReservation {
 pub struct BodyBuffer {
     bytes: Vec<u8>,
     reservation: MemoryReservation,
-    /// The announced length.
     expected_length: usize,
 }
 
@@ -169,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_counts_from_its_first_byte_to_its_last_slice() {
+    fn body_counts_until_its_last_slice_is_dropped() {
         let held = Arc::new(MemoryBudget::default());
         let mut body = held.start_body(1 << 20);
         for _ in 0..3 {

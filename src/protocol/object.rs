@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::amount::Amount;
-use super::json::{self, KeyFilter, MalformedJson, Member, ScanMode, Span};
+use super::json::{self, MalformedJson, Member, Span};
 
 /// An object and the spans of its members, relative to the original text, also for nested objects. The last of
 /// duplicate keys counts. `null` counts as absent.
@@ -12,7 +12,6 @@ pub struct ObjectView<'t> {
     text: &'t [u8],
     extent: Span,
     members: Cow<'t, [Member]>,
-    key_filter: KeyFilter,
 }
 
 impl<'t> ObjectView<'t> {
@@ -26,23 +25,13 @@ impl<'t> ObjectView<'t> {
     #[must_use]
     pub fn parse_at(text: &'t [u8], open: usize) -> Option<Self> {
         let (members, end) = json::parse_members(text, open).ok()?;
-        Some(Self { text, extent: open..end, members: members.into(), key_filter: KeyFilter::MATCH_ALL })
+        Some(Self { text, extent: open..end, members: members.into() })
     }
 
-    /// Builds the object from known members and their key filter. `None` when there is no object.
+    /// Builds the object from known members. `None` when there is no object.
     #[must_use]
-    pub fn from_members(
-        text: &'t [u8],
-        extent: Span,
-        members: &'t [Member],
-        keys: KeyFilter,
-    ) -> Option<Self> {
-        (text.get(extent.start) == Some(&b'{')).then(|| Self {
-            text,
-            extent,
-            members: members.into(),
-            key_filter: keys,
-        })
+    pub fn from_members(text: &'t [u8], extent: Span, members: &'t [Member]) -> Option<Self> {
+        (text.get(extent.start) == Some(&b'{')).then(|| Self { text, extent, members: members.into() })
     }
 
     /// Reads a text that is exactly one object.
@@ -51,17 +40,24 @@ impl<'t> ObjectView<'t> {
     /// When it is not valid JSON, or not an object.
     pub fn parse_strict(text: &'t [u8]) -> Result<Self, MalformedJson> {
         let open = json::skip_whitespace(text, 0);
-        let (members, end) = ScanMode::Strict.parse_members(text, open)?;
+        json::require_valid(text)?;
+        let (members, end) = json::parse_members(text, open)?;
         if json::skip_whitespace(text, end) != text.len() {
             return Err(MalformedJson { offset: end, expected: "nothing but one object" });
         }
-        Ok(Self { text, extent: open..end, members: members.into(), key_filter: KeyFilter::MATCH_ALL })
+        Ok(Self { text, extent: open..end, members: members.into() })
     }
 
     /// Its span, braces included.
     #[must_use]
     pub fn extent(&self) -> Span {
         self.extent.clone()
+    }
+
+    /// Its members.
+    #[must_use]
+    pub fn members(&self) -> &[Member] {
+        &self.members
     }
 
     /// Its JSON text.
@@ -79,9 +75,6 @@ impl<'t> ObjectView<'t> {
     /// The span of a value.
     #[must_use]
     pub fn span(&self, key: &str) -> Option<Span> {
-        if !self.key_filter.may_contain(key) {
-            return None;
-        }
         let span = &json::find_member(self.text, &self.members, key)?.value;
         (self.text.get(span.clone()) != Some(b"null")).then(|| span.clone())
     }
@@ -175,8 +168,8 @@ impl<'t> ObjectView<'t> {
     #[must_use]
     pub fn count(&self, key: &str) -> Option<u64> {
         let value = self.value(key)?;
-        // Nearly all are digits.
-        parse_digits(value).or_else(|| parse_number(value).map(round_to_u64))
+        let whole = std::str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());
+        whole.or_else(|| parse_number(value).map(round_to_u64))
     }
 
     /// A count that numbers something here.
@@ -190,13 +183,6 @@ fn parse_number(literal: &[u8]) -> Option<f64> {
     // "inf" and "nan" parse as well, but no JSON number starts with a letter.
     let number: f64 = std::str::from_utf8(literal).ok()?.parse().ok()?;
     Some(number).filter(|number| number.is_finite() && *number >= 0.0)
-}
-
-/// A number of digits only that fits into a machine word.
-fn parse_digits(literal: &[u8]) -> Option<u64> {
-    const MAX_EXACT_DIGITS: usize = 15;
-    let one = |number: u64, digit: &u8| digit.is_ascii_digit().then(|| number * 10 + u64::from(digit - b'0'));
-    (1..=MAX_EXACT_DIGITS).contains(&literal.len()).then(|| literal.iter().try_fold(0, one)).flatten()
 }
 
 /// Rounded; too large a number becomes the largest.
@@ -214,7 +200,7 @@ mod tests {
     use super::ObjectView;
 
     #[test]
-    fn members_are_read_by_key_and_kind() {
+    fn members_are_read_by_key_and_type() {
         let text = br#" {"a":"x\n","n":null,"a":"y\u0041","o":{"i":2.4},"l":[1,{"k":1},{"k":2}],"big":1e99,"neg":-1}"#;
         let object = ObjectView::parse(text).unwrap();
         assert_eq!(object.string("a").unwrap(), "yA", "the last of duplicates");
@@ -236,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_are_those_of_the_text_and_a_whole_text_is_one_object() {
+    fn spans_refer_to_the_text_and_strict_parsing_needs_one_object() {
         let text = br#" {"o":{"l":[ {"k":null}, 7 ]}} "#;
         let object = ObjectView::parse_strict(text).unwrap();
         let inner = object.object("o").unwrap().objects("l").remove(0);

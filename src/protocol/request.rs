@@ -3,13 +3,13 @@
 use bytes::Bytes;
 
 use super::api::Api;
-use super::json::{self, KeyFilter, MalformedJson, Member, Span};
+use super::json::{self, MalformedJson, Member, Span};
 use super::object::ObjectView;
 
 /// A request body and the spans of its parts.
 #[derive(Clone, Debug)]
 pub struct RequestBody {
-    /// The API format of the body.
+    /// The API of the body.
     pub api: Api,
     /// The client's bytes, untouched.
     pub text: Bytes,
@@ -17,7 +17,6 @@ pub struct RequestBody {
     pub open_brace: usize,
     /// Top-level members.
     pub members: Vec<Member>,
-    key_filter: KeyFilter,
     /// The elements of the last `messages` (chat, messages) or `input` (responses), where that is an array.
     pub messages: Vec<RequestMessage>,
 }
@@ -29,7 +28,6 @@ pub struct RequestMessage {
     pub span: Span,
     /// Its members; empty when it is not an object.
     pub members: Vec<Member>,
-    key_filter: KeyFilter,
 }
 
 impl RequestBody {
@@ -37,8 +35,8 @@ impl RequestBody {
     ///
     /// # Errors
     /// When the scan meets something that is not JSON, or the body is not an object.
-    pub fn parse(face: Api, text: Bytes) -> Result<Self, MalformedJson> {
-        let list = face.conversation_field();
+    pub fn parse(api: Api, text: Bytes) -> Result<Self, MalformedJson> {
+        let list = api.conversation_field();
         let mut top = Vec::with_capacity(8);
         let mut messages = Vec::new();
         let start = text.strip_prefix(b"\xef\xbb\xbf").map_or(0, |_| 3);
@@ -60,14 +58,13 @@ impl RequestBody {
         if end != text.len() {
             return Err(MalformedJson { offset: end, expected: "nothing after the object" });
         }
-        let keys = KeyFilter::from_members(&text, &top);
-        Ok(Self { api: face, text, open_brace: open, members: top, key_filter: keys, messages })
+        Ok(Self { api, text, open_brace: open, members: top, messages })
     }
 
     /// The span of a top-level value; the last of duplicates.
     #[must_use]
     pub fn value_span(&self, key: &str) -> Option<Span> {
-        find_value_span(&self.text, &self.members, self.key_filter, key)
+        find_value_span(&self.text, &self.members, key)
     }
 
     /// The JSON text of a top-level value.
@@ -89,7 +86,7 @@ impl RequestBody {
     }
 
     /// Whether the client expects usage in a stream: in Chat Completions on request
-    /// (`stream_options.include_usage`), in the other API formats always.
+    /// (`stream_options.include_usage`), in the other APIs always.
     #[must_use]
     pub fn wants_usage(&self) -> bool {
         if self.api != Api::ChatCompletions {
@@ -107,13 +104,13 @@ impl RequestBody {
     /// A message as an object; `None` when it is not one.
     #[must_use]
     pub fn message_object<'b>(&'b self, message: &'b RequestMessage) -> Option<ObjectView<'b>> {
-        ObjectView::from_members(&self.text, message.span.clone(), &message.members, message.key_filter)
+        ObjectView::from_members(&self.text, message.span.clone(), &message.members)
     }
 
     /// The span of a message's value; the last of duplicates.
     #[must_use]
     pub fn field_span(&self, message: &RequestMessage, key: &str) -> Option<Span> {
-        find_value_span(&self.text, &message.members, message.key_filter, key)
+        find_value_span(&self.text, &message.members, key)
     }
 
     /// The JSON text of a message's value.
@@ -129,10 +126,8 @@ impl RequestBody {
     }
 }
 
-/// Most lookups are for absent keys.
-fn find_value_span(text: &[u8], members: &[Member], keys: KeyFilter, key: &str) -> Option<Span> {
-    let found = || json::find_member(text, members, key).map(|member| member.value.clone());
-    keys.may_contain(key).then(found).flatten()
+fn find_value_span(text: &[u8], members: &[Member], key: &str) -> Option<Span> {
+    json::find_member(text, members, key).map(|member| member.value.clone())
 }
 
 fn index_message(text: &[u8], at: usize, into: &mut Vec<RequestMessage>) -> Result<usize, MalformedJson> {
@@ -141,8 +136,7 @@ fn index_message(text: &[u8], at: usize, into: &mut Vec<RequestMessage>) -> Resu
     } else {
         (Vec::new(), json::skip_value(text, at)?)
     };
-    let keys = KeyFilter::from_members(text, &members);
-    into.push(RequestMessage { span: at..end, members, key_filter: keys });
+    into.push(RequestMessage { span: at..end, members });
     Ok(end)
 }
 

@@ -8,8 +8,6 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::event_template::{EventTemplate, TemplateMatch};
-
 /// The frame that ends a chat stream.
 pub const DONE: &[u8] = b"data: [DONE]\n\n";
 
@@ -38,7 +36,7 @@ pub struct FrameTooLong {
 
 impl std::fmt::Display for FrameTooLong {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "an event is longer than {} bytes", self.max_bytes)
+        write!(f, "an event exceeds {} bytes", self.max_bytes)
     }
 }
 
@@ -203,25 +201,6 @@ impl FrameReader {
         let mut raw = std::mem::take(&mut self.pending);
         raw.extend_from_slice(self.chunk.get(piece).unwrap_or_default());
         Ok(Some(Frame::new(raw.into(), None, true)))
-    }
-
-    /// The next frame, if it matches this template; [`Self::skip_match`] consumes it. Only its bytes are compared,
-    /// nothing is parsed.
-    #[must_use]
-    pub fn match_template(&self, pattern: &EventTemplate) -> Option<TemplateMatch> {
-        let begins = self.pending.is_empty()
-            && self.is_line_empty
-            && self.pending_cr.is_none()
-            && !self.has_bare_cr
-            && matches!(self.bom_bytes_seen, None | Some(0));
-        let found = pattern.match_at(&self.chunk, if begins { self.offset } else { return None })?;
-        (found.event_span.len() <= self.max_bytes).then_some(found)
-    }
-
-    /// Continues after a frame that [`Self::match_template`] found.
-    pub fn skip_match(&mut self, frame: &TemplateMatch) {
-        self.bom_bytes_seen = None;
-        self.offset = frame.event_span.end;
     }
 
     /// The last frame, which may lack its empty line. Call it when [`Self::next_frame`] returns `None` and no

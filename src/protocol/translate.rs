@@ -1,41 +1,33 @@
-//! Translation between API formats: requests through a common conversation model, responses through a common
-//! event model.
+//! Translation between APIs: requests through a common model of a conversation, responses through common events.
 //!
-//! Pure functions. Each format is read into the model and written from it, so six converters suffice instead of
-//! nine.
+//! Each API is read into the model and written from it, so six converters suffice instead of nine.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
 use super::api::Api;
+use super::chat::decoder::ChatDecoder;
+use super::chat::encoder::ChatEncoder;
+use super::codec::{ApiDecoder, ApiEncoder};
+use super::error::ErrorBody;
+use super::messages::decoder::MessagesDecoder;
+use super::messages::encoder::MessagesEncoder;
+use super::model::TranslationError;
+use super::model::answer::{RequestEcho, ResponseEvent};
+use super::model::losses::Losses;
 use super::request::RequestBody;
+use super::responses::decoder::ResponsesDecoder;
+use super::responses::encoder::ResponsesEncoder;
+use super::{chat, messages, responses};
 
-mod chat;
-mod content;
-pub mod conversation;
-pub mod decoder;
-pub mod echo;
-pub mod encoder;
-pub mod event;
-pub mod losses;
-mod messages;
-mod node;
-pub mod non_streaming;
-mod openai;
-mod responses;
-pub mod tool_call_ids;
-mod writer;
-
-use losses::Losses;
-
-/// A request in another API format.
+/// A request in another API.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TranslatedRequest {
     /// The whole body. It is deterministic: the same conversation, or the same prefix of one, gives the same
     /// bytes.
     pub body: Bytes,
-    /// Names of rows of [`losses::LOSSES`]: what the target's format cannot express. Each once, in the order
+    /// Names of rows of [`LOSSES`](super::model::losses::LOSSES): what the target's format cannot express. Each once, in the order
     /// found.
     pub losses: Vec<&'static str>,
     /// Tools of a namespace (Codex) that were sent as plain functions: namespace and name by the sent name, to
@@ -43,37 +35,12 @@ pub struct TranslatedRequest {
     pub tool_namespaces: BTreeMap<String, (String, String)>,
 }
 
-/// The request cannot be expressed in the target's format, so the client must change it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{path}: {reason}")]
-pub struct TranslationError {
-    /// The location, such as `messages[3].content[0]`.
-    pub path: String,
-    /// The problem and the expected value.
-    pub reason: String,
-}
-
-impl TranslationError {
-    /// An error about the current value; the caller adds its location with [`Self::within`].
-    pub(crate) fn new(why: impl Into<String>) -> Self {
-        Self { path: String::new(), reason: why.into() }
-    }
-
-    /// Prefixes the location with this parent.
-    #[must_use]
-    pub(crate) fn within(mut self, outer: &str) -> Self {
-        let joint = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
-        self.path = format!("{outer}{joint}{}", self.path);
-        self
-    }
-}
-
-/// Translates a request to another API format. `default_max_tokens` is the model's largest output: Messages
+/// Translates a request to another API. `default_max_tokens` is the model's largest output: Messages
 /// requires a limit, and not every client of another format sends one.
 ///
 /// # Errors
 /// When a part has a type unknown to its format, or content that the model must see cannot be expressed
-/// (omissions that are allowed are in [`losses::LOSSES`]).
+/// (omissions that are allowed are in [`LOSSES`](super::model::losses::LOSSES)).
 pub fn translate_request(
     body: &RequestBody,
     to: Api,
@@ -96,6 +63,124 @@ pub fn translate_request(
         losses: losses.into_names(),
         tool_namespaces: conversation.tool_namespaces(),
     })
+}
+
+/// Reads one response: the payloads of its frames in order, or its whole body. Unknown parts are skipped and it
+/// never fails: validity and completeness are checked before.
+#[derive(Debug)]
+pub struct Decoder(Box<dyn ApiDecoder>);
+
+impl Decoder {
+    /// For a response of this API.
+    #[must_use]
+    pub fn new(api: Api) -> Self {
+        match api {
+            Api::ChatCompletions => Self(Box::new(ChatDecoder::default())),
+            Api::Messages => Self(Box::new(MessagesDecoder::default())),
+            Api::Responses => Self(Box::new(ResponsesDecoder::default())),
+        }
+    }
+
+    /// Reads the payload of one frame (its `data`).
+    pub fn read_payload(&mut self, payload: &[u8], out: &mut Vec<ResponseEvent>) {
+        self.0.read_payload(payload, out);
+    }
+
+    /// Ends a complete response: emits pending events and the [`ResponseEvent::Finish`]. Do not call it for an
+    /// interrupted response. Further calls do nothing.
+    pub fn end(&mut self, out: &mut Vec<ResponseEvent>) {
+        self.0.end(out);
+    }
+}
+
+/// Writes one streamed response, as whole frames.
+///
+/// It writes all of it, or takes over after frames of another writer ([`Self::observe_payload`]). A
+/// [`ResponseEvent::Start`] in the middle means that another provider continues the response. Its calls are counted
+/// from 0 again, and text continues in the open block.
+#[derive(Debug)]
+pub struct Encoder(Box<dyn ApiEncoder>);
+
+impl Encoder {
+    /// For a client of this API.
+    #[must_use]
+    pub fn new(api: Api, echo: RequestEcho) -> Self {
+        match api {
+            Api::ChatCompletions => Self(Box::new(ChatEncoder::new(echo))),
+            Api::Messages => Self(Box::new(MessagesEncoder::new(echo))),
+            Api::Responses => Self(Box::new(ResponsesEncoder::new(echo))),
+        }
+    }
+
+    /// Adds namespaced tool names: namespace and name by the sent name. They are needed when the provider that
+    /// continues received another form of the request.
+    pub fn add_tool_namespaces(&mut self, namespaced: &BTreeMap<String, (String, String)>) {
+        self.0.add_tool_namespaces(namespaced);
+    }
+
+    /// Writes the frames for an event.
+    pub fn write(&mut self, event: &ResponseEvent, out: &mut Vec<u8>) {
+        self.0.write(event, out);
+    }
+
+    /// Ends the response: closes open blocks, writes the finish and the usage. Nothing may follow; further
+    /// calls write nothing.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        self.0.finish(out);
+    }
+
+    /// Ends an interrupted response with an error. After the end of a response it writes nothing.
+    pub fn fail(&mut self, error: &ErrorBody<'_>, out: &mut Vec<u8>) {
+        self.0.fail(error, out);
+    }
+
+    /// Observes the payload of a frame in its own format that was forwarded to the client directly.
+    pub fn observe_payload(&mut self, payload: &[u8]) {
+        self.0.observe_payload(payload);
+    }
+
+    /// Bytes buffered of the response. For Responses that is all content, which the last event repeats;
+    /// otherwise only pending parallel calls.
+    #[must_use]
+    pub fn buffered_bytes(&self) -> usize {
+        self.0.buffered_bytes()
+    }
+
+    /// Stops buffering forwarded content and drops the buffer, so an end written later has no items. Numbers,
+    /// ids and open blocks stay known.
+    pub fn drop_buffer(&mut self) {
+        self.0.drop_buffer();
+    }
+
+    /// A keep-alive for a client of this API, valid between any two frames.
+    #[must_use]
+    pub const fn keep_alive(api: Api) -> &'static [u8] {
+        match api {
+            Api::ChatCompletions | Api::Responses => b": keep-alive\n\n",
+            Api::Messages => b"event: ping\ndata: {\"type\":\"ping\"}\n\n",
+        }
+    }
+}
+
+/// The events of a whole response of this API. An invalid body has no events.
+#[must_use]
+pub fn decode_response(api: Api, body: &[u8]) -> Vec<ResponseEvent> {
+    let mut events = Vec::new();
+    let mut decoder = Decoder::new(api);
+    decoder.0.read_body(body, &mut events);
+    decoder.end(&mut events);
+    events
+}
+
+/// The body of a whole response.
+#[must_use]
+pub fn encode_response(events: &[ResponseEvent], api: Api, echo: &RequestEcho) -> Bytes {
+    let body = match api {
+        Api::ChatCompletions => chat::encoder::encode_response(events, echo),
+        Api::Messages => messages::encoder::encode_response(events, echo),
+        Api::Responses => responses::encoder::encode_response(events, echo),
+    };
+    body.into()
 }
 
 #[cfg(test)]

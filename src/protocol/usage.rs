@@ -1,4 +1,4 @@
-//! Token counts, in one shape for all API formats.
+//! Token counts, in one shape for all APIs.
 //!
 //! The formats count differently. In Chat Completions and Responses the prompt count includes cache reads and
 //! writes, in Messages it does not. In all of them the output count includes reasoning.
@@ -32,16 +32,16 @@ impl TokenUsage {
     ///
     /// `None` when it is not an object, or has neither of the two counts.
     #[must_use]
-    pub fn from_json(face: Api, text: &[u8]) -> Option<Self> {
+    pub fn from_json(api: Api, text: &[u8]) -> Option<Self> {
         let mut usage = Self::default();
-        usage.update(face, text).then_some(usage)
+        usage.update(api, text).then_some(usage)
     }
 
     /// Merges a later `usage` object of the same response. In Messages the counts are cumulative, and absent
     /// ones are unchanged; in the others it replaces everything. Returns whether it reports anything.
-    pub fn update(&mut self, face: Api, text: &[u8]) -> bool {
+    pub fn update(&mut self, api: Api, text: &[u8]) -> bool {
         let Some(top) = ObjectView::parse(text) else { return false };
-        let read = match face {
+        let read = match api {
             Api::ChatCompletions => parse_openai(
                 &top,
                 ["prompt_tokens", "prompt_tokens_details"],
@@ -99,7 +99,7 @@ impl TokenUsage {
 
     /// As the `usage` object of a response; counts made by the gateway are marked with `estimated`.
     #[must_use]
-    pub fn to_json(&self, face: Api) -> String {
+    pub fn to_json(&self, api: Api) -> String {
         let Self { input, output, cache_read, cache_write, reasoning, .. } = self;
         let prompt = self.prompt_tokens();
         let total = prompt.saturating_add(*output);
@@ -109,7 +109,7 @@ impl TokenUsage {
             0 => String::new(),
             count => format!(",\"cache_write_tokens\":{count}"),
         };
-        match face {
+        match api {
             Api::ChatCompletions => format!(
                 "{{\"prompt_tokens\":{prompt},\"completion_tokens\":{output},\"total_tokens\":{total},\
                  \"prompt_tokens_details\":{{\"cached_tokens\":{cache_read}{written}}},\
@@ -173,10 +173,10 @@ mod tests {
     };
 
     #[test]
-    fn each_format_reads_what_it_writes() {
-        for face in Api::ALL {
-            let text = USAGE.to_json(face);
-            assert_eq!(TokenUsage::from_json(face, text.as_bytes()), Some(USAGE), "{text}");
+    fn each_api_reads_the_usage_that_it_writes() {
+        for api in Api::ALL {
+            let text = USAGE.to_json(api);
+            assert_eq!(TokenUsage::from_json(api, text.as_bytes()), Some(USAGE), "{text}");
         }
         assert!(
             USAGE.to_json(Api::ChatCompletions).starts_with(r#"{"prompt_tokens":100,"#),
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_figure_of_messages_replaces_and_is_not_added() {
+    fn later_messages_usage_replaces_the_earlier_one() {
         let mut usage = TokenUsage::default();
         let start = br#"{"input_tokens":7,"cache_read_input_tokens":5,"output_tokens":1,"cost":0.5}"#;
         assert!(usage.update(Api::Messages, start));

@@ -1,30 +1,37 @@
-//! OpenRouter.
+//! OpenRouter. Sources, where a rule has no other: SDK 1.3.19 and its error pages, 2026-10.
+//!
+//! Each `rewrite_…` lists the rules of one API in their order.
 
-use super::rewrite::compat::{self, AdapterDefaults};
-use super::rewrite::draft::RequestDraft;
-use super::rewrite::{limits, parameters, reasoning, rules, tool_ids, tools};
+use serde_json::Value;
 
-pub(super) mod errors;
-mod thinking;
+use super::error_details::ErrorDetails;
+use super::error_rule::{self, Classification, ErrorRule};
+use super::rule::compat::{self, AdapterDefaults};
+use super::rule::draft::RequestDraft;
+use super::rule::thinking::{ThinkingFields, ThinkingRequest};
+use super::rule::{history, messages_thinking, parameters, responses_thinking, tool_ids, tools};
+use super::{generic, moonshot, rules};
+use crate::catalog::{ThinkingControl, ThinkingLevel};
+use crate::failure::Reason;
 
 /// The author of Kimi's models in OpenRouter's ids.
 const MOONSHOT_PREFIX: &str = "moonshotai/";
 
-/// The request as OpenRouter takes it.
-pub(super) fn rewrite(draft: &mut RequestDraft<'_>) {
+/// A chat request as OpenRouter accepts it.
+pub(crate) fn rewrite_chat(draft: &mut RequestDraft<'_>) {
     parameters::fill_missing(draft, &[]);
-    thinking::apply_thinking(draft);
+    apply_thinking(draft);
     set_provider_order(draft);
     compat::apply_flags(draft, AdapterDefaults { accepts_developer_role: true, requests_usage: false });
     tools::remove_builtins(draft);
-    remove_partial(draft);
+    history::remove_partial(draft);
     if let Some(field) = draft.request().model.compat.max_tokens_field {
-        limits::rename_limit(draft, field);
+        parameters::rename_limit(draft, field);
     }
     if draft.request().model.compat.requires_reasoning_content == Some(true) {
         compat::fill_reasoning(draft, true);
     } else {
-        reasoning::rename_to_reasoning(draft);
+        history::rename_to_reasoning(draft);
     }
     tool_ids::make_unique(draft);
     tools::record_offered_tools(draft);
@@ -32,9 +39,30 @@ pub(super) fn rewrite(draft: &mut RequestDraft<'_>) {
     draft.answer_plan.hides_usage = draft.body().wants_stream() && !client_wants_usage(draft);
 }
 
+/// A messages request as OpenRouter accepts it.
+pub(crate) fn rewrite_messages(draft: &mut RequestDraft<'_>) {
+    parameters::fill_missing_for_messages(draft, &[]);
+    messages_thinking::apply_default(draft);
+    set_provider_order(draft);
+    compat::remove_tools(draft);
+    tool_ids::escape_and_make_unique(draft);
+    tools::record_offered_tools(draft);
+}
+
+/// A responses request as OpenRouter accepts it.
+pub(crate) fn rewrite_responses(draft: &mut RequestDraft<'_>) {
+    parameters::fill_missing_for_responses(draft, &[]);
+    tools::flatten_namespaces(draft);
+    responses_thinking::apply_default(draft);
+    set_provider_order(draft);
+    compat::apply_responses_flags(draft);
+    tool_ids::make_unique(draft);
+    tools::record_offered_tools(draft);
+}
+
 /// Moonshot's own endpoint first, because it has the prompt cache. A provider list or sort order in the request
 /// wins.
-pub(super) fn set_provider_order(draft: &mut RequestDraft<'_>) {
+pub(crate) fn set_provider_order(draft: &mut RequestDraft<'_>) {
     let model = draft.request().wire_model;
     if model.starts_with(MOONSHOT_PREFIX)
         && !model.contains(':')
@@ -45,25 +73,162 @@ pub(super) fn set_provider_order(draft: &mut RequestDraft<'_>) {
     }
 }
 
-/// `partial` is Moonshot's mark for an answer to go on with; here a last assistant message is one without it.
-pub(super) fn remove_partial(draft: &mut RequestDraft<'_>) {
-    let body = draft.body();
-    for (index, message) in body.messages.iter().enumerate() {
-        if body.field(message, "partial").is_some()
-            && let Some(patch) = draft.message_patch(index)
-        {
-            patch.remove("partial");
-            draft.record_rule(rules::PARTIAL);
-        }
-    }
-}
-
 /// `stream_options.include_usage`, or OpenRouter's own older `usage.include`.
 fn client_wants_usage(draft: &RequestDraft<'_>) -> bool {
     let include = draft
         .body()
         .value("usage")
-        .and_then(|text| serde_json::from_slice::<serde_json::Value>(text).ok())
+        .and_then(|text| serde_json::from_slice::<Value>(text).ok())
         .and_then(|usage| usage.get("include")?.as_bool());
     draft.body().wants_usage() || include == Some(true)
+}
+
+const REASONING_OFF: &str = r#"{"enabled":false}"#;
+const REASONING_ON: &str = r#"{"enabled":true}"#;
+
+/// Writes the thinking setting as `reasoning`; `reasoning` and `reasoning_effort` stay as the client wrote them.
+pub(crate) fn apply_thinking(draft: &mut RequestDraft<'_>) {
+    let fields = ThinkingFields::read(draft);
+    let requested = fields.resolve();
+    if requested == ThinkingRequest::Unspecified {
+        apply_default(draft);
+    }
+    let is_its_own =
+        draft.non_null_value("reasoning").is_some() || draft.non_null_value("reasoning_effort").is_some();
+    let Some(thinking) = &fields.thinking else { return };
+    draft.remove("thinking");
+    draft.record_rule(rules::THINKING);
+    match requested {
+        ThinkingRequest::Off => {
+            draft.remove("reasoning_effort");
+            // A model that always thinks rejects it.
+            if draft.request().model.thinking_control == ThinkingControl::Always {
+                draft.remove("reasoning");
+            } else {
+                draft.set("reasoning", REASONING_OFF);
+            }
+        }
+        ThinkingRequest::On | ThinkingRequest::Level(_) if !is_its_own => {
+            draft.set("reasoning", render_reasoning(thinking, requested));
+        }
+        _ => {}
+    }
+}
+
+fn render_reasoning(thinking: &Value, requested: ThinkingRequest) -> String {
+    match (requested, thinking.get("budget_tokens").and_then(Value::as_u64)) {
+        (ThinkingRequest::Level(level), _) => render_effort(level),
+        (_, Some(budget)) => format!(r#"{{"max_tokens":{budget}}}"#),
+        _ => REASONING_ON.to_owned(),
+    }
+}
+
+fn render_effort(level: ThinkingLevel) -> String {
+    format!(r#"{{"effort":"{}"}}"#, level.as_str())
+}
+
+/// `thinkingDefault`, for models that think or of which nothing is known.
+fn apply_default(draft: &mut RequestDraft<'_>) {
+    let request = draft.request();
+    let reasoning = match (request.default_thinking, request.model.thinking_control) {
+        (None | Some(ThinkingLevel::Adaptive), _) | (_, ThinkingControl::None) => return,
+        // The model rejects it.
+        (Some(ThinkingLevel::Off), ThinkingControl::Always) => return,
+        (Some(ThinkingLevel::Off), _) => REASONING_OFF.to_owned(),
+        (Some(level), _) => render_effort(level),
+    };
+    draft.remove("reasoning_effort");
+    if draft.set("reasoning", reasoning) {
+        draft.record_rule(rules::THINKING_DEFAULT);
+    }
+}
+
+/// OpenRouter's own texts first, then the metadata, then the wrapped provider's error.
+pub(crate) fn classify(details: &ErrorDetails) -> Option<Classification> {
+    classify_billing(details)
+        .or_else(|| classify_moderation(details))
+        .or_else(|| classify_wrapped_error(details))
+        .or_else(|| error_rule::match_first(ERROR_RULES, details))
+        .or_else(|| classify_error_type(details))
+}
+
+const ERROR_RULES: &[ErrorRule] = &[
+    ErrorRule::new(&[429], Reason::Quota).with_phrases(&["free-models-per-day", "per-day"]),
+    ErrorRule::new(&[404], Reason::ModelNotFound),
+    ErrorRule::new(&[400], Reason::ModelNotFound).with_phrases(&["is not a valid model id"]),
+];
+
+/// 402 and budgets. Requests in flight reserve balance until they end.
+fn classify_billing(details: &ErrorDetails) -> Option<Classification> {
+    let source = details.metadata_text("limit_source");
+    let is_in_flight =
+        source.contains("in_flight_budget") || details.metadata_text("reason").contains("in_flight_budget");
+    let is_budget = matches!(
+        source,
+        "openrouter_key_limit" | "openrouter_guardrail_budget" | "openrouter_workspace_budget"
+    ) || details.lowercase_text.contains("budget limit exceeded")
+        || details.lowercase_text.contains("key limit exceeded");
+    let resets = details.metadata.as_ref().and_then(|m| m.get("resets_at")).is_some_and(|at| !at.is_null());
+    match details.status {
+        Some(402 | 429) if is_in_flight => Some(Reason::RateLimit.into()),
+        // A budget with a window resets by itself; one without needs a person.
+        Some(402 | 403) if is_budget => Some(if resets { Reason::Quota } else { Reason::Billing }.into()),
+        Some(402) if details.wrapped_error.is_none() => Some(Reason::Billing.into()),
+        _ => None,
+    }
+}
+
+fn classify_moderation(details: &ErrorDetails) -> Option<Classification> {
+    let metadata = details.metadata.as_ref();
+    let is_flagged = metadata.is_some_and(|m| m.get("reasons").is_some() || m.get("flagged_input").is_some())
+        || details.lowercase_text.contains("flagged")
+        || details.lowercase_text.contains("moderation");
+    (details.status == Some(403) && is_flagged).then(|| Reason::ContentFilter.into())
+}
+
+/// The wrapped provider's error (`metadata.raw`). Its account is OpenRouter's, unless the user supplied a key.
+fn classify_wrapped_error(details: &ErrorDetails) -> Option<Classification> {
+    let inner = details.wrapped_error.as_deref()?;
+    let is_byok = details.metadata.as_ref().and_then(|m| m.get("is_byok")?.as_bool()).unwrap_or(false);
+    let inner = ErrorDetails { status: details.status.or(inner.status), ..inner.clone() };
+    let rows = [moonshot::ERROR_RULES, generic::ERROR_RULES];
+    let classification = rows.iter().find_map(|rows| error_rule::match_first(rows, &inner));
+    match classification.map(|classification| classification.reason) {
+        Some(Reason::Auth | Reason::Billing | Reason::Quota) if !is_byok => Some(Reason::Server.into()),
+        Some(_) => classification,
+        None if matches!(details.status, Some(401..=403)) && !is_byok => Some(Reason::Server.into()),
+        None => None,
+    }
+}
+
+/// `metadata.error_type`, the SDK's enumeration.
+fn classify_error_type(details: &ErrorDetails) -> Option<Classification> {
+    let own_rule = Classification { reason: Reason::BadRequest, is_provider_rule: true };
+    Some(match details.metadata_text("error_type") {
+        "context_length_exceeded" | "token_limit_exceeded" | "string_too_long" | "payload_too_large" => {
+            Reason::ContextOverflow.into()
+        }
+        // Limits of the one model or provider.
+        "max_tokens_exceeded"
+        | "image_too_large"
+        | "image_too_small"
+        | "unsupported_image_format"
+        | "image_download_failed" => own_rule,
+        "authentication" | "permission_denied" => Reason::Auth.into(),
+        "payment_required" => Reason::Billing.into(),
+        "rate_limit_exceeded" => Reason::RateLimit.into(),
+        "provider_overloaded" => Reason::Overloaded.into(),
+        "provider_unavailable" | "server" => Reason::Server.into(),
+        "not_found" => Reason::ModelNotFound.into(),
+        "content_policy_violation" | "refusal" => Reason::ContentFilter.into(),
+        "timeout" => Reason::Timeout.into(),
+        "invalid_request"
+        | "invalid_prompt"
+        | "precondition_failed"
+        | "unprocessable"
+        | "invalid_image"
+        | "image_not_found" => Reason::BadRequest.into(),
+        // `unmapped`, and later additions.
+        _ => return None,
+    })
 }

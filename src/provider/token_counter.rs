@@ -1,4 +1,4 @@
-//! How providers count the tokens of a request, where they do.
+//! Token counting at providers that support it.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -22,15 +22,15 @@ pub enum TokenCounter {
 impl TokenCounter {
     /// The one that a provider has.
     #[must_use]
-    pub const fn for_provider(dialect: AdapterId) -> Option<Self> {
-        match dialect {
+    pub const fn for_provider(adapter: AdapterId) -> Option<Self> {
+        match adapter {
             AdapterId::KimiCode => Some(Self::Messages),
             AdapterId::Moonshot => Some(Self::Tokenizer),
             AdapterId::OpenRouter | AdapterId::Generic => None,
         }
     }
 
-    /// The API format of the request.
+    /// The API of the request.
     #[must_use]
     pub const fn api(self) -> Api {
         match self {
@@ -48,7 +48,7 @@ impl TokenCounter {
         }
     }
 
-    /// The question, of a request in [`Self::api`], about the model with this id.
+    /// The body of the count request, from a request in [`Self::api`] and a model id.
     #[must_use]
     pub fn build_request(self, body: &RequestBody, model: &str) -> Segments {
         match self {
@@ -63,7 +63,7 @@ impl TokenCounter {
         }
     }
 
-    /// The count, from the body of an answer; `None` where it holds none.
+    /// The count in a response body.
     #[must_use]
     pub fn parse_count(self, body: &[u8]) -> Option<u64> {
         let value: Value = serde_json::from_slice(body).ok()?;
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn kimi_code_gets_the_request_as_it_is_and_moonshot_the_tools_as_text() {
+    fn kimi_code_counts_the_request_and_moonshot_the_tools_as_text() {
         let messages = json!([{"role": "user", "content": "hi"}, {"role": "assistant", "content": "x"}]);
         let tools = json!([{"name": "look"}]);
         let body = json!({"model": "claude-x", "system": "be brief", "messages": messages, "tools": tools});
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_stand_where_each_provider_puts_them() {
+    fn counts_are_read_from_each_providers_field() {
         assert_eq!(TokenCounter::Messages.parse_count(b"{\"input_tokens\":9}"), Some(9));
         assert_eq!(TokenCounter::Tokenizer.parse_count(b"{\"data\":{\"total_tokens\":80}}"), Some(80));
         assert_eq!(TokenCounter::Tokenizer.parse_count(b"{\"input_tokens\":9}"), None);

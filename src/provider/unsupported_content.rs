@@ -1,5 +1,5 @@
-//! What a provider cannot take of what a client wants its model to see. Such a request goes elsewhere, or back with a
-//! word about it: an answer that was given without the document would look like one.
+//! Content that a provider does not accept and that the model must see. Such a request is sent to another target or
+//! rejected: an answer without the document would look like a valid one.
 
 use crate::catalog::AdapterId;
 use crate::failure::{Failure, Reason};
@@ -7,35 +7,35 @@ use crate::protocol::api::Api;
 use crate::protocol::object::ObjectView;
 use crate::protocol::request::RequestBody;
 
-/// What of a request a provider cannot take.
+/// The content that a provider does not accept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: Kimi accepts text and images, not {content_type:?}")]
 pub struct UnsupportedContent {
-    /// Where, such as `messages[3].content[0]`.
+    /// The location, such as `messages[3].content[0]`.
     pub path: String,
-    /// The type that the client gave it.
+    /// Its type.
     pub content_type: String,
 }
 
 impl From<UnsupportedContent> for Failure {
-    fn from(untaken: UnsupportedContent) -> Self {
-        // Another provider may take it.
-        Self { is_provider_rule: true, ..Self::new(Reason::BadRequest, untaken.to_string()) }
+    fn from(unsupported: UnsupportedContent) -> Self {
+        // Another provider may accept it.
+        Self { is_provider_rule: true, ..Self::new(Reason::BadRequest, unsupported.to_string()) }
     }
 }
 
-/// Whether it is known what a provider's models take; it is the same for all of them.
+/// Whether the accepted content types of a provider's models are known; they are the same for all of them.
 #[must_use]
-pub const fn has_known_content_types(dialect: AdapterId) -> bool {
-    matches!(dialect, AdapterId::Moonshot | AdapterId::KimiCode)
+pub const fn has_known_content_types(adapter: AdapterId) -> bool {
+    matches!(adapter, AdapterId::Moonshot | AdapterId::KimiCode)
 }
 
 /// The first unsupported part in a request of any API. Kimi's chat accepts text, images and videos (API
 /// reference, 2026-09-23). Its converter from Messages accepts text and images (MoonshotAI/Kimi-K2 issue 118).
 /// What the models of other providers accept is not known.
 #[must_use]
-pub fn find_unsupported_content(dialect: AdapterId, body: &RequestBody) -> Option<UnsupportedContent> {
-    if !has_known_content_types(dialect) {
+pub fn find_unsupported_content(adapter: AdapterId, body: &RequestBody) -> Option<UnsupportedContent> {
+    if !has_known_content_types(adapter) {
         return None;
     }
     body.messages.iter().enumerate().find_map(|(index, message)| {
@@ -62,19 +62,19 @@ pub fn find_unsupported_content(dialect: AdapterId, body: &RequestBody) -> Optio
 
 /// Path and type of the first part in a list that Kimi does not accept. A tool result in the Messages API has
 /// parts of its own.
-fn find_in_list(face: Api, holder: &ObjectView<'_>, key: &str) -> Option<(String, String)> {
+fn find_in_list(api: Api, holder: &ObjectView<'_>, key: &str) -> Option<(String, String)> {
     holder.objects(key).iter().enumerate().find_map(|(index, part)| {
         let kind = part.string_or_empty("type");
-        if face == Api::Messages && kind == "tool_result" {
-            let (inner, kind) = find_in_list(face, part, "content")?;
+        if api == Api::Messages && kind == "tool_result" {
+            let (inner, kind) = find_in_list(api, part, "content")?;
             return Some((format!("{key}[{index}].{inner}"), kind));
         }
-        is_unsupported(face, &kind, part).then(|| (format!("{key}[{index}]"), kind.into_owned()))
+        is_unsupported(api, &kind, part).then(|| (format!("{key}[{index}]"), kind.into_owned()))
     })
 }
 
-fn is_unsupported(face: Api, kind: &str, part: &ObjectView<'_>) -> bool {
-    match face {
+fn is_unsupported(api: Api, kind: &str, part: &ObjectView<'_>) -> bool {
+    match api {
         Api::ChatCompletions => matches!(kind, "file" | "input_audio"),
         Api::Responses => {
             matches!(kind, "input_file" | "input_audio" | "input_video" | "computer_screenshot")
@@ -85,7 +85,7 @@ fn is_unsupported(face: Api, kind: &str, part: &ObjectView<'_>) -> bool {
     }
 }
 
-/// Items that stand for what only the provider that made them has; others of its own tools may go.
+/// Items that refer to data which only their provider has.
 fn is_stored_by_provider(kind: &str) -> bool {
     matches!(kind, "item_reference" | "compaction" | "compaction_summary" | "context_compaction")
 }
@@ -95,8 +95,8 @@ pub(super) fn is_supported_block(kind: &str) -> bool {
     matches!(kind, "text" | "image" | "thinking" | "tool_use" | "tool_result")
 }
 
-/// Blocks without which the model misses nothing: what another provider sealed, and its own tools' doings, as the
-/// translation leaves them out as well. A block without a type is left to the provider's own word.
+/// Blocks that the model does not need: encrypted data of another provider and calls of its own tools, which
+/// translation removes as well. The provider decides about a block without a type.
 fn is_omittable_block(kind: &str) -> bool {
     kind.is_empty()
         || matches!(kind, "redacted_thinking" | "server_tool_use")
@@ -104,8 +104,8 @@ fn is_omittable_block(kind: &str) -> bool {
         || kind.starts_with("mcp_")
 }
 
-/// Blocks that say the same in text, as JSON between commas: documents of text, results of a search, tools that are
-/// there. `None` for what has no text.
+/// Blocks that have an equivalent in text, as JSON between commas: text documents, search results, available
+/// tools. `None` for others.
 pub(super) fn render_as_text(block: &ObjectView<'_>) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     match &*block.string_or_empty("type") {
@@ -125,10 +125,10 @@ pub(super) fn render_as_text(block: &ObjectView<'_>) -> Option<Vec<u8>> {
         }
         "tool_reference" => {
             let name = block.string_or_empty("tool_name");
-            let said = format!("The tool {name} can be called now.");
-            append_text_block(&mut out, Some(&crate::protocol::json::to_string_literal(&said)));
+            let note = format!("The tool {name} can be called now.");
+            append_text_block(&mut out, Some(&crate::protocol::json::to_string_literal(&note)));
         }
-        // Of a kind that is not known here.
+        // An unknown type.
         _ => append_text_block(&mut out, Some(block.value("text")?)),
     }
     Some(out)
@@ -168,18 +168,18 @@ mod tests {
 
     use super::*;
 
-    fn found(dialect: AdapterId, face: Api, part: &Value) -> Option<String> {
+    fn found(adapter: AdapterId, api: Api, part: &Value) -> Option<String> {
         let list = json!([{"role": "user", "content": "hi"}, {"role": "user", "content": [part]}]);
         let text = json!({ "messages": list, "input": list }).to_string();
-        find_unsupported_content(dialect, &RequestBody::parse(face, Bytes::from(text)).unwrap())
-            .map(|untaken| untaken.path)
+        find_unsupported_content(adapter, &RequestBody::parse(api, Bytes::from(text)).unwrap())
+            .map(|unsupported| unsupported.path)
     }
 
     #[test]
-    fn what_the_model_would_miss_is_named_by_its_place() {
+    fn unsupported_content_is_reported_with_its_location() {
         let pdf = json!({"type": "base64", "media_type": "application/pdf", "data": "AA=="});
         let document = json!({"type": "document", "source": pdf});
-        for (face, part, place) in [
+        for (api, part, place) in [
             (
                 Api::ChatCompletions,
                 json!({"type": "file", "file": {"file_data": "x"}}),
@@ -195,10 +195,10 @@ mod tests {
                 "messages[1].content[0].content[1]",
             ),
         ] {
-            for dialect in [AdapterId::Moonshot, AdapterId::KimiCode] {
-                assert_eq!(found(dialect, face, &part).as_deref(), Some(place), "{part}");
+            for adapter in [AdapterId::Moonshot, AdapterId::KimiCode] {
+                assert_eq!(found(adapter, api, &part).as_deref(), Some(place), "{part}");
             }
-            assert_eq!(found(AdapterId::OpenRouter, face, &part), None, "{part}");
+            assert_eq!(found(AdapterId::OpenRouter, api, &part), None, "{part}");
         }
         let item = |kind: &str| {
             let text = json!({ "input": [{ "type": kind, "encrypted_content": "x" }] }).to_string();
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_text_or_idle_is_taken() {
+    fn text_and_unneeded_blocks_are_supported() {
         let text = json!({"type": "text", "media_type": "text/plain", "data": "words"});
         for part in [
             json!({"type": "image", "source": {"type": "base64"}}),

@@ -13,7 +13,7 @@ fn parse(text: &str) -> RequestBody {
 }
 
 #[test]
-fn the_parts_of_a_request_are_found() {
+fn request_parts_are_indexed() {
     let body = parse(
         r#" {"model":"k\u0069mi","messages":[{"role":"old"}],"stream":true,"stream_options":{"include_usage":true},
             "messages":[{"role":"system","content":"a"}, 7, {"role":"us\u0065r","content":[{"type":"text"}]}]} "#,
@@ -42,7 +42,7 @@ fn messages_that_are_not_an_array_override_earlier_ones() {
 }
 
 #[test]
-fn a_byte_order_mark_is_passed_over() {
+fn byte_order_mark_is_skipped() {
     let body = parse("\u{feff}{\"model\":\"a\"}");
     assert_eq!((body.open_brace, body.string("model").unwrap()), (3, "a".to_owned()));
 }

@@ -93,7 +93,7 @@ fn last_frame_may_lack_its_empty_line() {
 }
 
 #[test]
-fn a_byte_order_mark_is_dropped_at_the_start_only() {
+fn byte_order_mark_is_dropped_only_at_the_start() {
     assert_eq!(payloads(b"\xef\xbb\xbfdata: a\n\n"), some(&["a"]));
     let cut = read(&[b"\xef", b"\xbb", b"\xbfdata: a\n\n"]);
     assert_eq!(cut[0].raw, "data: a\n\n");
@@ -109,7 +109,7 @@ fn the_event_name_is_read() {
 }
 
 #[test]
-fn a_frame_beyond_the_cap_is_an_error() {
+fn frame_beyond_the_limit_is_an_error() {
     let mut reader = FrameReader::with_max_bytes(16);
     reader.feed(Bytes::from_static(b"data: 0123456789"));
     assert!(reader.next_frame().unwrap().is_none());
@@ -224,7 +224,7 @@ proptest! {
     }
 
     #[test]
-    fn payloads_are_those_of_the_standard(stream in stream_text()) {
+    fn payloads_match_the_standard(stream in stream_text()) {
         let payloads: Vec<_> = read(&[&stream]).iter().filter_map(|f| f.data().map(|d| d.to_vec())).collect();
         prop_assert_eq!(payloads, reference_payloads(&stream));
     }

@@ -16,7 +16,7 @@ mod tools;
 
 fn translated(from: Api, to: Api, body: &Value) -> TranslatedRequest {
     let parsed = RequestBody::parse(from, Bytes::from(body.to_string())).unwrap();
-    translate_request(&parsed, to, None).unwrap_or_else(|wrong| panic!("{wrong}: {body}"))
+    translate_request(&parsed, to, None).unwrap_or_else(|error| panic!("{error}: {body}"))
 }
 
 fn said(translated: &TranslatedRequest) -> Value {

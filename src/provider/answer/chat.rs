@@ -1,64 +1,56 @@
-//! Streamed chat answers.
+//! Streamed Chat Completions responses.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::error::{self, EMPTY_ANSWER, NOT_JSON, server_failure, truncated_failure};
+use super::body::{self, EMPTY_ANSWER, server_failure, truncated_failure};
 use super::leak::{FilteredPiece, LeakFilter, LeakedCall, may_leak};
-use super::output::{self, Output};
-use super::stream::{ApiStream, StreamFlow};
-use super::{ContentBytes, Meter, decoded_length};
+use super::meter::{ContentBytes, Meter, decoded_length};
+use super::output::{self, ApiStream, FinishGate, Output, StreamFlow};
 use crate::catalog::AdapterId;
 use crate::failure::Failure;
-use crate::protocol::chunk::{ChatChunk, ChunkChoice};
+use crate::protocol::chat::chunk::{ChatChunk, ChunkChoice};
 use crate::protocol::edit::{Edits, Segments};
-use crate::protocol::event_template::{EventTemplate, TemplateMatch};
 use crate::protocol::sse::{DONE, Frame};
-use crate::protocol::template_learner::{SingleDelta, TemplateLearner};
 use crate::protocol::usage::TokenUsage;
 use crate::provider::classify::Classifier;
 use crate::provider::rewrite::AnswerPlan;
 
-mod calls;
+mod chunks;
 mod complete;
-mod delta;
 
 pub(super) use complete::read_complete;
 
-/// Reads one streamed answer.
 #[derive(Debug)]
 pub(super) struct ChatStream {
     classifier: Classifier,
     plan: AnswerPlan,
     meter: Meter,
-    /// The choices that have begun, by index, and whether their `finish_reason` was read.
+    /// The started choices, by index, and whether their `finish_reason` was read.
     finished_choices: BTreeMap<u64, bool>,
-    /// A role went out.
+    /// A role was sent.
     has_role: bool,
     /// Content, reasoning, a tool call or a refusal was read.
     has_content: bool,
-    /// The finish of an answer that is empty so far, and the frames after it.
-    withheld_finish: Option<(Segments, usize)>,
+    finish_gate: FinishGate,
     leak_filter: LeakFilter,
-    /// The chunk whose text is held back.
+    /// The chunk whose text is withheld.
     withheld_chunk: Bytes,
-    /// The number of the next tool call that is found in text.
+    /// The index of the next tool call found in text.
     next_call_index: usize,
-    /// The number of the first one that was.
+    /// The index of the first call found in text.
     first_leaked_index: usize,
-    /// How many were.
+    /// The number of calls found in text.
     leaked_count: usize,
     content_bytes: ContentBytes,
-    /// The chunk with the finish, once it went out.
+    /// The chunk with the finish, once it was sent.
     finish_chunk: Option<Bytes>,
-    /// A chunk with the usage went out after it.
+    /// A chunk with the usage was sent after it.
     has_sent_usage: bool,
-    template_learner: TemplateLearner,
 }
 
 impl ChatStream {
-    /// At the start of an answer.
     pub(super) fn new(classifier: Classifier, plan: AnswerPlan) -> Self {
         Self {
             classifier,
@@ -67,7 +59,7 @@ impl ChatStream {
             finished_choices: BTreeMap::new(),
             has_role: false,
             has_content: false,
-            withheld_finish: None,
+            finish_gate: FinishGate::default(),
             leak_filter: LeakFilter::default(),
             withheld_chunk: Bytes::new(),
             next_call_index: 0,
@@ -76,21 +68,20 @@ impl ChatStream {
             content_bytes: ContentBytes::default(),
             finish_chunk: None,
             has_sent_usage: false,
-            template_learner: TemplateLearner::default(),
         }
     }
 
-    /// Every choice that has begun has its finish.
+    /// Every started choice is finished.
     fn is_finished(&self) -> bool {
         !self.finished_choices.is_empty() && self.finished_choices.values().all(|finished| *finished)
     }
 
-    /// Whether the answer may end here.
+    /// Whether the response may end here.
     fn check_end(&self) -> Result<(), Failure> {
         if !self.is_finished() {
-            return Err(truncated_failure("the answer ended without a finish_reason"));
+            return Err(truncated_failure("the response ended without a finish_reason"));
         }
-        if self.withheld_finish.is_some() {
+        if self.finish_gate.is_closed() {
             return Err(server_failure(EMPTY_ANSWER));
         }
         Ok(())
@@ -110,26 +101,26 @@ impl ChatStream {
         self.has_sent_usage |= chunk.usage.is_some();
         if chunk.has_output() && !self.has_content {
             self.has_content = true;
-            self.release_finish(out);
+            self.finish_gate.open(out);
         }
         for choice in
             chunk.parsed_choices.iter().filter(|choice| choice.has_output() || choice.finish_reason.is_some())
         {
-            *self.finished_choices.entry(delta::read_index(payload, choice)).or_default() |=
+            *self.finished_choices.entry(chunks::read_index(payload, choice)).or_default() |=
                 choice.finish_reason.is_some();
         }
         let mut edits = Edits::new();
-        calls::restore_names(payload, chunk, &self.plan, &mut edits).map_err(|_| server_failure(NOT_JSON))?;
+        chunks::restore_names(payload, chunk, &self.plan, &mut edits);
         let keeps = self.filter_text(payload, chunk, finishes, &mut edits, out);
         if finishes {
-            if !self.has_content && !self.plan.is_continuation && delta::requires_content(payload, chunk) {
-                self.withheld_finish.get_or_insert_default();
+            if !self.has_content && !self.plan.is_continuation && chunks::requires_content(payload, chunk) {
+                self.finish_gate.close();
             }
-            if self.withheld_finish.is_none() {
+            if !self.finish_gate.is_closed() {
                 self.finish_chunk = Some(payload.clone());
             }
             if self.leaked_count > 0 {
-                delta::set_tool_calls_finish(payload, chunk, &mut edits);
+                chunks::set_tool_calls_finish(payload, chunk, &mut edits);
                 self.meter.finish_reason = Some("tool_calls".to_owned());
             }
         }
@@ -138,14 +129,11 @@ impl ChatStream {
         }
         self.has_role |= chunk.parsed_choices.iter().any(|choice| choice.role.is_some());
         let speaks = keeps == ChunkContent::Content || finishes;
-        out.outcome.has_content |= speaks && self.withheld_finish.is_none();
+        out.outcome.has_content |= speaks && !self.finish_gate.is_closed();
         if edits.is_empty() {
-            self.forward_frame(frame, out);
-            if keeps == ChunkContent::Content && !finishes {
-                self.template_learner.learn(frame, SingleDelta::from_chat_chunk(payload, chunk).as_ref());
-            }
+            self.finish_gate.forward_frame(frame, out);
         } else {
-            self.append(output::edit_frame(frame, payload, edits), 1, out);
+            self.finish_gate.append(output::edit_frame(frame, payload, edits), 1, out);
         }
         Ok(())
     }
@@ -161,20 +149,20 @@ impl ChatStream {
         }
         self.has_sent_usage = true;
         if alone {
-            self.forward_frame(frame, out);
+            self.finish_gate.forward_frame(frame, out);
             return true;
         }
         let mut edits = Edits::new();
         if let Some(choices) = &chunk.choices_span {
             edits.replace(choices.clone(), Bytes::from_static(b"[]"));
         }
-        self.append(output::edit_frame(frame, payload, edits), 1, out);
+        self.finish_gate.append(output::edit_frame(frame, payload, edits), 1, out);
         true
     }
 
     /// OpenRouter's last chunk repeats role and finish beside the usage (observed streams, 2026-10).
     fn is_final_usage(&self, chunk: &ChatChunk) -> bool {
-        self.classifier.dialect() == AdapterId::OpenRouter
+        self.classifier.adapter() == AdapterId::OpenRouter
             && self.is_finished()
             && chunk.usage.is_some()
             && !chunk.has_output()
@@ -191,14 +179,14 @@ impl ChatStream {
     ) -> ChunkContent {
         let as_it_is = if chunk.has_output() { ChunkContent::Content } else { ChunkContent::Metadata };
         let [choice] = chunk.parsed_choices.as_slice() else { return as_it_is };
-        if !self.plan.offers_tools || delta::read_index(payload, choice) != 0 {
+        if !self.plan.offers_tools || chunks::read_index(payload, choice) != 0 {
             return as_it_is;
         }
         if let Some(calls) = &choice.tool_calls {
-            let after = calls::renumber(payload, calls, self.first_leaked_index, self.leaked_count, edits);
+            let after = chunks::renumber(payload, calls, self.first_leaked_index, self.leaked_count, edits);
             self.next_call_index = self.next_call_index.max(after);
         }
-        let content = delta::read_text(payload, choice);
+        let content = chunks::read_text(payload, choice);
         let escaped = content.as_ref().map_or(&b""[..], |(_, escaped)| escaped);
         if self.leak_filter.is_idle() && !may_leak(escaped) {
             return as_it_is;
@@ -206,7 +194,7 @@ impl ChatStream {
         let mut pieces = self.leak_filter.push(escaped);
         if finishes {
             let rest = self.leak_filter.flush();
-            delta::append_text(&mut pieces, rest);
+            chunks::append_text(&mut pieces, rest);
         }
         self.withheld_chunk = if self.leak_filter.is_idle() { Bytes::new() } else { payload.clone() };
         let last = match pieces.pop() {
@@ -232,7 +220,7 @@ impl ChatStream {
         }
     }
 
-    /// Whether a chunk without text still says something of the answer. A role that was said already is nothing:
+    /// Whether a chunk without text still has metadata. A repeated role does not count:
     /// OpenRouter repeats it in every chunk.
     const fn has_metadata(&self, chunk: &ChatChunk, choice: &ChunkChoice) -> bool {
         (choice.role.is_some() && !self.has_role) || choice.usage.is_some() || chunk.usage.is_some()
@@ -248,47 +236,20 @@ impl ChatStream {
     }
 
     fn append_text(&mut self, payload: &Bytes, text: &[u8], out: &mut Output) {
-        self.append(delta::chunk_with_text(payload, text), 1, out);
+        self.finish_gate.append(chunks::chunk_with_text(payload, text), 1, out);
         out.outcome.has_content = true;
     }
 
     fn append_tool_calls(&mut self, payload: &Bytes, found: &[LeakedCall], out: &mut Output) {
-        let rendered = calls::render_tool_calls(found, &self.plan, Some(self.next_call_index));
+        let rendered = chunks::render_tool_calls(found, &self.plan, Some(self.next_call_index));
         if self.leaked_count == 0 {
             self.first_leaked_index = self.next_call_index;
         }
         self.next_call_index += found.len();
         self.leaked_count += found.len();
         let delta = [b"{\"tool_calls\":[", &*rendered, b"]}"].concat();
-        self.append(delta::chunk_with_delta(payload, delta), 1, out);
+        self.finish_gate.append(chunks::chunk_with_delta(payload, delta), 1, out);
         out.outcome.has_content = true;
-    }
-
-    /// What was kept back as a finish of nothing was not the end.
-    fn release_finish(&mut self, out: &mut Output) {
-        if let Some((segments, frames)) = self.withheld_finish.take() {
-            out.append(segments, frames);
-        }
-    }
-
-    fn forward_frame(&mut self, frame: &Frame, out: &mut Output) {
-        match &mut self.withheld_finish {
-            None => out.forward_frame(frame),
-            Some((segments, frames)) => {
-                segments.append(output::complete_frame(frame));
-                *frames += 1;
-            }
-        }
-    }
-
-    fn append(&mut self, frame: Segments, count: usize, out: &mut Output) {
-        match &mut self.withheld_finish {
-            None => out.append(frame, count),
-            Some((segments, frames)) => {
-                segments.append(frame);
-                *frames += count;
-            }
-        }
     }
 }
 
@@ -298,7 +259,7 @@ impl ApiStream for ChatStream {
             // A comment is not an event: a provider that thinks for long sends hundreds before the response
             // begins.
             let events = out.outcome.event_count;
-            self.forward_frame(frame, out);
+            self.finish_gate.forward_frame(frame, out);
             out.outcome.event_count = events;
             return Ok(StreamFlow::Continue);
         };
@@ -313,31 +274,16 @@ impl ApiStream for ChatStream {
             return Ok(StreamFlow::Done);
         }
         if !frame.raw.starts_with(b"data:") && frame.event_name().is_some_and(|event| &*event == b"error") {
-            return Err(error::classify_body(&self.classifier, &payload));
+            return Err(body::classify_body(&self.classifier, &payload));
         }
-        let chunk = error::parse_chunk(&payload)?;
-        if let Some(failure) = error::find_failure(&self.classifier, &payload, &chunk) {
+        let chunk = body::parse_chunk(&payload)?;
+        if let Some(failure) = body::find_failure(&self.classifier, &payload, &chunk) {
             return Err(failure);
         }
         self.meter.read(&payload, &chunk);
         self.content_bytes.read(&payload, &chunk);
         self.process_chunk(frame, &payload, &chunk, out)?;
         Ok(StreamFlow::Continue)
-    }
-
-    fn template(&self) -> Option<&EventTemplate> {
-        self.template_learner.template()
-    }
-
-    fn process_matching(&mut self, frame: &TemplateMatch, out: &mut Output) -> bool {
-        let passes = self.leak_filter.is_idle() && self.withheld_finish.is_none();
-        passes
-            && out.forward_matching(
-                frame,
-                &mut self.template_learner,
-                &mut self.content_bytes,
-                self.plan.offers_tools,
-            )
     }
 
     fn process_end(&mut self, usage: Option<TokenUsage>, out: &mut Output) -> Result<(), Failure> {
@@ -354,20 +300,20 @@ impl ApiStream for ChatStream {
             && !self.has_sent_usage
             && !self.plan.hides_usage
         {
-            out.append(delta::chunk_with_usage(finish, &usage));
+            out.append(chunks::chunk_with_usage(finish, &usage));
         }
         out.push(Bytes::from_static(DONE));
         Some(out)
     }
 
     fn take_withheld(&mut self) -> Segments {
-        self.withheld_finish = None;
+        self.finish_gate.discard();
         let held = self.leak_filter.flush();
         if held.is_empty() {
             return Segments::default();
         }
         let payload = std::mem::take(&mut self.withheld_chunk);
-        delta::chunk_with_text(&payload, &held)
+        chunks::chunk_with_text(&payload, &held)
     }
 
     fn content_bytes(&self) -> ContentBytes {
@@ -405,13 +351,13 @@ impl ContentBytes {
     }
 }
 
-/// What is left of a chunk when held-back text is taken out.
+/// The rest of a chunk without its withheld text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ChunkContent {
-    /// Something that a person would notice.
+    /// Visible content.
     Content,
     /// A role, a finish, usage.
     Metadata,
-    /// Nothing: it is not sent.
+    /// The chunk is not sent.
     Empty,
 }

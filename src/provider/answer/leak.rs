@@ -24,7 +24,6 @@ const MAX_SECTION_BYTES: usize = 1 << 20;
 /// Longer ids than any provider's.
 const MAX_ID_BYTES: usize = 256;
 
-/// A call that was found in text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LeakedCall {
     /// As the model wrote it: `functions.NAME:IDX`.
@@ -35,12 +34,10 @@ pub(super) struct LeakedCall {
     pub arguments: Vec<u8>,
 }
 
-/// What a text turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum FilteredPiece {
-    /// Text, escaped as it came.
+    /// Text, escaped as received.
     Text(Vec<u8>),
-    /// The calls of one section.
     Calls(Vec<LeakedCall>),
 }
 
@@ -49,9 +46,9 @@ pub(super) enum FilteredPiece {
 pub(super) struct LeakFilter {
     /// Escaped text; between pushes it starts with a marker, or a part of one.
     buffered: Vec<u8>,
-    /// Offset in `held` up to which it has gone on.
+    /// Offset in `buffered` up to which it was released.
     released_to: usize,
-    /// Offset in `held` up to which it was looked at.
+    /// Offset in `buffered` up to which it was inspected.
     position: usize,
     state: FilterState,
     calls: Vec<LeakedCall>,
@@ -72,7 +69,6 @@ enum FilterState {
 
 /// Whether a marker begins at an offset.
 enum MarkerMatch {
-    /// Yes, up to there.
     Complete(usize),
     /// The text ends inside it.
     Partial,
@@ -85,12 +81,11 @@ pub(super) fn may_leak(escaped: &[u8]) -> bool {
 }
 
 impl LeakFilter {
-    /// Whether nothing is held back.
     pub(super) const fn is_idle(&self) -> bool {
         self.buffered.is_empty()
     }
 
-    /// Takes the inside of a string literal; gives what it is sure of.
+    /// Takes the text between the quotes of a string literal; returns the decided pieces.
     pub(super) fn push(&mut self, escaped: &[u8]) -> Vec<FilteredPiece> {
         self.buffered.extend_from_slice(escaped);
         let mut out = Vec::new();
@@ -102,7 +97,7 @@ impl LeakFilter {
         out
     }
 
-    /// Once a push, so that a text full of markers costs no more than its length.
+    /// Called once a push, so that a text full of markers costs linear time.
     fn drop_released(&mut self) {
         let gone = std::mem::take(&mut self.released_to);
         self.buffered.drain(..gone);
@@ -112,7 +107,7 @@ impl LeakFilter {
         }
     }
 
-    /// What is held back, as text: no more comes.
+    /// The withheld text, because no more follows.
     pub(super) fn flush(&mut self) -> Vec<u8> {
         self.state = FilterState::Text;
         self.calls.clear();
@@ -234,7 +229,7 @@ impl LeakFilter {
         }
     }
 
-    /// Treats the held text up to there as text and continues after it.
+    /// Releases the buffer up to `end` as text and continues after it.
     fn release_as_text(&mut self, end: usize, out: &mut Vec<FilteredPiece>) -> bool {
         let text = self.buffered.get(self.released_to..end).unwrap_or_default();
         match out.last_mut() {

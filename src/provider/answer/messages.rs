@@ -1,4 +1,4 @@
-//! Streamed messages answers (Anthropic API reference: streaming messages, 2026-10).
+//! Messages responses, streamed and whole (Anthropic API reference: streaming messages, 2026-10).
 //!
 //! `message_start`, blocks, `message_delta` with the `stop_reason` and the usage, `message_stop`. OpenRouter adds
 //! `data: [DONE]`, on which Anthropic's SDKs stumble; Moonshot sends neither pings nor error events.
@@ -7,31 +7,23 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use super::error::{EMPTY_ANSWER, server_failure, truncated_failure};
-use super::output::{self, Output};
-use super::stream::{ApiStream, NamedEvent, StreamFlow, read_named_event};
-use super::{ContentBytes, Meter, decoded_length};
+use super::body::{self, EMPTY_ANSWER, NOT_JSON, server_failure, truncated_failure};
+use super::meter::{ContentBytes, Meter, decoded_length};
+use super::output::{self, ApiStream, FinishGate, NamedEvent, Output, StreamFlow, read_named_event};
 use crate::failure::Failure;
 use crate::protocol::api::Api;
 use crate::protocol::edit::{Edits, Segments};
-use crate::protocol::event_template::{EventTemplate, TemplateMatch};
 use crate::protocol::object::ObjectView;
 use crate::protocol::sse::Frame;
-use crate::protocol::template_learner::{SingleDelta, TemplateLearner};
 use crate::protocol::usage::TokenUsage;
 use crate::provider::classify::Classifier;
 use crate::provider::rewrite::AnswerPlan;
 use leaked_calls::LeakedCallBlocks;
 
-mod block;
-mod complete;
 mod leaked_calls;
-
-pub(super) use complete::read_complete;
 
 const MESSAGE_STOP_EVENT: &[u8] = b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
 
-/// Reads one streamed answer.
 #[derive(Debug)]
 pub(super) struct MessagesStream {
     classifier: Classifier,
@@ -42,16 +34,12 @@ pub(super) struct MessagesStream {
     initial_usage: Option<TokenUsage>,
     /// Text, thinking, a tool call or another block was read.
     has_content: bool,
-    /// The `stop_reason` was read.
     is_finished: bool,
-    /// The finish of an answer that is empty so far, and the frames after it.
-    withheld_finish: Option<(Segments, usize)>,
+    finish_gate: FinishGate,
     leaks: LeakedCallBlocks,
-    template_learner: TemplateLearner,
 }
 
 impl MessagesStream {
-    /// At the start of an answer.
     pub(super) fn new(classifier: Classifier, plan: AnswerPlan) -> Self {
         Self {
             classifier,
@@ -61,17 +49,16 @@ impl MessagesStream {
             initial_usage: None,
             has_content: false,
             is_finished: false,
-            withheld_finish: None,
+            finish_gate: FinishGate::default(),
             leaks: LeakedCallBlocks::default(),
-            template_learner: TemplateLearner::default(),
         }
     }
 
     fn check_end(&self) -> Result<(), Failure> {
         if !self.is_finished {
-            return Err(truncated_failure("the answer ended without a stop_reason"));
+            return Err(truncated_failure("the response ended without a stop_reason"));
         }
-        if self.withheld_finish.is_some() {
+        if self.finish_gate.is_closed() {
             return Err(server_failure(EMPTY_ANSWER));
         }
         Ok(())
@@ -90,11 +77,11 @@ impl MessagesStream {
             }
             "content_block_start" => {
                 let block = event.object("content_block");
-                block.is_some_and(|block| block::read_block(text, &block, &mut self.content_bytes))
+                block.is_some_and(|block| read_block(text, &block, &mut self.content_bytes))
             }
             "content_block_delta" => {
                 let delta = event.object("delta");
-                delta.is_some_and(|delta| block::read_delta(text, &delta, &mut self.content_bytes))
+                delta.is_some_and(|delta| read_delta(text, &delta, &mut self.content_bytes))
             }
             "message_delta" => {
                 if let Some(reason) = event.object("delta").and_then(|delta| delta.string("stop_reason")) {
@@ -113,7 +100,7 @@ impl MessagesStream {
     fn append_frame(&mut self, frame: &Frame, payload: &Bytes, kind: &str, edits: Edits, out: &mut Output) {
         // The SDKs go by the event's name.
         let named = frame.event_name().is_some() || kind.is_empty();
-        if named && edits.is_empty() && self.withheld_finish.is_none() {
+        if named && edits.is_empty() && !self.finish_gate.is_closed() {
             out.forward_frame(frame);
             return;
         }
@@ -126,25 +113,13 @@ impl MessagesStream {
         } else {
             output::edit_frame(frame, payload, edits)
         });
-        self.append(segments, out);
+        self.finish_gate.append(segments, 1, out);
     }
 
-    fn append(&mut self, segments: Segments, out: &mut Output) {
-        match &mut self.withheld_finish {
-            None => out.append(segments, 1),
-            Some((held, frames)) => {
-                held.append(segments);
-                *frames += 1;
-            }
-        }
-    }
-
-    /// Something was said: what was kept back as a finish of nothing was not the end.
+    /// Records content: a withheld finish was not the end.
     fn record_content(&mut self, out: &mut Output) {
         self.has_content = true;
-        if let Some((held, frames)) = self.withheld_finish.take() {
-            out.append(held, frames);
-        }
+        self.finish_gate.open(out);
         out.outcome.has_content = true;
     }
 
@@ -163,7 +138,7 @@ impl MessagesStream {
             if !frames.is_empty() {
                 self.record_content(out);
             }
-            frames.into_iter().for_each(|frame| self.append(frame, out));
+            frames.into_iter().for_each(|frame| self.finish_gate.append(frame, 1, out));
             return StreamFlow::Continue;
         }
         if says_something {
@@ -172,25 +147,22 @@ impl MessagesStream {
         let mut edits = Edits::new();
         self.leaks.renumber(event, &mut edits);
         if let Some(block) = event.object("content_block") {
-            block::restore_name(payload, &block, &self.plan, &mut edits);
+            restore_name(payload, &block, &self.plan, &mut edits);
         }
         if kind == "message_delta" {
             let held = self.leaks.flush();
             if !held.is_empty() {
                 self.record_content(out);
-                self.append(held, out);
+                self.finish_gate.append(held, 1, out);
             }
         }
         if kind == "message_delta" && self.is_finished {
             self.process_finish(event, &mut edits, out);
         }
-        if says_something && edits.is_empty() && self.leaks.is_idle() && frame.event_name().is_some() {
-            self.template_learner.learn(frame, SingleDelta::from_messages_event(event).as_ref());
-        }
         let events = out.outcome.event_count;
         self.append_frame(frame, payload, &kind, edits, out);
         if kind == "ping" {
-            // No event of the answer: a provider that thinks for long sends hundreds before it begins.
+            // Not an event of the response: a provider that thinks for long sends hundreds before it starts.
             out.outcome.event_count = events;
         }
         if kind == "message_stop" { StreamFlow::Done } else { StreamFlow::Continue }
@@ -204,15 +176,13 @@ impl MessagesStream {
             }
             self.meter.finish_reason = Some("tool_use".to_owned());
         }
-        if !self.has_content && !self.plan.is_continuation && self.requires_content() {
-            self.withheld_finish.get_or_insert_default();
+        if !self.has_content
+            && !self.plan.is_continuation
+            && requires_content(self.meter.finish_reason.as_deref())
+        {
+            self.finish_gate.close();
         }
-        out.outcome.has_content |= self.withheld_finish.is_none();
-    }
-
-    /// With these an empty answer is a broken one; the output limit, a filter or a stop sequence may leave nothing.
-    fn requires_content(&self) -> bool {
-        block::requires_content(self.meter.finish_reason.as_deref())
+        out.outcome.has_content |= !self.finish_gate.is_closed();
     }
 }
 
@@ -234,21 +204,6 @@ impl ApiStream for MessagesStream {
         Ok(self.process_event(frame, payload, &event, out))
     }
 
-    fn template(&self) -> Option<&EventTemplate> {
-        self.template_learner.template()
-    }
-
-    fn process_matching(&mut self, frame: &TemplateMatch, out: &mut Output) -> bool {
-        let passes = self.leaks.is_idle() && self.withheld_finish.is_none();
-        passes
-            && out.forward_matching(
-                frame,
-                &mut self.template_learner,
-                &mut self.content_bytes,
-                self.plan.offers_tools,
-            )
-    }
-
     fn process_end(&mut self, usage: Option<TokenUsage>, out: &mut Output) -> Result<(), Failure> {
         self.check_end()?;
         if let Some(end) = self.render_missing_end(usage) {
@@ -259,12 +214,12 @@ impl ApiStream for MessagesStream {
 
     fn render_missing_end(&self, _usage: Option<TokenUsage>) -> Option<Segments> {
         // The usage stood beside the stop_reason.
-        let finished = self.is_finished && self.withheld_finish.is_none();
+        let finished = self.is_finished && !self.finish_gate.is_closed();
         finished.then(|| Segments::from_bytes(Bytes::from_static(MESSAGE_STOP_EVENT)))
     }
 
     fn take_withheld(&mut self) -> Segments {
-        self.withheld_finish = None;
+        self.finish_gate.discard();
         self.leaks.flush()
     }
 
@@ -280,4 +235,95 @@ impl ApiStream for MessagesStream {
 fn read_usage(of: &ObjectView<'_>, before: Option<TokenUsage>) -> Option<TokenUsage> {
     let mut usage = before.unwrap_or_default();
     usage.update(Api::Messages, of.value("usage")?).then_some(usage)
+}
+
+/// Reads a block, complete or at its start; returns whether it has content by itself.
+fn read_block(text: &[u8], block: &ObjectView<'_>, content_bytes: &mut ContentBytes) -> bool {
+    match &*block.string_or_empty("type") {
+        "text" => {
+            content_bytes.text += decoded_length(text, block.span("text").as_ref());
+            block.has_text("text")
+        }
+        "thinking" => {
+            content_bytes.reasoning += decoded_length(text, block.span("thinking").as_ref());
+            block.has_text("thinking") || block.has_text("signature")
+        }
+        "redacted_thinking" => true,
+        kind if kind.ends_with("tool_use") => {
+            content_bytes.tool_calls += decoded_length(text, block.span("name").as_ref());
+            content_bytes.tool_calls += decoded_length(text, block.span("input").as_ref());
+            true
+        }
+        // Results of the provider's own tools, and later additions.
+        kind => !kind.is_empty(),
+    }
+}
+
+/// Reads a delta of a block; returns whether it has content.
+fn read_delta(text: &[u8], delta: &ObjectView<'_>, content_bytes: &mut ContentBytes) -> bool {
+    let (key, count) = match &*delta.string_or_empty("type") {
+        "text_delta" => ("text", &mut content_bytes.text),
+        "thinking_delta" => ("thinking", &mut content_bytes.reasoning),
+        "input_json_delta" => ("partial_json", &mut content_bytes.tool_calls),
+        "signature_delta" => return delta.has_text("signature"),
+        _ => return true,
+    };
+    *count += decoded_length(text, delta.span(key).as_ref());
+    delta.has_text(key)
+}
+
+fn restore_name(text: &[u8], block: &ObjectView<'_>, plan: &AnswerPlan, edits: &mut Edits) {
+    if block.string_or_empty("type") == "tool_use" {
+        plan.restore_name(text, block.span("name").as_ref(), edits);
+    }
+}
+
+/// Whether an empty response is a failure; after the output limit, a filter or a stop sequence it is not.
+fn requires_content(stop_reason: Option<&str>) -> bool {
+    matches!(stop_reason, Some("end_turn" | "tool_use"))
+}
+
+/// Reads a whole response.
+///
+/// # Errors
+/// When it holds an error object, is not JSON, or is empty.
+pub(super) fn read_complete(
+    classifier: &Classifier,
+    plan: &AnswerPlan,
+    body: &Bytes,
+) -> Result<(Segments, Meter), Failure> {
+    let answer = ObjectView::parse_strict(body).map_err(|_| server_failure(NOT_JSON))?;
+    if answer.string_or_empty("type") == "error" || body::has_error(&answer) {
+        return Err(body::classify_body(classifier, body));
+    }
+    if !answer.has_array("content") {
+        return Err(server_failure("the response has no content"));
+    }
+    let mut meter = Meter {
+        usage: read_usage(&answer, None),
+        finish_reason: answer.string("stop_reason").map(Cow::into_owned),
+        model: answer.string("model").map(Cow::into_owned),
+    };
+    let mut edits = Edits::new();
+    let mut has_substance = false;
+    for block in answer.objects("content") {
+        has_substance |= read_block(body, &block, &mut ContentBytes::default());
+        restore_name(body, &block, plan, &mut edits);
+        if plan.offers_tools
+            && let Some(blocks) = leaked_calls::replace_block(&block, plan)
+        {
+            edits.replace(block.extent(), blocks);
+            if meter.finish_reason.as_deref() == Some("end_turn") {
+                meter.finish_reason = Some("tool_use".to_owned());
+                edits.replace(
+                    answer.span("stop_reason").unwrap_or_default(),
+                    Bytes::from_static(b"\"tool_use\""),
+                );
+            }
+        }
+    }
+    if !has_substance && !plan.is_continuation && requires_content(meter.finish_reason.as_deref()) {
+        return Err(server_failure(EMPTY_ANSWER));
+    }
+    Ok((edits.apply(body), meter))
 }

@@ -1,14 +1,18 @@
-//! What goes to the client of one push, in as few slices as can be.
+//! Collects the output of one read, and has what the readers of the three APIs share.
 
+use std::fmt::Debug;
 use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::{ContentBytes, ReaderOutput};
+use super::body::{self, NOT_JSON, server_failure};
+use super::meter::{ContentBytes, Meter, ReaderOutput};
+use crate::failure::Failure;
 use crate::protocol::edit::{Edits, Segments};
-use crate::protocol::event_template::TemplateMatch;
+use crate::protocol::object::ObjectView;
 use crate::protocol::sse::{Frame, encode_event};
-use crate::protocol::template_learner::TemplateLearner;
+use crate::protocol::usage::TokenUsage;
+use crate::provider::classify::Classifier;
 
 /// Collects frames; frames that are adjacent in the input stay one slice.
 #[derive(Debug)]
@@ -19,12 +23,11 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// For the bytes that [`Frame::place`] speaks of.
+    /// For the bytes to which [`Frame::input_span`] refers.
     pub(super) fn new(input: Bytes) -> Self {
         Self { input, pending_range: 0..0, outcome: ReaderOutput::default() }
     }
 
-    /// Adds a frame as it came.
     pub(super) fn forward_frame(&mut self, frame: &Frame) {
         match &frame.input_span {
             Some(place) => self.forward_range(place),
@@ -43,30 +46,7 @@ impl Output {
         self.outcome.event_count += 1;
     }
 
-    /// Forwards a frame that matches the template except for its text, and counts the text. Returns false where
-    /// the text may be leaked markup, which the filter must check. A model leaks markup only when the request
-    /// offered it tools.
-    pub(super) fn forward_matching(
-        &mut self,
-        frame: &TemplateMatch,
-        alike: &mut TemplateLearner,
-        volume: &mut ContentBytes,
-        offers_tools: bool,
-    ) -> bool {
-        let text = self.input.get(frame.text_span.clone()).unwrap_or_default();
-        let reasons = alike.is_reasoning();
-        if offers_tools && !reasons && memchr::memchr(b'<', text).is_some() {
-            return false;
-        }
-        let length = String::from_utf8_lossy(text).len();
-        *if reasons { &mut volume.reasoning } else { &mut volume.text } += length;
-        alike.record_hit();
-        self.outcome.has_content = true;
-        self.forward_range(&frame.event_span);
-        true
-    }
-
-    /// Adds frames of ours.
+    /// Adds frames written by the gateway.
     pub(super) fn append(&mut self, segments: Segments, frames: usize) {
         self.flush_range();
         self.outcome.output.append(segments);
@@ -86,7 +66,52 @@ impl Output {
     }
 }
 
-/// A frame as it came; the last one of a stream gets the empty line that it may lack, without which clients drop it.
+/// Withholds the finish of a response that is empty so far, and the frames after it: an empty response is a failure,
+/// and the client must not have received its finish.
+#[derive(Debug, Default)]
+pub(super) struct FinishGate {
+    withheld: Option<(Segments, usize)>,
+}
+
+impl FinishGate {
+    pub(super) const fn is_closed(&self) -> bool {
+        self.withheld.is_some()
+    }
+
+    pub(super) fn close(&mut self) {
+        self.withheld.get_or_insert_default();
+    }
+
+    pub(super) fn discard(&mut self) {
+        self.withheld = None;
+    }
+
+    /// Sends the withheld frames: the finish was not the end.
+    pub(super) fn open(&mut self, out: &mut Output) {
+        if let Some((segments, frames)) = self.withheld.take() {
+            out.append(segments, frames);
+        }
+    }
+
+    pub(super) fn forward_frame(&mut self, frame: &Frame, out: &mut Output) {
+        match self.withheld {
+            None => out.forward_frame(frame),
+            Some(_) => self.append(complete_frame(frame), 1, out),
+        }
+    }
+
+    pub(super) fn append(&mut self, segments: Segments, count: usize, out: &mut Output) {
+        match &mut self.withheld {
+            None => out.append(segments, count),
+            Some((held, frames)) => {
+                held.append(segments);
+                *frames += count;
+            }
+        }
+    }
+}
+
+/// An unchanged frame; the last one of a stream gets the empty line without which clients drop it.
 pub(super) fn complete_frame(frame: &Frame) -> Segments {
     let mut out = Segments::from_bytes(frame.raw.clone());
     out.push(missing_terminator(frame));
@@ -111,7 +136,84 @@ fn missing_terminator(frame: &Frame) -> Bytes {
     match (frame.is_terminated, frame.raw.last()) {
         (true, _) => Bytes::new(),
         (false, Some(b'\n')) => Bytes::from_static(b"\n"),
-        // Behind a CR the first LF belongs to it.
+        // The first LF after a CR belongs to it.
         (false, _) => Bytes::from_static(b"\n\n"),
     }
+}
+
+/// State that differs between the APIs.
+pub(super) trait ApiStream: Debug + Send + Sync {
+    /// Processes one frame.
+    ///
+    /// # Errors
+    /// When the response failed here.
+    fn process_frame(&mut self, frame: &Frame, out: &mut Output) -> Result<StreamFlow, Failure>;
+
+    /// The body ended before the response's own end: adds the missing end.
+    ///
+    /// # Errors
+    /// When the response is incomplete.
+    fn process_end(&mut self, usage: Option<TokenUsage>, out: &mut Output) -> Result<(), Failure>;
+
+    /// See [`super::StreamReader::render_missing_end`].
+    fn render_missing_end(&self, usage: Option<TokenUsage>) -> Option<Segments>;
+
+    /// The response failed: returns the withheld text and drops other withheld events.
+    fn take_withheld(&mut self) -> Segments;
+
+    fn content_bytes(&self) -> ContentBytes;
+
+    fn meter(&self) -> &Meter;
+}
+
+/// The content of a frame of an API with named events.
+pub(super) enum NamedEvent<'p> {
+    /// Not an event of the response; a comment was forwarded.
+    Ignored,
+    /// `data: [DONE]`, which neither of these APIs has, but some servers send.
+    Done,
+    /// An event: its payload, raw and parsed.
+    Event(&'p Bytes, ObjectView<'p>),
+}
+
+/// Reads a frame of the Messages or the Responses API; `payload` is its data.
+///
+/// # Errors
+/// When it reports an error, or is not JSON.
+pub(super) fn read_named_event<'p>(
+    classifier: &Classifier,
+    frame: &Frame,
+    payload: Option<&'p Bytes>,
+    out: &mut Output,
+) -> Result<NamedEvent<'p>, Failure> {
+    let Some(payload) = payload else {
+        // A comment is not an event, and SDKs cannot parse an event without data.
+        if frame.event_name().is_none() {
+            let events = out.outcome.event_count;
+            out.forward_frame(frame);
+            out.outcome.event_count = events;
+        }
+        return Ok(NamedEvent::Ignored);
+    };
+    let text = payload.trim_ascii();
+    if text.is_empty() {
+        return Ok(NamedEvent::Ignored);
+    }
+    if text.starts_with(b"[DONE]") {
+        return Ok(NamedEvent::Done);
+    }
+    if frame.event_name().is_some_and(|event| &*event == b"error") {
+        return Err(body::classify_body(classifier, payload));
+    }
+    let event = ObjectView::parse_strict(payload).map_err(|_| server_failure(NOT_JSON))?;
+    if event.string_or_empty("type") == "error" || body::has_error(&event) {
+        return Err(body::classify_body(classifier, payload));
+    }
+    Ok(NamedEvent::Event(payload, event))
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StreamFlow {
+    Continue,
+    Done,
 }

@@ -1,4 +1,4 @@
-//! Streamed responses answers (OpenAI API reference: streaming responses, 2026).
+//! Responses API responses, streamed and whole (OpenAI API reference: streaming responses, 2026).
 //!
 //! Finish and end are one event, `response.completed` or `response.incomplete`, which holds the whole answer again; an
 //! answer that breaks ends with `response.failed` or `error`.
@@ -7,11 +7,11 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use super::error::{EMPTY_ANSWER, server_failure, truncated_failure};
-use super::output::{self, Output};
-use super::stream::{ApiStream, NamedEvent, StreamFlow, read_named_event};
-use super::{ContentBytes, Meter, decoded_length};
+use super::body::{self, EMPTY_ANSWER, NOT_JSON, server_failure, truncated_failure};
+use super::meter::{ContentBytes, Meter, decoded_length};
+use super::output::{self, ApiStream, NamedEvent, Output, StreamFlow, read_named_event};
 use crate::failure::Failure;
+use crate::protocol::api::Api;
 use crate::protocol::edit::{Edits, Segments};
 use crate::protocol::object::ObjectView;
 use crate::protocol::sse::Frame;
@@ -19,24 +19,16 @@ use crate::protocol::usage::TokenUsage;
 use crate::provider::classify::Classifier;
 use crate::provider::rewrite::AnswerPlan;
 
-mod complete;
-mod item;
-
-pub(super) use complete::read_complete;
-
-/// Reads one streamed answer.
 #[derive(Debug)]
 pub(super) struct ResponsesStream {
     classifier: Classifier,
     plan: AnswerPlan,
     meter: Meter,
     content_bytes: ContentBytes,
-    /// Text, reasoning or a call was read.
     has_content: bool,
 }
 
 impl ResponsesStream {
-    /// At the start of an answer.
     pub(super) fn new(classifier: Classifier, plan: AnswerPlan) -> Self {
         Self {
             classifier,
@@ -62,7 +54,7 @@ impl ResponsesStream {
                 if let Some(item) = item.as_ref().filter(|_| kind.ends_with("added")) {
                     self.content_bytes.tool_calls += decoded_length(text, item.span("name").as_ref());
                 }
-                return item.is_some_and(|item| item::item_has_content(&item));
+                return item.is_some_and(|item| item_has_content(&item));
             }
             _ => return false,
         };
@@ -70,22 +62,21 @@ impl ResponsesStream {
         event.has_text("delta")
     }
 
-    /// The end of the answer; `ended` is its event's word for it.
+    /// The end of the response; `ended` names its event.
     fn process_finish(
         &mut self,
         text: &[u8],
         response: Option<&ObjectView<'_>>,
         ended: &str,
     ) -> Result<(), Failure> {
-        self.meter.finish_reason =
-            response.and_then(item::read_finish_reason).or_else(|| Some(ended.to_owned()));
+        self.meter.finish_reason = response.and_then(read_finish_reason).or_else(|| Some(ended.to_owned()));
         let Some(response) = response else {
             return if self.has_content { Ok(()) } else { Err(server_failure(EMPTY_ANSWER)) };
         };
-        item::check_status(&self.classifier, text, response)?;
-        self.meter.usage = item::read_usage(response);
-        self.has_content |= item::response_has_content(response);
-        if !self.has_content && !self.plan.is_continuation && item::requires_content(response) {
+        check_status(&self.classifier, text, response)?;
+        self.meter.usage = read_usage(response);
+        self.has_content |= response_has_content(response);
+        if !self.has_content && !self.plan.is_continuation && requires_content(response) {
             return Err(server_failure(EMPTY_ANSWER));
         }
         Ok(())
@@ -107,7 +98,7 @@ impl ResponsesStream {
         let flow = match &*kind {
             "response.completed" | "response.incomplete" | "response.done" => StreamFlow::Done,
             "response.failed" | "response.cancelled" => {
-                return Err(item::build_failure(&self.classifier, payload, response.as_ref(), &kind));
+                return Err(build_failure(&self.classifier, payload, response.as_ref(), &kind));
             }
             _ => StreamFlow::Continue,
         };
@@ -117,7 +108,7 @@ impl ResponsesStream {
         let says_something = self.update_meter(payload, event, &kind);
         self.has_content |= says_something;
         let mut edits = Edits::new();
-        item::restore_names(payload, event, response.as_ref(), &self.plan, &mut edits);
+        restore_names(payload, event, response.as_ref(), &self.plan, &mut edits);
         out.outcome.has_content |= says_something || flow == StreamFlow::Done;
         if edits.is_empty() {
             out.forward_frame(frame);
@@ -160,4 +151,144 @@ impl ApiStream for ResponsesStream {
     }
 }
 
-const MISSING_END: &str = "the answer ended without response.completed";
+const MISSING_END: &str = "the response ended without response.completed";
+
+fn item_has_content(item: &ObjectView<'_>) -> bool {
+    let speaks = |key: &str| {
+        item.objects(key).iter().any(|part| {
+            // A part of an unknown type counts as content.
+            let is_text = part.span("text").is_some() || part.span("refusal").is_some();
+            !is_text || part.has_text("text") || part.has_text("refusal")
+        })
+    };
+    match &*item.string_or_empty("type") {
+        "message" => speaks("content"),
+        "reasoning" => item.has_text("encrypted_content") || speaks("summary") || speaks("content"),
+        kind => !kind.is_empty(),
+    }
+}
+
+fn response_has_content(response: &ObjectView<'_>) -> bool {
+    response.objects("output").iter().any(item_has_content)
+}
+
+/// Whether a response is complete, so that an empty one is a failure. A response that runs in the background, or
+/// stopped at a limit, may be empty.
+fn requires_content(response: &ObjectView<'_>) -> bool {
+    matches!(&*response.string_or_empty("status"), "" | "completed")
+}
+
+/// The reason for `incomplete`, or the status.
+fn read_finish_reason(response: &ObjectView<'_>) -> Option<String> {
+    let why = response.object("incomplete_details").and_then(|details| details.string("reason"));
+    why.or_else(|| response.string("status")).map(Cow::into_owned)
+}
+
+fn read_usage(response: &ObjectView<'_>) -> Option<TokenUsage> {
+    TokenUsage::from_json(Api::Responses, response.value("usage")?)
+}
+
+/// Fails if the response failed.
+///
+/// # Errors
+/// The meaning of its error.
+fn check_status(classifier: &Classifier, text: &[u8], response: &ObjectView<'_>) -> Result<(), Failure> {
+    let status = response.string_or_empty("status");
+    if body::has_error(response) || matches!(&*status, "failed" | "cancelled") {
+        return Err(build_failure(classifier, text, Some(response), &status));
+    }
+    Ok(())
+}
+
+/// The meaning of a response's error; `ended` is the status or event that ended it.
+fn build_failure(
+    classifier: &Classifier,
+    text: &[u8],
+    response: Option<&ObjectView<'_>>,
+    ended: &str,
+) -> Failure {
+    let error =
+        response.filter(|response| body::has_error(response)).and_then(|response| response.span("error"));
+    match error.and_then(|span| text.get(span)) {
+        Some(error) => body::classify_body(classifier, &[b"{\"error\":", error, b"}"].concat()),
+        None => server_failure(&format!("the provider ended the response with {ended}")),
+    }
+}
+
+/// Restores the client's tool names in an event, also in the tools that a response repeats.
+fn restore_names(
+    text: &[u8],
+    event: &ObjectView<'_>,
+    response: Option<&ObjectView<'_>>,
+    plan: &AnswerPlan,
+    edits: &mut Edits,
+) {
+    if plan.tool_names.is_empty() && plan.namespaced_tools.is_empty() {
+        return;
+    }
+    plan.restore_name(text, event.span("name").as_ref(), edits);
+    if let Some(item) = event.object("item") {
+        restore_name(text, &item, plan, edits);
+    }
+    if let Some(response) = response {
+        restore_response_names(text, response, plan, edits);
+    }
+}
+
+/// Restores the client's tool names in a response object.
+fn restore_response_names(text: &[u8], response: &ObjectView<'_>, plan: &AnswerPlan, edits: &mut Edits) {
+    let lists = response.objects("output").into_iter().chain(response.objects("tools"));
+    for named in lists.chain(response.object("tool_choice")) {
+        restore_name(text, &named, plan, edits);
+    }
+}
+
+fn restore_name(text: &[u8], named: &ObjectView<'_>, plan: &AnswerPlan, edits: &mut Edits) {
+    if !matches!(&*named.string_or_empty("type"), "function_call" | "function") {
+        return;
+    }
+    let literal = named.value("name").unwrap_or_default();
+    if named.span("namespace").is_none()
+        && let (Some(namespace), Some(name)) =
+            (plan.namespace_literal(literal), plan.original_literal(literal))
+        && let Some(span) = named.span("name")
+    {
+        // One edit for both members: two edits at one offset would have no order.
+        edits.replace(span, [&name[..], b",\"namespace\":", &namespace].concat());
+    } else {
+        plan.restore_name(text, named.span("name").as_ref(), edits);
+    }
+}
+
+/// Reads a whole response.
+///
+/// # Errors
+/// When it holds an error object, is not JSON, or is empty.
+pub(super) fn read_complete(
+    classifier: &Classifier,
+    plan: &AnswerPlan,
+    body: &Bytes,
+) -> Result<(Segments, Meter), Failure> {
+    let response = ObjectView::parse_strict(body).map_err(|_| server_failure(NOT_JSON))?;
+    if response.string_or_empty("type") == "error" {
+        return Err(body::classify_body(classifier, body));
+    }
+    check_status(classifier, body, &response)?;
+    let is_complete = requires_content(&response);
+    if is_complete && !response.has_array("output") {
+        return Err(server_failure("the response has no output"));
+    }
+    if is_complete && !plan.is_continuation && !response_has_content(&response) {
+        return Err(server_failure(EMPTY_ANSWER));
+    }
+    let meter = Meter {
+        usage: read_usage(&response),
+        finish_reason: read_finish_reason(&response),
+        model: response.string("model").map(Cow::into_owned),
+    };
+    let mut edits = Edits::new();
+    if !plan.tool_names.is_empty() || !plan.namespaced_tools.is_empty() {
+        restore_response_names(body, &response, plan, &mut edits);
+    }
+    Ok((edits.apply(body), meter))
+}

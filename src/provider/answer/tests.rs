@@ -12,7 +12,6 @@ use crate::provider::classify::Classifier;
 use crate::provider::rewrite::AnswerPlan;
 use crate::secret::Redactor;
 
-mod alike;
 mod leaks;
 mod messages;
 mod responses;
@@ -53,16 +52,16 @@ impl Seen {
 }
 
 /// A classifier of a call without secrets.
-fn errors_of(dialect: AdapterId) -> Classifier {
-    Classifier::new(dialect, Redactor::default())
+fn errors_of(adapter: AdapterId) -> Classifier {
+    Classifier::new(adapter, Redactor::default())
 }
 
-fn read(dialect: AdapterId, plan: &AnswerPlan, pieces: &[&[u8]]) -> Seen {
-    read_over(Api::ChatCompletions, dialect, plan, pieces)
+fn read(adapter: AdapterId, plan: &AnswerPlan, pieces: &[&[u8]]) -> Seen {
+    read_over(Api::ChatCompletions, adapter, plan, pieces)
 }
 
-fn read_over(face: Api, dialect: AdapterId, plan: &AnswerPlan, pieces: &[&[u8]]) -> Seen {
-    let mut reader = StreamReader::new(errors_of(dialect), face, plan.clone());
+fn read_over(api: Api, adapter: AdapterId, plan: &AnswerPlan, pieces: &[&[u8]]) -> Seen {
+    let mut reader = StreamReader::new(errors_of(adapter), api, plan.clone());
     let mut seen = Seen::default();
     for piece in pieces {
         seen.add(reader.read_chunk(Bytes::copy_from_slice(piece)));

@@ -8,7 +8,7 @@ use super::*;
 use crate::catalog::AdapterId::{Generic, KimiCode, Moonshot, OpenRouter};
 use crate::failure::Reason as R;
 
-mod faces;
+mod apis;
 
 /// 2026-11-30T00:00:00Z.
 const NOW: Duration = Duration::from_secs(1_795_996_800);
@@ -17,9 +17,9 @@ fn now() -> SystemTime {
     SystemTime::UNIX_EPOCH + NOW
 }
 
-fn read(dialect: AdapterId, status: u16, body: &str) -> Failure {
+fn read(adapter: AdapterId, status: u16, body: &str) -> Failure {
     let body = body.as_bytes();
-    classifier(dialect).classify(&ProviderError {
+    classifier(adapter).classify(&ProviderError {
         status,
         content_type: None,
         retry_after: None,
@@ -28,8 +28,8 @@ fn read(dialect: AdapterId, status: u16, body: &str) -> Failure {
     })
 }
 
-fn classifier(dialect: AdapterId) -> Classifier {
-    Classifier::new(dialect, Redactor::default())
+fn classifier(adapter: AdapterId) -> Classifier {
+    Classifier::new(adapter, Redactor::default())
 }
 
 /// Checks one line of a table: `expected` is its reason and wait.
@@ -51,14 +51,14 @@ fn lines(table: &str) -> impl Iterator<Item = (u16, Vec<&str>, &str, &str)> {
 }
 
 /// Rows with an error object of type and message.
-fn rows(dialect: AdapterId, table: &str) {
+fn rows(adapter: AdapterId, table: &str) {
     for (status, head, message, line) in lines(table) {
         let kind = Some(head[0]).filter(|kind| *kind != "-");
         let error = kind.map_or_else(
             || json!({"error": {"message": message}}),
             |kind| json!({"error": {"message": message, "type": kind}}),
         );
-        let failure = read(dialect, status, &error.to_string());
+        let failure = read(adapter, status, &error.to_string());
         check(&failure, &head[1..], line);
         assert_eq!(failure.status, Some(status), "{line}");
         assert_eq!(failure.provider_error_type.as_deref(), kind, "{line}");
@@ -66,9 +66,9 @@ fn rows(dialect: AdapterId, table: &str) {
 }
 
 /// Rows with a whole body.
-fn bodies(dialect: AdapterId, table: &str) {
+fn bodies(adapter: AdapterId, table: &str) {
     for (status, head, body, line) in lines(table) {
-        check(&read(dialect, status, body), &head, line);
+        check(&read(adapter, status, body), &head, line);
     }
 }
 
@@ -277,7 +277,7 @@ fn others() {
 }
 
 #[test]
-fn bodies_without_words() {
+fn bodies_without_text_are_classified_by_status() {
     for (status, body, reason, message) in [
         (504, "<html><head><title>504</title></head></html>", R::Timeout, "HTML page, status 504"),
         (502, "\n<!DOCTYPE html>\n<p>Bad gateway", R::Server, "HTML page, status 502"),
@@ -301,9 +301,9 @@ fn bodies_without_words() {
         ),
         (400, "nonsense", R::BadRequest, "nonsense"),
     ] {
-        for dialect in [Moonshot, KimiCode, OpenRouter, Generic] {
-            let failure = read(dialect, status, body);
-            assert_eq!((failure.reason, failure.message.as_str()), (reason, message), "{dialect:?} {status}");
+        for adapter in [Moonshot, KimiCode, OpenRouter, Generic] {
+            let failure = read(adapter, status, body);
+            assert_eq!((failure.reason, failure.message.as_str()), (reason, message), "{adapter:?} {status}");
         }
     }
     let labelled = ProviderError {
@@ -322,10 +322,10 @@ fn bodies_without_words() {
 }
 
 #[test]
-fn every_status_means_something() {
-    for dialect in [Moonshot, KimiCode, OpenRouter, Generic] {
+fn every_status_has_a_meaning() {
+    for adapter in [Moonshot, KimiCode, OpenRouter, Generic] {
         for status in 100..=599 {
-            let failure = read(dialect, status, "");
+            let failure = read(adapter, status, "");
             assert_eq!(failure.status, Some(status));
             assert!(!failure.is_provider_rule && !failure.message.is_empty());
         }
@@ -346,7 +346,7 @@ fn the_header_wins_over_the_text() {
 }
 
 #[test]
-fn account_identifiers_stay_here() {
+fn account_identifiers_are_redacted() {
     let failure = read(
         Moonshot,
         429,

@@ -14,19 +14,19 @@ fn hours(at: Option<SystemTime>) -> Option<u64> {
     at.map(|at| at.duration_since(noon()).unwrap().as_secs() / 3600)
 }
 
-fn told(dialect: AdapterId, body: &Value) -> Result<Vec<Allowance>, String> {
-    parse_response(dialect, body.to_string().as_bytes(), "USD", noon(), &Redactor::default())
+fn told(adapter: AdapterId, body: &Value) -> Result<Vec<Allowance>, String> {
+    parse_response(adapter, body.to_string().as_bytes(), "USD", noon(), &Redactor::default())
 }
 
 /// Name, share that is used, money left, hours until it begins anew.
 type Row = (String, Option<f64>, Option<String>, Option<u64>);
 
-fn rows(dialect: AdapterId, body: &Value) -> Vec<Row> {
+fn rows(adapter: AdapterId, body: &Value) -> Vec<Row> {
     let row = |row: Allowance| {
         let left = row.remaining.map(|left| format!("{left} {}", left.currency));
         (row.name, row.used_share, left, hours(row.resets_at))
     };
-    told(dialect, body).unwrap().into_iter().map(row).collect()
+    told(adapter, body).unwrap().into_iter().map(row).collect()
 }
 
 fn row(name: &str, used: Option<f64>, left: Option<&str>, hours: Option<u64>) -> Row {
@@ -34,9 +34,9 @@ fn row(name: &str, used: Option<f64>, left: Option<&str>, hours: Option<u64>) ->
 }
 
 #[test]
-fn the_place_follows_from_the_base_that_is_configured() {
+fn quota_url_follows_from_the_base_url() {
     let (chat, messages) = (Api::ChatCompletions, Api::Messages);
-    for (dialect, faces, expected) in [
+    for (adapter, apis, expected) in [
         (
             AdapterId::Moonshot,
             vec![(messages, "https://api.moonshot.cn/anthropic/v1"), (chat, "https://api.moonshot.cn/v1")],
@@ -59,15 +59,15 @@ fn the_place_follows_from_the_base_that_is_configured() {
             "https://openrouter.ai/api/v1/key",
         ),
     ] {
-        let faces: Vec<_> = faces.into_iter().map(|(face, base)| (face, base.to_owned())).collect();
-        assert_eq!(quota_url(dialect, &faces).as_deref(), Some(expected));
+        let apis: Vec<_> = apis.into_iter().map(|(api, base)| (api, base.to_owned())).collect();
+        assert_eq!(quota_url(adapter, &apis).as_deref(), Some(expected));
     }
     assert_eq!(quota_url(AdapterId::Generic, &[(chat, "http://127.0.0.1:8000/v1".to_owned())]), None);
     assert_eq!(quota_url(AdapterId::Moonshot, &[]), None);
 }
 
 #[test]
-fn moonshot_tells_a_balance() {
+fn moonshot_reports_a_balance() {
     let body = |available: Value, cash: Value| {
         json!({"code": 0, "data": {"available_balance": available, "voucher_balance": 46.58893,
                "cash_balance": cash}, "scode": "0x0", "status": true})
@@ -83,7 +83,7 @@ fn moonshot_tells_a_balance() {
 }
 
 #[test]
-fn kimi_code_tells_windows() {
+fn kimi_code_reports_windows() {
     let body = json!({
         "user": {"userId": "x", "membership": {"level": "LEVEL_ADVANCED"}},
         "usage": {"limit": "100", "used": "47", "remaining": "53", "resetTime": "2026-11-28T12:00:00Z"},
@@ -118,7 +118,7 @@ fn kimi_codes_exact_shares_win() {
 }
 
 #[test]
-fn of_kimi_codes_windows_any_part_may_be_missing() {
+fn parts_of_kimi_codes_windows_may_be_missing() {
     let limit = |window: Value, detail: Value| json!({"window": window, "detail": detail});
     let window =
         |duration: u32, unit: &str| json!({"duration": duration, "timeUnit": format!("TIME_UNIT_{unit}")});
@@ -144,7 +144,7 @@ fn of_kimi_codes_windows_any_part_may_be_missing() {
 }
 
 #[test]
-fn openrouter_tells_of_a_key() {
+fn openrouter_reports_key_limits() {
     let body = |limit: Value, left: Value, reset: Value| {
         json!({"data": {"label": "sk-or-v1-abc...def", "limit": limit, "limit_remaining": left,
                "limit_reset": reset, "usage": 25.5, "is_free_tier": false,
@@ -167,19 +167,19 @@ fn openrouter_tells_of_a_key() {
 }
 
 #[test]
-fn what_is_no_quota_is_told_in_words() {
+fn body_without_a_quota_is_an_error() {
     let code =
         json!({"code": 5, "error": "url.not_found", "message": "没找到对象 of org-3f2a9c", "status": false});
     let page = parse_response(AdapterId::Moonshot, b"<html>", "USD", noon(), &Redactor::default());
-    assert_eq!(page, Err("the answer is no JSON".to_owned()));
+    assert_eq!(page, Err("the response is not JSON".to_owned()));
     for (body, expected) in [
         (code, "code 5: 没找到对象 of …"),
-        (json!({"code": "1", "status": true}), "code 1: the provider says that it failed"),
+        (json!({"code": "1", "status": true}), "code 1: the provider reports a failure"),
         (json!({"error": {"message": "Invalid Authentication"}}), "Invalid Authentication"),
         (json!({"error": "nope"}), "nope"),
     ] {
-        for dialect in [AdapterId::Moonshot, AdapterId::KimiCode, AdapterId::OpenRouter] {
-            assert_eq!(told(dialect, &body), Err(expected.to_owned()));
+        for adapter in [AdapterId::Moonshot, AdapterId::KimiCode, AdapterId::OpenRouter] {
+            assert_eq!(told(adapter, &body), Err(expected.to_owned()));
         }
     }
     for body in [
@@ -191,9 +191,9 @@ fn what_is_no_quota_is_told_in_words() {
         json!({"data": 5, "usage": "47", "limits": [{"window": {}, "detail": {}}], "usages": {"limit_5h": 1}}),
         json!({"code": 0, "data": []}),
     ] {
-        for dialect in [AdapterId::Moonshot, AdapterId::KimiCode, AdapterId::OpenRouter] {
-            let expected = "the answer tells of no quota that is known";
-            assert_eq!(told(dialect, &body), Err(expected.to_owned()), "{body}");
+        for adapter in [AdapterId::Moonshot, AdapterId::KimiCode, AdapterId::OpenRouter] {
+            let expected = "the response has no known quota";
+            assert_eq!(told(adapter, &body), Err(expected.to_owned()), "{body}");
         }
     }
     let big = json!({"data": {"available_balance": 1e300, "cash_balance": "NaN"}});

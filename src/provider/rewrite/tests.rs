@@ -1,13 +1,16 @@
 //! What goes up for what came in: one line a case.
 
 use bytes::Bytes;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::catalog::AdapterId::{Generic, KimiCode, Moonshot, OpenRouter};
-use crate::catalog::{Compat, MaxTokensField, Retirement, ThinkingControl};
+use crate::catalog::{Compat, MaxTokensField, Retirement, ThinkingControl, ThinkingLevel};
 use crate::failure::Reason;
 use crate::protocol::api::Api;
+use crate::protocol::request::RequestBody;
+use crate::provider::rule::tool_names;
+use crate::provider::rules;
 
 mod continuation;
 mod history;
@@ -19,12 +22,12 @@ mod responses;
 /// A request to be rewritten, with what most tests leave as it is.
 #[derive(Debug)]
 pub(super) struct Case {
-    pub(super) dialect: AdapterId,
+    pub(super) adapter: AdapterId,
     pub(super) model: ModelInfo,
     pub(super) params: Map<String, Value>,
     pub(super) thinking: Option<ThinkingLevel>,
     pub(super) sanitize: bool,
-    pub(super) face: Api,
+    pub(super) api: Api,
 }
 
 /// What came out.
@@ -36,15 +39,15 @@ pub(super) struct Sent {
 }
 
 impl Case {
-    pub(super) fn new(dialect: AdapterId, id: &str, thinking: ThinkingControl) -> Self {
+    pub(super) fn new(adapter: AdapterId, id: &str, thinking: ThinkingControl) -> Self {
         let model = ModelInfo { thinking_control: thinking, ..ModelInfo::unknown(id) };
         Self {
-            dialect,
+            adapter,
             model,
             params: Map::new(),
             thinking: None,
             sanitize: false,
-            face: Api::ChatCompletions,
+            api: Api::ChatCompletions,
         }
     }
 
@@ -75,8 +78,8 @@ impl Case {
     }
 
     /// The same case over another API.
-    pub(super) fn over(mut self, face: Api) -> Self {
-        self.face = face;
+    pub(super) fn over(mut self, api: Api) -> Self {
+        self.api = api;
         self
     }
 
@@ -99,11 +102,11 @@ impl Case {
             default_thinking: self.thinking,
             sanitize_tool_call_ids: self.sanitize,
         };
-        rewrite_request(self.dialect, &request)
+        rewrite_request(self.adapter, &request)
     }
 
     pub(super) fn send(&self, body: &str) -> Sent {
-        let body = RequestBody::parse(self.face, Bytes::copy_from_slice(body.as_bytes())).unwrap();
+        let body = RequestBody::parse(self.api, Bytes::copy_from_slice(body.as_bytes())).unwrap();
         let rewritten = self.rewritten(&body).unwrap();
         for rule in &rewritten.rules {
             assert!(rules::RULES.iter().any(|known| known.name == *rule), "{rule} is not in the table");
@@ -116,7 +119,7 @@ impl Case {
             answer: rewritten.answer_plan,
             thinking: rewritten.thinking,
         };
-        assert!(RequestBody::parse(self.face, sent.body.clone().into()).is_ok(), "{}", sent.body);
+        assert!(RequestBody::parse(self.api, sent.body.clone().into()).is_ok(), "{}", sent.body);
         sent
     }
 
@@ -133,13 +136,13 @@ impl Case {
     pub(super) fn table(&self, lines: &[(&str, &str)]) {
         for (members, expected) in lines {
             let (sent, _) = self.members(members);
-            assert_eq!(&sent, expected, "{:?} {} for {members}", self.dialect, self.model.id);
+            assert_eq!(&sent, expected, "{:?} {} for {members}", self.adapter, self.model.id);
         }
     }
 }
 
 #[test]
-fn a_request_that_needs_nothing_goes_up_as_it_came() {
+fn request_without_matching_rules_is_unchanged() {
     let body = r#"{ "model" : "kimi-k3","messages":[ {"role":"user","content":"\ud83d 1e2 123456789012345678901234567890"} ],"stream":false , "x":[1,2],"stop":["a"],"prompt_cache_key":"k","tools":[{"type":"function","function":{"name":"read","parameters":{"type":"object"},"strict":true}},{"type":"builtin_function","function":{"name":"$other"}}],"tool_choice":"auto","response_format":{"type":"json_object"},"safety_identifier":"s"}"#;
     for case in [Case::k3(), Case::k26(), Case::k27(), Case::code()] {
         let sent = case.send(&body.replace("kimi-k3", &case.model.id));
@@ -150,7 +153,7 @@ fn a_request_that_needs_nothing_goes_up_as_it_came() {
 }
 
 #[test]
-fn the_model_becomes_the_provider_s() {
+fn model_becomes_the_providers_own() {
     let sent = Case::k3().send(r#"{"model":"moonshot/kimi-k3","messages":[]}"#);
     assert_eq!(sent.body, r#"{"model":"kimi-k3","messages":[]}"#);
     assert_eq!(sent.rules, ["model"]);
@@ -158,7 +161,7 @@ fn the_model_becomes_the_provider_s() {
 }
 
 #[test]
-fn a_retired_model_is_passed_on_under_its_own_id_and_by_the_same_rules() {
+fn retired_model_keeps_its_id_and_rules() {
     let mut case = Case::new(Moonshot, "kimi-k2.5", ThinkingControl::Switch);
     case.model.retirement = Some(Retirement { date: "2026-08-31".into(), successor: "kimi-k2.6".into() });
     let sent =
@@ -167,7 +170,7 @@ fn a_retired_model_is_passed_on_under_its_own_id_and_by_the_same_rules() {
 }
 
 #[test]
-fn web_search_switches_thinking_off_where_that_can_be() {
+fn web_search_disables_thinking_if_possible() {
     let web = r#""tools":[{"type":"builtin_function","function":{"name":"$web_search"}}]"#;
     let off = format!(r#"{web},"thinking":{{"type":"disabled"}}"#);
     Case::k26().table(&[
@@ -181,7 +184,7 @@ fn web_search_switches_thinking_off_where_that_can_be() {
 }
 
 #[test]
-fn moonshot_drops_what_is_pinned() {
+fn moonshot_pinned_fields_are_removed() {
     Case::k3().table(&[
         (
             r#""temperature":0,"top_p":1,"n":1,"presence_penalty":0,"frequency_penalty":0.1,"seed":1"#,
@@ -197,7 +200,7 @@ fn moonshot_drops_what_is_pinned() {
 }
 
 #[test]
-fn the_level_that_is_told_is_the_one_that_is_sent() {
+fn reported_thinking_level_is_the_sent_one() {
     use ThinkingLevel as L;
     let table = [
         (Case::k3(), r#""reasoning_effort":"minimal""#, Some(L::Low)),
@@ -213,12 +216,12 @@ fn the_level_that_is_told_is_the_one_that_is_sent() {
     ];
     for (case, members, expected) in table {
         let sent = case.send(&format!(r#"{{"model":"{}",{members}}}"#, case.model.id));
-        assert_eq!(sent.thinking, expected, "{:?} for {members}: {}", case.dialect, sent.body);
+        assert_eq!(sent.thinking, expected, "{:?} for {members}: {}", case.adapter, sent.body);
     }
 }
 
 #[test]
-fn thinking_of_a_model_with_a_switch() {
+fn thinking_of_a_switch_model_is_on_or_off() {
     Case::k26().table(&[
         (r#""thinking":{"type":"enabled"}"#, r#""thinking":{"type":"enabled"}"#),
         (r#""thinking":{ "type":"disabled" }"#, r#""thinking":{ "type":"disabled" }"#),
@@ -241,7 +244,7 @@ fn thinking_of_a_model_with_a_switch() {
 }
 
 #[test]
-fn thinking_of_a_model_that_always_does() {
+fn thinking_fields_of_an_always_thinking_model_are_removed() {
     for case in [Case::k27(), Case::new(KimiCode, "kimi-for-coding-highspeed", ThinkingControl::Always)] {
         case.table(&[
             (r#""thinking":{"type":"disabled"},"a":1"#, r#""a":1"#),
@@ -254,7 +257,7 @@ fn thinking_of_a_model_that_always_does() {
 }
 
 #[test]
-fn efforts_of_the_k3_family() {
+fn k3_efforts_are_low_high_and_max() {
     for case in [Case::k3(), Case::code(), Case::new(KimiCode, "k9", ThinkingControl::Unknown)] {
         for (said, sent) in [
             ("minimal", "low"),
@@ -292,7 +295,7 @@ fn efforts_of_the_k3_family() {
 }
 
 #[test]
-fn thinking_default_fills_what_is_left_out() {
+fn thinking_default_applies_if_nothing_is_set() {
     use ThinkingLevel as L;
     for (case, level, expected) in [
         (Case::k26(), L::Off, r#""a":1,"thinking":{"type":"disabled"}"#),
@@ -310,7 +313,7 @@ fn thinking_default_fills_what_is_left_out() {
         (Case::openrouter(), L::Adaptive, r#""a":1"#),
         (Case::generic(Compat::default()), L::Low, r#""a":1"#),
     ] {
-        let shown = format!("{:?} {} {level:?}", case.dialect, case.model.id);
+        let shown = format!("{:?} {} {level:?}", case.adapter, case.model.id);
         let (sent, rules) = case.level(level).members(r#""a":1"#);
         assert_eq!(sent, expected, "{shown}");
         assert_eq!(rules.contains(&"thinking_default"), sent != r#""a":1"#, "{shown}");
@@ -323,7 +326,7 @@ fn thinking_default_fills_what_is_left_out() {
 }
 
 #[test]
-fn params_fill_what_is_left_out() {
+fn params_set_what_the_client_does_not() {
     let case = Case::k26().params(&json!({
         "thinking": {"type": "disabled"}, "maxTokens": 9, "stream": true, "model": "other", "messages": [],
         "extraBody": {"seed": 7}, "user": null,
@@ -339,7 +342,7 @@ fn params_fill_what_is_left_out() {
 }
 
 #[test]
-fn forced_calls_beside_thinking() {
+fn forced_call_conflicts_with_thinking() {
     let pin = r#""tool_choice":{"type":"function","function":{"name":"read"}}"#;
     let auto = r#""tool_choice":"auto""#;
     let required = r#""tool_choice":"required""#;
@@ -363,14 +366,14 @@ fn forced_calls_beside_thinking() {
         (Case::k3(), r#""tool_choice":"none""#.to_owned(), r#""tool_choice":"none""#.to_owned()),
         (Case::openrouter(), required.to_owned(), required.to_owned()),
     ] {
-        assert_eq!(case.members(&members).0, expected, "{:?} {} {members}", case.dialect, case.model.id);
+        assert_eq!(case.members(&members).0, expected, "{:?} {} {members}", case.adapter, case.model.id);
     }
     assert_eq!(Case::k26().members(required).1, ["tool_choice"]);
     assert_eq!(Case::k26().members(pin).1, ["tool_choice_pinned"]);
 }
 
 #[test]
-fn the_output_limit_takes_its_new_name() {
+fn output_limit_gets_the_providers_name() {
     Case::k3().table(&[
         (r#""max_tokens":32000,"a":1"#, r#""a":1,"max_completion_tokens":32000"#),
         (r#""max_tokens":1,"max_completion_tokens":2"#, r#""max_completion_tokens":2"#),
@@ -383,7 +386,7 @@ fn the_output_limit_takes_its_new_name() {
 }
 
 #[test]
-fn usage_is_asked_for_in_streams() {
+fn usage_is_requested_in_streams() {
     let (ask, asked) = (r#""stream":true"#, r#""stream":true,"stream_options":{"include_usage":true}"#);
     for (members, expected, hidden) in [
         (ask, asked, true),
@@ -427,7 +430,7 @@ fn kimi_code_limits_the_messages() {
 }
 
 #[test]
-fn every_rule_says_what_and_whence() {
+fn every_rule_has_description_and_source() {
     for (index, rule) in rules::RULES.iter().enumerate() {
         assert!(rule.description.ends_with('.') && !rule.source.is_empty(), "{}", rule.name);
         assert!(rules::RULES.iter().skip(index + 1).all(|other| other.name != rule.name), "{}", rule.name);

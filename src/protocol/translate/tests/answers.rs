@@ -1,4 +1,4 @@
-//! Responses translated between formats. `tests/gateway/translated_answers.rs` and `fuzz/src/answers.rs` check
+//! Responses translated between formats. `tests/translation/answers.rs` and `fuzz/src/answers.rs` check
 //! the general order of events; this module tests specific cases.
 
 mod encoded;
@@ -6,19 +6,19 @@ mod golden;
 mod pitfalls;
 
 use crate::protocol::api::Api;
+use crate::protocol::model::answer::RequestEcho;
+use crate::protocol::model::answer::ResponseEvent;
 use crate::protocol::request::RequestBody;
 use crate::protocol::sse::FrameReader;
-use crate::protocol::translate::decoder::Decoder;
-use crate::protocol::translate::echo::RequestEcho;
-use crate::protocol::translate::encoder::Encoder;
-use crate::protocol::translate::event::ResponseEvent;
+use crate::protocol::translate::Decoder;
+use crate::protocol::translate::Encoder;
 
 /// The request of a client of this format, as far as its response repeats it.
-fn echo(face: Api) -> RequestEcho {
+fn echo(api: Api) -> RequestEcho {
     let body = br#"{"model":"asked","stream_options":{"include_usage":true},"include":["reasoning.encrypted_content"],
         "tools":[{"type":"function",
         "name":"Read"}],"metadata":{"a":"b"},"temperature":null}"#;
-    let body = RequestBody::parse(face, body.as_slice().into()).unwrap();
+    let body = RequestBody::parse(api, body.as_slice().into()).unwrap();
     let mut echo = RequestEcho::from_request(&body);
     echo.id = "0123".to_owned();
     echo.created_at = 1_795_254_202;
@@ -37,8 +37,8 @@ fn payloads(stream: &[u8]) -> Vec<Vec<u8>> {
     found
 }
 
-fn decode(face: Api, stream: &[u8]) -> Vec<ResponseEvent> {
-    let (mut decoder, mut events) = (Decoder::new(face), Vec::new());
+fn decode(api: Api, stream: &[u8]) -> Vec<ResponseEvent> {
+    let (mut decoder, mut events) = (Decoder::new(api), Vec::new());
     for payload in payloads(stream) {
         decoder.read_payload(&payload, &mut events);
     }
@@ -46,8 +46,8 @@ fn decode(face: Api, stream: &[u8]) -> Vec<ResponseEvent> {
     events
 }
 
-fn encode(events: &[ResponseEvent], face: Api) -> Vec<u8> {
-    let (mut encoder, mut out) = (Encoder::new(face, echo(face)), Vec::new());
+fn encode(events: &[ResponseEvent], api: Api) -> Vec<u8> {
+    let (mut encoder, mut out) = (Encoder::new(api, echo(api)), Vec::new());
     for event in events {
         encoder.write(event, &mut out);
     }

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::super::losses::LOSSES;
 use super::super::{RequestBody, translate_request};
 use crate::protocol::api::Api;
 use crate::protocol::json;
+use crate::protocol::model::losses::LOSSES;
 
 const KEYS: &[&str] = &[
     "model",
@@ -161,7 +161,7 @@ fn body() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn no_body_breaks_it(text in prop_oneof![body(), object(value())]) {
+    fn arbitrary_bodies_never_panic(text in prop_oneof![body(), object(value())]) {
         for from in Api::ALL {
             let Ok(body) = RequestBody::parse(from, Bytes::from(text.clone())) else { continue };
             for to in Api::ALL {
@@ -172,7 +172,7 @@ proptest! {
                         let known = |name: &&str| LOSSES.iter().any(|loss| loss.name == *name);
                         prop_assert!(translated.losses.iter().all(known), "{:?}", translated.losses);
                     }
-                    Err(wrong) => prop_assert!(!wrong.path.is_empty() && !wrong.reason.is_empty(), "{}", wrong),
+                    Err(error) => prop_assert!(!error.path.is_empty() && !error.reason.is_empty(), "{}", error),
                 }
             }
         }

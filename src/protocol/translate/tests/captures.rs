@@ -1,6 +1,6 @@
 //! Recorded requests of real clients, translated to every other format; the results of some are pinned.
 //!
-//! `tests/fixtures/captures` contains trimmed recordings of 2026-11-21 (see `tests/gateway/captures.rs`).
+//! `tests/fixtures/captures` contains trimmed recordings of 2026-11-21 (see `tests/translation/captures.rs`).
 //! `tests/fixtures/translated` contains some translations, with texts as `@fill:…` and two tools each.
 
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ fn fixtures(folder: &str) -> PathBuf {
 
 struct Capture {
     name: String,
-    face: Api,
+    api: Api,
     body: Value,
 }
 
@@ -30,16 +30,16 @@ fn captures() -> Vec<Capture> {
         let recorded: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
         for request in recorded["requests"].as_array().unwrap() {
             let target = request["target"].as_str().unwrap().split('?').next().unwrap();
-            let face = Api::ALL.into_iter().find(|face| target.ends_with(face.path()));
+            let api = Api::ALL.into_iter().find(|api| target.ends_with(api.path()));
             let mut body = request["body"].clone();
             if let Some(index) = body["tools"].as_str().and_then(|tools| tools.strip_prefix("@tools:")) {
                 body["tools"] = recorded["tools"][index.parse::<usize>().unwrap()].clone();
             }
             // Tokens are counted with the body of a message.
-            let face = face.or_else(|| target.ends_with("/count_tokens").then_some(Api::Messages)).unwrap();
+            let api = api.or_else(|| target.ends_with("/count_tokens").then_some(Api::Messages)).unwrap();
             found.push(Capture {
                 name: format!("{client}.{}", request["name"].as_str().unwrap()),
-                face,
+                api,
                 body,
             });
         }
@@ -49,9 +49,9 @@ fn captures() -> Vec<Capture> {
 }
 
 fn translate(capture: &Capture, to: Api) -> TranslatedRequest {
-    let body = RequestBody::parse(capture.face, Bytes::from(capture.body.to_string())).unwrap();
+    let body = RequestBody::parse(capture.api, Bytes::from(capture.body.to_string())).unwrap();
     translate_request(&body, to, Some(32_768))
-        .unwrap_or_else(|wrong| panic!("{} to {to:?}: {wrong}", capture.name))
+        .unwrap_or_else(|error| panic!("{} to {to:?}: {error}", capture.name))
 }
 
 /// All texts of a body.
@@ -73,8 +73,8 @@ fn names(tools: &Value) -> Vec<&str> {
 fn recorded_requests_translate_to_every_other_format() {
     let captures = captures();
     assert!(captures.len() >= 65, "{}", captures.len());
-    for face in Api::ALL {
-        assert!(captures.iter().filter(|capture| capture.face == face).count() >= 8, "{face:?}");
+    for api in Api::ALL {
+        assert!(captures.iter().filter(|capture| capture.api == api).count() >= 8, "{api:?}");
     }
     for capture in captures {
         for to in Api::ALL {
@@ -141,7 +141,7 @@ fn translations_match_their_fixtures() {
         let found = captures.iter().find(|capture| capture.name == name).unwrap_or_else(|| panic!("{name}"));
         let mut body = found.body.clone();
         shorten(&mut body["tools"]);
-        let translated = translate(&Capture { name: name.to_owned(), face: found.face, body }, to);
+        let translated = translate(&Capture { name: name.to_owned(), api: found.api, body }, to);
         let body: Value = serde_json::from_slice(&translated.body).unwrap();
         let namespaced: Vec<Value> =
             translated.tool_namespaces.iter().map(|(sent, own)| json!([sent, own.0, own.1])).collect();

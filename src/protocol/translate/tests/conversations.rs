@@ -75,8 +75,10 @@ fn exchange() -> impl Strategy<Value = Exchange> {
     let reasoning = prop::option::of((text(), prop::sample::select(vec!["", "sig+/=", "c2ln"])));
     (said_by_user(), reasoning, prop::collection::vec(text(), 0..3), calls).prop_map(
         |(user, reasoning, texts, calls)| {
-            let mut answer: Vec<Said> =
-                reasoning.into_iter().map(|(text, seal)| Said::Reasoning(text, seal.to_owned())).collect();
+            let mut answer: Vec<Said> = reasoning
+                .into_iter()
+                .map(|(text, signature)| Said::Reasoning(text, signature.to_owned()))
+                .collect();
             let is_bare = texts.is_empty() && calls.is_empty();
             answer.extend(texts.into_iter().map(Said::Assistant));
             if is_bare {
@@ -120,13 +122,13 @@ impl Conversation {
     }
 
     /// The same without its last exchanges.
-    pub(super) fn begun(&self, exchanges: usize) -> Self {
+    pub(super) fn partial(&self, exchanges: usize) -> Self {
         Self { system: self.system.clone(), exchanges: self.exchanges[..exchanges].to_vec() }
     }
 
     /// The body, with arguments and results in the form of the format.
-    pub(super) fn body(&self, face: Api) -> String {
-        let items: Vec<String> = match face {
+    pub(super) fn body(&self, api: Api) -> String {
+        let items: Vec<String> = match api {
             Api::ChatCompletions => self.system.iter().map(chat_part).chain(self.turns(chat_turns)).collect(),
             Api::Messages => self.turns(messages_turns).collect(),
             Api::Responses => {
@@ -136,7 +138,7 @@ impl Conversation {
         let system: Vec<Value> =
             self.system
                 .iter()
-                .filter(|_| face == Api::Messages)
+                .filter(|_| api == Api::Messages)
                 .map(|said| {
                     if let Said::System(text) = said {
                         json!({"type": "text", "text": text})
@@ -145,9 +147,9 @@ impl Conversation {
                     }
                 })
                 .collect();
-        let limit = if face == Api::Messages { "\"max_tokens\":9," } else { "" };
+        let limit = if api == Api::Messages { "\"max_tokens\":9," } else { "" };
         let system = if system.is_empty() { String::new() } else { format!("\"system\":{},", json!(system)) };
-        format!("{{\"model\":\"m\",{limit}{system}\"{}\":[{}]}}", face.conversation_field(), items.join(","))
+        format!("{{\"model\":\"m\",{limit}{system}\"{}\":[{}]}}", api.conversation_field(), items.join(","))
     }
 
     fn turns(&self, of: fn(&Exchange) -> Vec<String>) -> impl Iterator<Item = String> {
@@ -200,11 +202,11 @@ fn chat_turns(exchange: &Exchange) -> Vec<String> {
     if !calls.is_empty() {
         answer["tool_calls"] = json!(calls);
     }
-    if let Some(Said::Reasoning(text, seal)) = exchange.answer.first() {
+    if let Some(Said::Reasoning(text, signature)) = exchange.answer.first() {
         answer["reasoning_content"] = json!(text);
-        if !seal.is_empty() {
+        if !signature.is_empty() {
             answer["reasoning_details"] =
-                json!([{"type": "reasoning.text", "text": text, "signature": seal}]);
+                json!([{"type": "reasoning.text", "text": text, "signature": signature}]);
         }
     }
     let mut turns = vec![format!("{{\"role\":\"user\",\"content\":{user}}}"), answer.to_string()];
@@ -219,7 +221,7 @@ fn messages_block(said: &Said) -> String {
             Some(data) => json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}}),
             None => json!({"type": "image", "source": {"type": "url", "url": url}}),
         },
-        Said::Reasoning(text, seal) => json!({"type": "thinking", "thinking": text, "signature": seal}),
+        Said::Reasoning(text, signature) => json!({"type": "thinking", "thinking": text, "signature": signature}),
         // The arguments are raw text: a tree cannot represent their numbers and lone surrogates.
         Said::Call(id, name, arguments) => {
             return format!("{{\"type\":\"tool_use\",\"id\":{},\"name\":\"{name}\",\"input\":{arguments}}}", json!(id));
@@ -251,9 +253,9 @@ fn responses_item(said: &Said) -> String {
         Said::User(text) => message("user", json!({"type": "input_text", "text": text})),
         Said::Image(url) => message("user", json!({"type": "input_image", "image_url": url})),
         Said::Assistant(text) => message("assistant", json!({"type": "output_text", "text": text})),
-        Said::Reasoning(text, seal) => {
-            let seal = if seal.is_empty() { Value::Null } else { json!(seal) };
-            json!({"type": "reasoning", "summary": [{"type": "summary_text", "text": text}], "encrypted_content": seal})
+        Said::Reasoning(text, signature) => {
+            let signature = if signature.is_empty() { Value::Null } else { json!(signature) };
+            json!({"type": "reasoning", "summary": [{"type": "summary_text", "text": text}], "encrypted_content": signature})
         }
         Said::Call(id, name, arguments) => {
             json!({"type": "function_call", "call_id": id, "name": name, "arguments": arguments})

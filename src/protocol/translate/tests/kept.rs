@@ -6,9 +6,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::super::{RequestBody, TranslatedRequest, tool_call_ids, translate_request};
+use super::super::{RequestBody, TranslatedRequest, translate_request};
 use super::conversations::{Said, conversation};
 use crate::protocol::api::Api;
+use crate::protocol::model::tools;
 
 /// A message or an item of any format; raw values are those that a tree cannot represent.
 #[derive(Deserialize, Default)]
@@ -69,12 +70,12 @@ fn texts(content: &Value) -> Vec<String> {
 }
 
 /// The content of a body, read independently of the translation code.
-fn said(face: Api, body: &[u8]) -> Vec<Said> {
+fn said(api: Api, body: &[u8]) -> Vec<Said> {
     let body: Body = serde_json::from_slice(body).unwrap();
     let mut said: Vec<Said> = body.system.iter().map(|block| Said::System(string(&block["text"]))).collect();
     said.extend(body.instructions.map(Said::System));
     for item in body.messages.iter().chain(&body.input) {
-        match face {
+        match api {
             Api::ChatCompletions => chat(item, &mut said),
             Api::Messages => messages(item, &mut said),
             Api::Responses => responses(item, &mut said),
@@ -98,8 +99,8 @@ fn chat(item: &Item, said: &mut Vec<Said>) {
         return said.push(Said::Result(item.tool_call_id.clone(), texts(&content)));
     }
     if !item.reasoning_content.is_empty() {
-        let seal = item.reasoning_details.iter().find_map(|detail| detail["signature"].as_str());
-        said.push(Said::Reasoning(item.reasoning_content.clone(), seal.unwrap_or_default().to_owned()));
+        let signature = item.reasoning_details.iter().find_map(|detail| detail["signature"].as_str());
+        said.push(Said::Reasoning(item.reasoning_content.clone(), signature.unwrap_or_default().to_owned()));
     }
     match &content {
         Value::String(text) => said.push(by_role(&item.role, text.clone())),
@@ -174,21 +175,17 @@ fn with_ids(said: &[Said], id: impl Fn(&str) -> String) -> Vec<Said> {
 }
 
 /// The id as seen by a client of this format.
-fn in_face(face: Api, id: &str) -> String {
-    match face {
+fn in_face(api: Api, id: &str) -> String {
+    match api {
         Api::ChatCompletions => id.to_owned(),
-        Api::Messages => tool_call_ids::to_messages_id(id).into_owned(),
-        Api::Responses => tool_call_ids::to_responses_id(id).into_owned(),
+        Api::Messages => tools::to_messages_id(id).into_owned(),
+        Api::Responses => tools::to_responses_id(id).into_owned(),
     }
 }
 
 /// The provider's own id; chat never escapes one.
-fn own(face: Api, id: &str) -> String {
-    if face == Api::ChatCompletions {
-        id.to_owned()
-    } else {
-        tool_call_ids::restore_original(id).into_owned()
-    }
+fn own(api: Api, id: &str) -> String {
+    if api == Api::ChatCompletions { id.to_owned() } else { tools::restore_original(id).into_owned() }
 }
 
 fn translate(from: Api, to: Api, body: &[u8]) -> TranslatedRequest {
@@ -197,8 +194,8 @@ fn translate(from: Api, to: Api, body: &[u8]) -> TranslatedRequest {
 }
 
 /// The elements of the conversation, as bytes.
-fn elements(face: Api, body: &Bytes) -> Vec<Bytes> {
-    let parsed = RequestBody::parse(face, body.clone()).unwrap();
+fn elements(api: Api, body: &Bytes) -> Vec<Bytes> {
+    let parsed = RequestBody::parse(api, body.clone()).unwrap();
     parsed.messages.iter().map(|message| body.slice(message.span.clone())).collect()
 }
 
@@ -232,11 +229,11 @@ proptest! {
                 prop_assert_eq!(&whole, &translate(from, to, conversation.body(from).as_bytes()));
                 let whole = elements(to, &whole.body);
                 for exchanges in 1..conversation.exchanges.len() {
-                    let begun = translate(from, to, conversation.begun(exchanges).body(from).as_bytes());
-                    let begun = elements(to, &begun.body);
+                    let partial = translate(from, to, conversation.partial(exchanges).body(from).as_bytes());
+                    let partial = elements(to, &partial.body);
                     // A last message of the assistant's is marked as a beginning.
-                    let settled = begun.len() - 1;
-                    prop_assert_eq!(&begun[..settled], &whole[..settled], "{:?} to {:?}", from, to);
+                    let settled = partial.len() - 1;
+                    prop_assert_eq!(&partial[..settled], &whole[..settled], "{:?} to {:?}", from, to);
                 }
             }
         }

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::super::losses::LOSSES;
 use super::super::{RequestBody, translate_request};
 use super::{said, translated};
 use crate::protocol::api::Api;
+use crate::protocol::model::losses::LOSSES;
 use Api::{ChatCompletions, Messages, Responses};
 
 fn user(parts: Value) -> Value {
@@ -245,7 +245,7 @@ fn required_content_is_rejected_with_its_location() {
         (
             ChatCompletions,
             json!({"messages": [{"role": "owner"}]}),
-            "messages[0].role: \"owner\" is no role; there are system, developer, user, assistant and tool",
+            "messages[0].role: \"owner\" is not a role; use system, developer, user, assistant or tool",
         ),
         (
             ChatCompletions,
@@ -260,7 +260,7 @@ fn required_content_is_rejected_with_its_location() {
         (
             Messages,
             user(json!([{"type": "hologram"}])),
-            "messages[0].content[0].type: \"hologram\" is no block of a message that other faces have",
+            "messages[0].content[0].type: \"hologram\" is not a block of a message that other APIs have",
         ),
         (
             Messages,
@@ -272,25 +272,25 @@ fn required_content_is_rejected_with_its_location() {
         (
             Responses,
             json!({"input": [{"type": "compaction", "encrypted_content": "x"}]}),
-            "input[0]: holds the conversation in a form",
+            "input[0]: is the conversation in a form",
         ),
         (
             Responses,
             json!({"previous_response_id": "resp_1", "input": "hi"}),
-            "previous_response_id: names an answer that is kept at another provider; send the whole conversation in `input`",
+            "previous_response_id: refers to a response that another provider stores; send the whole conversation in `input`",
         ),
     ];
     for (from, body, expected) in cases {
         let parsed = RequestBody::parse(from, Bytes::from(body.to_string())).unwrap();
         for to in Api::ALL {
-            let wrong = translate_request(&parsed, to, None).unwrap_err().to_string();
-            assert!(wrong.starts_with(expected), "{wrong}");
+            let error = translate_request(&parsed, to, None).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
         }
     }
 }
 
 #[test]
-fn a_deferred_tool_is_sent_once_it_was_fetched() {
+fn deferred_tool_is_sent_once_it_was_fetched() {
     let body = json!({
         "tools": [{"name": "late", "input_schema": {}, "defer_loading": true}],
         "messages": [

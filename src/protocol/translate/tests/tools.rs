@@ -68,14 +68,14 @@ fn schemas_keep_their_bytes() {
         r#"{{"messages":[],"tools":[{{"type":"function","function":{{"name":"run","parameters":{schema}}}}}]}}"#
     );
     let parsed = super::RequestBody::parse(ChatCompletions, body.into()).unwrap();
-    for face in Api::ALL {
-        let written = super::translate_request(&parsed, face, None).unwrap().body;
-        assert!(std::str::from_utf8(&written).unwrap().contains(schema), "{face:?}");
+    for api in Api::ALL {
+        let written = super::translate_request(&parsed, api, None).unwrap().body;
+        assert!(std::str::from_utf8(&written).unwrap().contains(schema), "{api:?}");
     }
 }
 
 #[test]
-fn a_namespace_is_flat_and_its_calls_too() {
+fn namespaced_tools_and_calls_become_flat() {
     let body = json!({
         "tools": [{"type": "namespace", "name": "agents", "tools": [{"type": "function", "name": "close", "strict": false}]},
                   {"type": "namespace", "name": "mcp__git__", "tools": [{"type": "function", "name": "log"}]},
@@ -112,10 +112,10 @@ fn tool_choice_translates_to_every_format() {
     ];
     for (chat, messages, responses) in cases {
         let body = json!({"messages": [], "tools": tools, "tool_choice": chat});
-        for (face, expected) in [(Messages, messages), (Responses, responses)] {
-            let there = to(ChatCompletions, face, &body);
+        for (api, expected) in [(Messages, messages), (Responses, responses)] {
+            let there = to(ChatCompletions, api, &body);
             assert_eq!(there["tool_choice"], expected);
-            assert_eq!(to(face, ChatCompletions, &there)["tool_choice"], chat);
+            assert_eq!(to(api, ChatCompletions, &there)["tool_choice"], chat);
         }
     }
     let alone = json!({"messages": [], "tools": tools, "parallel_tool_calls": false});
@@ -194,7 +194,7 @@ fn fields_are_renamed_for_the_format() {
 }
 
 #[test]
-fn a_last_message_of_the_assistant_is_a_beginning() {
+fn last_assistant_message_is_a_prefill() {
     let messages =
         json!({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "So"}]});
     let chat = to(Messages, ChatCompletions, &messages);

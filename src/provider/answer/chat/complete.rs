@@ -1,15 +1,15 @@
-//! Whole chat answers.
+//! Whole Chat Completions responses.
 
 use bytes::Bytes;
 
-use super::{calls, delta};
+use super::chunks;
 use crate::failure::Failure;
-use crate::protocol::chunk::ChunkChoice;
+use crate::protocol::chat::chunk::ChunkChoice;
 use crate::protocol::edit::{Edits, ObjectPatch, Segments};
 use crate::protocol::json;
-use crate::provider::answer::Meter;
-use crate::provider::answer::error::{self, EMPTY_ANSWER, NOT_JSON, server_failure};
+use crate::provider::answer::body::{self, EMPTY_ANSWER, server_failure};
 use crate::provider::answer::leak::{FilteredPiece, LeakFilter, may_leak};
+use crate::provider::answer::meter::Meter;
 use crate::provider::classify::Classifier;
 use crate::provider::rewrite::AnswerPlan;
 
@@ -22,20 +22,20 @@ pub(in crate::provider::answer) fn read_complete(
     plan: &AnswerPlan,
     body: &Bytes,
 ) -> Result<(Segments, Meter), Failure> {
-    let chunk = error::parse_chunk(body)?;
-    if let Some(failure) = error::find_failure(classifier, body, &chunk) {
+    let chunk = body::parse_chunk(body)?;
+    if let Some(failure) = body::find_failure(classifier, body, &chunk) {
         return Err(failure);
     }
     if chunk.parsed_choices.is_empty() {
-        return Err(server_failure("the answer has no choices"));
+        return Err(server_failure("the response has no choices"));
     }
-    if !chunk.has_output() && delta::requires_content(body, &chunk) {
+    if !chunk.has_output() && chunks::requires_content(body, &chunk) {
         return Err(server_failure(EMPTY_ANSWER));
     }
     let mut meter = Meter::default();
     meter.read(body, &chunk);
     let mut edits = Edits::new();
-    calls::restore_names(body, &chunk, plan, &mut edits).map_err(|_| server_failure(NOT_JSON))?;
+    chunks::restore_names(body, &chunk, plan, &mut edits);
     if plan.offers_tools {
         for choice in &chunk.parsed_choices {
             if extract_leaked_calls(body, choice, plan, &mut edits) {
@@ -48,13 +48,13 @@ pub(in crate::provider::answer) fn read_complete(
 
 /// Converts leaked calls in a message's content to tool calls; returns whether there were any.
 fn extract_leaked_calls(body: &[u8], choice: &ChunkChoice, plan: &AnswerPlan, edits: &mut Edits) -> bool {
-    let Some((place, escaped)) = delta::read_text(body, choice) else { return false };
+    let Some((place, escaped)) = chunks::read_text(body, choice) else { return false };
     if !may_leak(escaped) {
         return false;
     }
     let mut filter = LeakFilter::default();
     let mut pieces = filter.push(escaped);
-    delta::append_text(&mut pieces, filter.flush());
+    chunks::append_text(&mut pieces, filter.flush());
     let mut text = Vec::new();
     let mut found = Vec::new();
     for piece in pieces {
@@ -67,7 +67,7 @@ fn extract_leaked_calls(body: &[u8], choice: &ChunkChoice, plan: &AnswerPlan, ed
         return false;
     }
     edits.replace(place, [b"\"", &*text, b"\""].concat());
-    append_tool_calls(body, choice, calls::render_tool_calls(&found, plan, None), edits);
+    append_tool_calls(body, choice, chunks::render_tool_calls(&found, plan, None), edits);
     if let Some(finish) = choice.finish_reason.clone()
         && body.get(finish.clone()).is_some_and(|literal| json::literal_equals(literal, "stop"))
     {

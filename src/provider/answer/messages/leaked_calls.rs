@@ -9,24 +9,23 @@ use crate::protocol::object::ObjectView;
 use crate::provider::answer::leak::{FilteredPiece, LeakFilter, LeakedCall, may_leak};
 use crate::provider::rewrite::AnswerPlan;
 
-/// Finds them in a stream.
+/// Finds leaked calls in a stream.
 #[derive(Debug, Default)]
 pub(super) struct LeakedCallBlocks {
     filter: LeakFilter,
     /// Blocks added by the gateway before the following ones.
     index_shift: u64,
-    /// The block in which text is held back, or behind which calls were found.
+    /// The block whose text is withheld, or after which calls were found.
     block: Option<TextBlock>,
-    /// A call was found.
     has_calls: bool,
 }
 
-/// A text block of the provider's, as the client sees it.
+/// A text block of the provider, as the client sees it.
 #[derive(Clone, Copy, Debug)]
 struct TextBlock {
-    /// The number that the client knows.
+    /// The index that the client knows.
     index: u64,
-    /// It ended before its end, because a call was found.
+    /// It was ended early, because a call was found.
     is_ended: bool,
 }
 
@@ -34,11 +33,6 @@ impl LeakedCallBlocks {
     /// Whether a call was found: then the answer finishes with `tool_use`.
     pub(super) const fn has_calls(&self) -> bool {
         self.has_calls
-    }
-
-    /// Whether text passes as it comes, where no call begins in it.
-    pub(super) const fn is_idle(&self) -> bool {
-        self.block.is_none() && self.index_shift == 0
     }
 
     /// Handles an event about leaked text. `None` for any other event: it is forwarded, with
@@ -83,7 +77,7 @@ impl LeakedCallBlocks {
         }
     }
 
-    /// What is held back, as text: nothing more of its block comes.
+    /// The withheld text, because its block has ended.
     pub(super) fn flush(&mut self) -> Segments {
         let held = self.filter.flush();
         match self.block.take() {
@@ -98,7 +92,7 @@ impl LeakedCallBlocks {
         }
     }
 
-    /// Gives an event of a later block its number.
+    /// Renumbers an event of a later block.
     pub(super) fn renumber(&self, event: &ObjectView<'_>, edits: &mut Edits) {
         if self.index_shift > 0
             && let (Some(place), Some(number)) = (event.span("index"), read_index(event))
@@ -107,7 +101,7 @@ impl LeakedCallBlocks {
         }
     }
 
-    /// The events that say this, and the block behind them.
+    /// The events of these pieces, and the block after them.
     fn render_events(
         &mut self,
         mut block: TextBlock,
@@ -189,8 +183,7 @@ fn render_tool_use(call: &LeakedCall, plan: &AnswerPlan, input: &[u8]) -> Vec<u8
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
     write_string(&mut out, &call.id.chars().map(plain).collect::<String>());
     out.extend_from_slice(b",\"name\":");
-    let known = plan.tool_names.iter().find(|(sent, _)| *sent == call.name);
-    write_string(&mut out, known.map_or(&call.name, |(_, original)| original));
+    write_string(&mut out, plan.original_name(&call.name));
     out.extend_from_slice(b",\"input\":");
     out.extend_from_slice(input);
     out.push(b'}');

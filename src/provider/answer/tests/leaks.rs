@@ -54,7 +54,7 @@ fn two_calls() -> Vec<(String, String, String)> {
 }
 
 #[test]
-fn a_section_becomes_calls() {
+fn leaked_section_becomes_tool_calls() {
     let text = stream(&["I look. ", SECTION, " Wait."], "stop");
     let seen = read(AdapterId::Moonshot, &with_tools(), &[text.as_bytes()]);
     let message = message(&seen.text);
@@ -66,7 +66,7 @@ fn a_section_becomes_calls() {
 }
 
 #[test]
-fn calls_in_one_chunk_with_text_on_both_sides() {
+fn leaked_calls_between_texts_in_one_chunk_are_found() {
     let text = stream(&[&format!("before{SECTION}after")], "stop");
     let seen = read(AdapterId::KimiCode, &with_tools(), &[text.as_bytes()]);
     let message = message(&seen.text);
@@ -77,14 +77,14 @@ fn calls_in_one_chunk_with_text_on_both_sides() {
 }
 
 #[test]
-fn escaped_markers_count() {
+fn escaped_markers_are_recognised() {
     let escaped = SECTION.replace('<', r"\u003c").replace('>', r"\u003E");
     let seen = read(AdapterId::Moonshot, &with_tools(), &[stream(&[&escaped], "stop").as_bytes()]);
     assert_eq!(message(&seen.text).calls, two_calls());
 }
 
 #[test]
-fn real_calls_are_numbered_first() {
+fn leaked_calls_are_numbered_after_earlier_real_calls() {
     let real = chunk(
         r#"{"tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}]}"#,
     );
@@ -95,7 +95,7 @@ fn real_calls_are_numbered_first() {
 }
 
 #[test]
-fn real_calls_that_follow_are_numbered_behind() {
+fn later_real_calls_are_numbered_after_leaked_calls() {
     let real = |arguments: &str| {
         chunk(&format!(
             r#"{{"tool_calls":[{{"index":0,"id":"{}","function":{{"name":"{}","arguments":"{arguments}"}}}}]}}"#,
@@ -111,7 +111,7 @@ fn real_calls_that_follow_are_numbered_behind() {
 }
 
 #[test]
-fn a_text_full_of_markers_costs_its_length() {
+fn text_full_of_markers_costs_linear_time() {
     // Were it the square of it, this would take minutes.
     let begin = "<|tool_calls_section_begin|>";
     for marker in [begin.to_owned(), format!("{begin}<|tool_call_begin|>f:0<|tool_call_argument_begin|>")] {
@@ -123,7 +123,7 @@ fn a_text_full_of_markers_costs_its_length() {
 }
 
 #[test]
-fn what_is_held_back_has_a_cap() {
+fn withheld_text_is_limited() {
     let begin = "<|tool_calls_section_begin|><|tool_call_begin|>f:0<|tool_call_argument_begin|>";
     let mut reader = StreamReader::new(errors_of(AdapterId::Moonshot), Api::ChatCompletions, with_tools());
     assert!(reader.read_chunk(Bytes::from(chunk(&format!(r#"{{"content":"{begin}"}}"#)))).output.is_empty());
@@ -134,13 +134,13 @@ fn what_is_held_back_has_a_cap() {
 }
 
 #[test]
-fn without_tools_markup_is_text() {
+fn markup_without_offered_tools_is_text() {
     let text = stream(&[SECTION], "stop");
     assert_eq!(read(AdapterId::Moonshot, &plain(), &[text.as_bytes()]).text, text);
 }
 
 #[test]
-fn malformed_markup_is_given_back() {
+fn malformed_markup_is_sent_as_text() {
     for broken in [
         "<|tool_calls_section_begin|>",
         "<|tool_calls_section_begin|><|tool_calls_section_end|>",
@@ -168,14 +168,14 @@ fn malformed_markup_is_given_back() {
 }
 
 #[test]
-fn a_mention_of_the_marker_does_not_hide_a_real_section() {
+fn mentioned_marker_does_not_hide_a_real_section() {
     let text = stream(&["<|tool_calls_section_begin|>", SECTION], "stop");
     let message = message(&read(AdapterId::Moonshot, &with_tools(), &[text.as_bytes()]).text);
     assert_eq!((message.content.as_str(), message.calls), ("<|tool_calls_section_begin|>", two_calls()));
 }
 
 #[test]
-fn text_that_cannot_become_a_marker_is_not_held_back() {
+fn text_that_cannot_become_a_marker_is_not_withheld() {
     let mut reader = StreamReader::new(errors_of(AdapterId::Moonshot), Api::ChatCompletions, with_tools());
     let text = chunk(r#"{"content":"if a < b { <div>"}"#);
     assert_eq!(reader.read_chunk(Bytes::from(text.clone())).output.to_bytes(), text);
@@ -186,7 +186,7 @@ fn text_that_cannot_become_a_marker_is_not_held_back() {
 }
 
 #[test]
-fn what_is_held_back_comes_out_before_a_failure() {
+fn withheld_text_is_returned_before_a_failure() {
     let text = chunk(r#"{"content":"a <|tool_calls"}"#);
     let seen = read(AdapterId::Moonshot, &with_tools(), &[text.as_bytes()]);
     assert_eq!(message(&seen.text).content, "a <|tool_calls");
@@ -201,7 +201,7 @@ fn lone_surrogates_in_arguments_survive() {
 }
 
 #[test]
-fn names_in_markup_come_back_too() {
+fn names_in_markup_are_restored() {
     let plan = AnswerPlan { tool_names: vec![("get_weather".into(), "get.weather".into())], ..with_tools() };
     let seen = read(AdapterId::Moonshot, &plan, &[stream(&[SECTION], "stop").as_bytes()]);
     assert_eq!(message(&seen.text).calls[0].1, "get.weather");
@@ -209,7 +209,7 @@ fn names_in_markup_come_back_too() {
 
 proptest! {
     #[test]
-    fn markers_may_be_cut_anywhere(cuts in prop::collection::vec(any::<prop::sample::Index>(), 1..20), escape in any::<bool>()) {
+    fn markers_split_between_chunks_are_recognised(cuts in prop::collection::vec(any::<prop::sample::Index>(), 1..20), escape in any::<bool>()) {
         let section = if escape { SECTION.replace('<', r"\u003c") } else { SECTION.to_owned() };
         let content = format!("a <b>{section}é");
         let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(content.len())).collect();

@@ -61,18 +61,18 @@ fn kimi() -> String {
     start() + &event("ping", "") + &thinking + &text_block(1) + &call + &finish("tool_use") + &stop()
 }
 
-fn seen(dialect: AdapterId, text: &str) -> Seen {
-    read_over(Api::Messages, dialect, &plain(), &[text.as_bytes()])
+fn seen(adapter: AdapterId, text: &str) -> Seen {
+    read_over(Api::Messages, adapter, &plain(), &[text.as_bytes()])
 }
 
-fn failed(dialect: AdapterId, text: &str) -> Failure {
-    let seen = seen(dialect, text);
+fn failed(adapter: AdapterId, text: &str) -> Failure {
+    let seen = seen(adapter, text);
     assert!(!seen.done, "{text}");
     seen.failure.unwrap_or_else(|| panic!("it passed: {text}"))
 }
 
 #[test]
-fn a_stream_passes_byte_for_byte_and_is_metered() {
+fn stream_passes_byte_for_byte_and_is_metered() {
     let text = kimi();
     let seen = seen(AdapterId::KimiCode, &text);
     assert_eq!(seen.text, text);
@@ -92,14 +92,14 @@ fn a_stream_passes_byte_for_byte_and_is_metered() {
 }
 
 #[test]
-fn names_come_back_as_the_client_knows_them() {
+fn tool_names_are_restored() {
     let text = kimi();
     let seen = read_over(Api::Messages, AdapterId::KimiCode, &renaming(), &[text.as_bytes()]);
     assert_eq!(seen.text, text.replace(r#""name":"ls_tool""#, r#""name":"ls""#));
 }
 
 #[test]
-fn what_an_sdk_stumbles_over_does_not_reach_it() {
+fn events_that_break_sdks_are_removed() {
     let (body, end) = (start() + &text_block(0) + &finish("end_turn"), stop());
     let noise = body.clone() + "data:\n\n" + "event: ping\n\n" + &end + "data: [DONE]\n\n";
     let seen = seen(AdapterId::OpenRouter, &noise);
@@ -115,7 +115,7 @@ fn what_an_sdk_stumbles_over_does_not_reach_it() {
 }
 
 #[test]
-fn pings_and_comments_are_no_events_of_the_answer() {
+fn pings_and_comments_do_not_count_as_events() {
     let mut reader = StreamReader::new(errors_of(AdapterId::Generic), Api::Messages, plain());
     let step = reader.read_chunk(Bytes::from(": x\n\n".to_owned() + &event("ping", "") + &start()));
     assert_eq!((step.event_count, step.has_content), (1, false));
@@ -125,7 +125,7 @@ fn pings_and_comments_are_no_events_of_the_answer() {
 }
 
 #[test]
-fn a_stream_that_ends_behind_its_finish_gets_the_end_that_is_missing() {
+fn missing_end_after_a_finish_is_added() {
     let body = start() + &text_block(0) + &finish("max_tokens");
     let seen = seen(AdapterId::Moonshot, &body);
     assert_eq!((seen.text, seen.done), (body.clone() + &stop(), true));
@@ -138,7 +138,7 @@ fn a_stream_that_ends_behind_its_finish_gets_the_end_that_is_missing() {
 }
 
 #[test]
-fn a_stream_that_breaks_off_is_truncated_and_counts_nothing() {
+fn stream_without_finish_is_truncated() {
     let body = start() + &text_block(0);
     for cut in [body.len(), start().len() + 30, start().len(), body.len() - 1] {
         let seen = seen(AdapterId::KimiCode, &body[..cut]);
@@ -150,7 +150,7 @@ fn a_stream_that_breaks_off_is_truncated_and_counts_nothing() {
 }
 
 #[test]
-fn errors_in_the_place_of_an_answer() {
+fn errors_instead_of_a_response_are_failures() {
     let error = |kind: &str, message: &str| {
         event("error", &format!(r#""error":{{"type":"{kind}","message":"{message}"}}"#))
     };
@@ -179,13 +179,13 @@ fn errors_in_the_place_of_an_answer() {
 }
 
 #[test]
-fn an_empty_answer_with_a_stop_is_a_failure() {
+fn empty_response_with_a_stop_is_a_failure() {
     let empty = block(0, r#"{"type":"text","text":""}"#, &[r#"{"type":"text_delta","text":""}"#]);
     for body in [start(), start() + &empty] {
         for reason in ["end_turn", "tool_use"] {
             let text = body.clone() + &finish(reason) + &stop();
             let seen = seen(AdapterId::KimiCode, &text);
-            assert_eq!(seen.failure.map(|failure| failure.message).as_deref(), Some("the answer was empty"));
+            assert_eq!(seen.failure.map(|failure| failure.message).as_deref(), Some("the response is empty"));
             assert_eq!(
                 (seen.text.as_str(), seen.meaningful),
                 (body.as_str(), false),
@@ -201,11 +201,11 @@ fn an_empty_answer_with_a_stop_is_a_failure() {
 }
 
 #[test]
-fn whole_answers() {
-    let face = Api::Messages;
+fn whole_responses_are_read() {
+    let api = Api::Messages;
     let body = r#"{"id":"m","type":"message","model":"k3","content":[{"type":"text","text":"a"},{"type":"tool_use","id":"a","name":"ls_tool","input":{}}],"stop_reason":"tool_use","usage":{"input_tokens":36,"cache_read_input_tokens":64,"cache_creation_input_tokens":5,"output_tokens":40}}"#;
     let (segments, meter) =
-        read_complete(&errors_of(AdapterId::Moonshot), face, &renaming(), body.into()).unwrap();
+        read_complete(&errors_of(AdapterId::Moonshot), api, &renaming(), body.into()).unwrap();
     assert_eq!(segments.to_bytes(), body.replace("ls_tool", "ls"));
     assert_eq!(meter.usage, Some(TokenUsage { cache_write: 5, reasoning: 0, ..USAGE }));
     assert_eq!((meter.finish_reason.as_deref(), meter.model.as_deref()), (Some("tool_use"), Some("k3")));
@@ -222,12 +222,11 @@ fn whole_answers() {
         ("", Reason::Server),
         ("[]", Reason::Server),
     ] {
-        let failure =
-            read_complete(&errors_of(AdapterId::Moonshot), face, &plain(), body.into()).unwrap_err();
+        let failure = read_complete(&errors_of(AdapterId::Moonshot), api, &plain(), body.into()).unwrap_err();
         assert_eq!(failure.reason, reason, "{body}");
     }
     let cut = r#"{"type":"message","content":[],"stop_reason":"max_tokens"}"#;
-    assert!(read_complete(&errors_of(AdapterId::Moonshot), face, &plain(), cut.into()).is_ok());
+    assert!(read_complete(&errors_of(AdapterId::Moonshot), api, &plain(), cut.into()).is_ok());
 }
 
 /// Text with calls in it, as Go back ends write it: `<` is an escape.
@@ -281,7 +280,7 @@ fn offering() -> AnswerPlan {
 }
 
 #[test]
-fn calls_that_leak_into_text_become_calls() {
+fn leaked_calls_in_text_become_tool_calls() {
     let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
     let behind = r" and \u003c now";
     let expected = [
@@ -310,19 +309,19 @@ fn calls_that_leak_into_text_become_calls() {
     }
     let text = leaking(&[LEAK]);
     assert_eq!(read(&text, &plain()).text, text, "no tools were offered");
-    let begun = leaking(&["a <|tool_calls_section_begin|> b", " c"]);
-    let kept = assembled(&read(&begun, &offering()).text);
+    let partial = leaking(&["a <|tool_calls_section_begin|> b", " c"]);
+    let kept = assembled(&read(&partial, &offering()).text);
     assert_eq!(kept[0]["text"], "a <|tool_calls_section_begin|> b c", "what is none stays text");
     let plain_text = leaking(&["a ", "b"]);
     assert_eq!(read(&plain_text, &offering()).text, plain_text);
-    let cut = begun.find("content_block_stop").unwrap() - "event: ".len();
-    let broken = read(&begun[..cut], &offering());
+    let cut = partial.find("content_block_stop").unwrap() - "event: ".len();
+    let broken = read(&partial[..cut], &offering());
     assert_eq!(broken.failure.unwrap().reason, Reason::Truncated);
     assert!(broken.text.contains("b c") || broken.text.ends_with(" c\"}}\n\n"), "{}", broken.text);
 }
 
 #[test]
-fn calls_that_leak_into_a_whole_answer_become_calls() {
+fn leaked_calls_in_a_whole_response_become_tool_calls() {
     let body = format!(
         r#"{{"type":"message","content":[{{"type":"text","text":"{LEAK}"}}],"stop_reason":"end_turn"}}"#
     );
@@ -341,7 +340,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn cuts_change_nothing(mut cuts in proptest::collection::vec(0_usize..3000, 0..12), rename in any::<bool>()) {
+    fn chunk_boundaries_change_nothing(mut cuts in proptest::collection::vec(0_usize..3000, 0..12), rename in any::<bool>()) {
         let text = kimi();
         cuts.retain(|cut| *cut < text.len());
         cuts.sort_unstable();

@@ -44,7 +44,7 @@ fn seen(text: &str) -> Seen {
 }
 
 #[test]
-fn a_stream_passes_byte_for_byte_and_is_metered() {
+fn stream_passes_byte_for_byte_and_is_metered() {
     let text = begin() + ": x\n\n" + &said() + &completed(ITEM);
     let seen = seen(&(text.clone() + "data: [DONE]\n\n"));
     assert_eq!(seen.text, text);
@@ -66,7 +66,7 @@ fn a_stream_passes_byte_for_byte_and_is_metered() {
 }
 
 #[test]
-fn names_come_back_as_the_client_knows_them() {
+fn tool_names_are_restored() {
     let text = begin() + &said() + &completed(ITEM);
     for cut in 0..text.len() {
         let pieces = [&text.as_bytes()[..cut], &text.as_bytes()[cut..]];
@@ -76,7 +76,7 @@ fn names_come_back_as_the_client_knows_them() {
 }
 
 #[test]
-fn an_answer_that_stops_at_a_limit_is_one() {
+fn response_that_stops_at_a_limit_is_valid() {
     let rest = format!(r#","incomplete_details":{{"reason":"max_output_tokens"}}{USAGE_JSON}"#);
     for body in [begin(), begin() + &said()] {
         let text = body + &event("response.incomplete", &response("incomplete", "", &rest));
@@ -121,7 +121,7 @@ fn failures() {
 }
 
 #[test]
-fn whole_answers() {
+fn whole_responses_are_read() {
     let object = |status: &str, output: &str, rest: &str| {
         let text = response(status, output, rest);
         text.strip_prefix(r#""response":"#).unwrap().to_owned()
@@ -149,7 +149,7 @@ fn whole_answers() {
 }
 
 #[test]
-fn calls_get_their_namespace_back() {
+fn namespaces_of_calls_are_restored() {
     let own = ("mcp__x".to_owned(), "ls".to_owned());
     let plan = AnswerPlan { namespaced_tools: [("ls_tool".to_owned(), own)].into(), ..AnswerPlan::default() };
     let text = begin() + &said() + &completed(ITEM);

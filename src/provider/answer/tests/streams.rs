@@ -47,7 +47,7 @@ fn openrouter() -> (String, String, String) {
 }
 
 #[test]
-fn moonshot_passes_byte_for_byte() {
+fn moonshot_stream_passes_byte_for_byte() {
     let text = moonshot(true);
     let seen = read(AdapterId::Moonshot, &with_tools(), &[text.as_bytes()]);
     assert_eq!(seen.text, text);
@@ -59,7 +59,7 @@ fn moonshot_passes_byte_for_byte() {
 }
 
 #[test]
-fn frames_that_wait_together_are_one_slice() {
+fn adjacent_frames_are_one_slice() {
     let text = moonshot(true);
     let mut reader = StreamReader::new(errors_of(AdapterId::Moonshot), Api::ChatCompletions, plain());
     let step = reader.read_chunk(Bytes::from(text.clone()));
@@ -90,7 +90,7 @@ fn role_and_comments_are_not_meaningful() {
 }
 
 #[test]
-fn every_kind_of_substance_is_meaningful() {
+fn every_kind_of_content_is_meaningful() {
     for delta in [
         r#"{"content":"a"}"#,
         r#"{"content":[{"type":"text","text":"a"}]}"#,
@@ -127,7 +127,7 @@ fn openrouters_last_chunk_keeps_only_its_usage() {
 }
 
 #[test]
-fn comments_may_come_after_the_finish_and_nothing_after_the_end() {
+fn comments_after_the_finish_pass_and_nothing_passes_after_the_end() {
     let text =
         chunk(r#"{"content":"a"}"#) + &finish("stop") + ": still here\n\n" + &event(USAGE_CHUNK) + DONE;
     let mut reader = StreamReader::new(errors_of(AdapterId::OpenRouter), Api::ChatCompletions, plain());
@@ -141,7 +141,7 @@ fn comments_may_come_after_the_finish_and_nothing_after_the_end() {
 }
 
 #[test]
-fn a_missing_done_after_a_finish_is_added() {
+fn missing_done_after_a_finish_is_added() {
     let text = chunk(r#"{"content":"a"}"#) + &finish("stop");
     let seen = read(AdapterId::Generic, &plain(), &[text.as_bytes()]);
     assert_eq!(seen.text, text + DONE);
@@ -149,7 +149,7 @@ fn a_missing_done_after_a_finish_is_added() {
 }
 
 #[test]
-fn a_last_frame_without_its_empty_line_gets_it() {
+fn last_frame_gets_its_missing_empty_line() {
     let text = chunk(r#"{"content":"a"}"#) + &finish("stop");
     let seen = read(AdapterId::Generic, &plain(), &[text.trim_end().as_bytes()]);
     assert_eq!(seen.text, text.clone() + DONE);
@@ -158,7 +158,7 @@ fn a_last_frame_without_its_empty_line_gets_it() {
 }
 
 #[test]
-fn an_end_without_finish_is_truncated() {
+fn end_without_finish_is_truncated() {
     let role = chunk(r#"{"role":"assistant","content":""}"#);
     let content = chunk(r#"{"content":"a"}"#);
     for tail in [
@@ -179,14 +179,14 @@ fn an_end_without_finish_is_truncated() {
 }
 
 #[test]
-fn an_empty_answer_is_a_failure_and_its_finish_is_not_seen() {
+fn empty_response_is_a_failure_and_its_finish_is_withheld() {
     let role = chunk(r#"{"role":"assistant","content":""}"#);
     for reason in ["stop", "tool_calls"] {
         for tail in [DONE.to_owned(), event(USAGE_CHUNK) + DONE, String::new()] {
             let text = role.clone() + &finish(reason) + &tail;
             let seen = read(AdapterId::Moonshot, &plain(), &[text.as_bytes()]);
             let failure = seen.failure.unwrap();
-            assert_eq!((failure.reason, &*failure.message), (Reason::Server, "the answer was empty"));
+            assert_eq!((failure.reason, &*failure.message), (Reason::Server, "the response is empty"));
             assert_eq!(seen.text, role);
             assert!(!seen.meaningful);
         }
@@ -194,7 +194,7 @@ fn an_empty_answer_is_a_failure_and_its_finish_is_not_seen() {
 }
 
 #[test]
-fn an_empty_answer_that_says_why_passes() {
+fn empty_response_with_a_reason_passes() {
     for reason in ["length", "content_filter", "something_new"] {
         let text = chunk(r#"{"role":"assistant","content":""}"#) + &finish(reason) + DONE;
         let seen = read(AdapterId::Moonshot, &plain(), &[text.as_bytes()]);
@@ -204,12 +204,12 @@ fn an_empty_answer_that_says_why_passes() {
 }
 
 #[test]
-fn a_finish_may_stand_beside_content() {
+fn finish_and_content_may_share_a_chunk() {
     let text = event(
         r#"{"choices":[{"index":0,"delta":{"role":"assistant","content":"Hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":1}}"#,
     ) + DONE;
-    for dialect in [AdapterId::Generic, AdapterId::OpenRouter] {
-        let seen = read(dialect, &plain(), &[text.as_bytes()]);
+    for adapter in [AdapterId::Generic, AdapterId::OpenRouter] {
+        let seen = read(adapter, &plain(), &[text.as_bytes()]);
         assert_eq!((seen.text, seen.failure), (text.clone(), None));
         assert_eq!(seen.meter.usage.unwrap().input, 3);
     }
@@ -249,11 +249,11 @@ fn errors_in_a_stream_are_failures() {
 }
 
 #[test]
-fn what_is_no_event_stream_is_a_failure() {
+fn body_other_than_an_event_stream_is_a_failure() {
     for body in ["<html><body>504</body></html>", " \n<!DOCTYPE html>", "\u{feff}<html>"] {
         let seen = read(AdapterId::Moonshot, &plain(), &[body.as_bytes()]);
         let failure = seen.failure.unwrap();
-        assert_eq!((failure.reason, &*failure.message), (Reason::Server, "the answer was an HTML page"));
+        assert_eq!((failure.reason, &*failure.message), (Reason::Server, "the response is an HTML page"));
     }
     for body in
         [r#"{"error":{"message":"boom"}}"#, r#"{"choices":[{"message":{"content":"a"}}]}"#, r#"{"choices"#]
@@ -272,13 +272,13 @@ fn malformed_json_is_a_failure() {
     for payload in ["{\"choices\":[{", "nonsense", "[]", "{} {}", "{\"id\":nul}", "{\"id\":[1 2]}"] {
         let seen = read(AdapterId::Moonshot, &plain(), &[(content.clone() + &event(payload)).as_bytes()]);
         let failure = seen.failure.unwrap();
-        assert_eq!((failure.reason, &*failure.message), (Reason::Server, "the answer was not JSON"));
+        assert_eq!((failure.reason, &*failure.message), (Reason::Server, "the response is not JSON"));
         assert_eq!(seen.text, content);
     }
 }
 
 #[test]
-fn an_endless_frame_is_a_failure() {
+fn endless_frame_is_a_failure() {
     let mut reader = StreamReader::new(errors_of(AdapterId::Generic), Api::ChatCompletions, plain());
     let piece = Bytes::from(vec![b'a'; 1 << 20]);
     assert!(reader.read_chunk(Bytes::from_static(b"data: ")).failure.is_none());
@@ -294,7 +294,7 @@ fn data_lines_without_a_value_are_dropped() {
 }
 
 #[test]
-fn tool_names_come_back() {
+fn tool_names_are_restored() {
     let plan = AnswerPlan { tool_names: vec![("t_a_b".into(), "a.b \"c\"".into())], ..with_tools() };
     let call = |name: &str| {
         chunk(&format!(
@@ -330,7 +330,7 @@ fn changed_frames_keep_their_line_ends_and_comments() {
 
 /// Without it a client takes what is added behind for a line of the same event.
 #[test]
-fn the_last_event_gets_the_empty_line_that_it_lacks() {
+fn last_event_gets_its_missing_empty_line() {
     for line_end in ["", "\n", "\r", "\r\n"] {
         let last = chunk(r#"{"content":"hi"}"#) + finish("stop").trim_end() + line_end;
         let seen = read(AdapterId::Generic, &plain(), &[last.as_bytes()]);
@@ -376,7 +376,7 @@ fn streams() -> impl Strategy<Value = (AdapterId, AnswerPlan, String)> {
 
 proptest! {
     #[test]
-    fn any_cut_gives_the_same_answer((dialect, plan, text) in streams(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12)) {
+    fn chunk_boundaries_do_not_change_the_response((adapter, plan, text) in streams(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12)) {
         let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(text.len())).collect();
         cuts.sort_unstable();
         let mut pieces = Vec::new();
@@ -386,29 +386,29 @@ proptest! {
             at = cut;
         }
         pieces.push(&text.as_bytes()[at..]);
-        let one = read(dialect, &plan, &[text.as_bytes()]);
-        let cut = read(dialect, &plan, &pieces);
+        let one = read(adapter, &plan, &[text.as_bytes()]);
+        let cut = read(adapter, &plan, &pieces);
         prop_assert_eq!(cut.text, one.text);
         prop_assert_eq!((cut.meter, cut.meaningful, cut.done), (one.meter, one.meaningful, one.done));
         prop_assert_eq!(cut.failure, one.failure);
     }
 
     #[test]
-    fn damaged_bytes_never_panic((dialect, plan, text) in streams(), damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6), cut in any::<prop::sample::Index>()) {
+    fn damaged_bytes_never_panic((adapter, plan, text) in streams(), damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6), cut in any::<prop::sample::Index>()) {
         let mut bytes = text.into_bytes();
         for (at, byte) in damage {
             let at = at.index(bytes.len());
             bytes[at] = byte;
         }
         let cut = cut.index(bytes.len());
-        let mut reader = StreamReader::new(errors_of(dialect), Api::ChatCompletions, plan);
+        let mut reader = StreamReader::new(errors_of(adapter), Api::ChatCompletions, plan);
         let steps = [reader.read_chunk(Bytes::copy_from_slice(&bytes[..cut])), reader.read_chunk(Bytes::copy_from_slice(&bytes[cut..])), reader.finish(None)];
         prop_assert!(steps.iter().any(|step| step.is_complete || step.failure.is_some()));
     }
 }
 
 #[test]
-fn the_end_is_one_only_when_each_choice_has_finished() {
+fn response_ends_when_each_choice_has_finished() {
     let choice = |index: u8, delta: &str, finish: &str| {
         event(&format!(
             r#"{{"id":"a","choices":[{{"index":{index},"delta":{delta},"finish_reason":{finish}}}]}}"#
@@ -431,13 +431,13 @@ fn the_end_is_one_only_when_each_choice_has_finished() {
 }
 
 #[test]
-fn an_answer_has_the_volume_of_its_text_however_it_is_escaped() {
-    let volume = |content: &str| {
+fn content_bytes_count_decoded_text() {
+    let content_bytes = |content: &str| {
         let mut reader = StreamReader::new(errors_of(AdapterId::Generic), Api::ChatCompletions, plain());
         reader.read_chunk(chunk(&format!(r#"{{"content":"{content}","reasoning":"{content}"}}"#)).into());
         (reader.content_bytes().text, reader.content_bytes().reasoning)
     };
-    assert_eq!(volume("\u{6708}\u{5149}"), (6, 6));
-    assert_eq!(volume("\\u6708\\u5149"), (6, 6));
-    assert_eq!(volume("a\\n\\\"b\\\""), (5, 5));
+    assert_eq!(content_bytes("\u{6708}\u{5149}"), (6, 6));
+    assert_eq!(content_bytes("\\u6708\\u5149"), (6, 6));
+    assert_eq!(content_bytes("a\\n\\\"b\\\""), (5, 5));
 }

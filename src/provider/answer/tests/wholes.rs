@@ -21,7 +21,7 @@ fn read_whole(plan: &AnswerPlan, text: &str) -> Result<(String, Meter), Failure>
 }
 
 #[test]
-fn an_answer_passes_byte_for_byte() {
+fn whole_response_passes_byte_for_byte() {
     let text =
         answer(r#"{"role":"assistant","content":"lone \ud83d","reasoning_content":"1e2"}"#, "\"stop\"");
     let (out, meter) = read_whole(&with_tools(), &text).unwrap();
@@ -34,18 +34,18 @@ fn an_answer_passes_byte_for_byte() {
 }
 
 #[test]
-fn what_is_no_answer_is_a_failure() {
+fn invalid_whole_response_is_a_failure() {
     let empty = answer(r#"{"role":"assistant","content":""}"#, "\"stop\"");
     for (text, message) in [
-        ("", "the answer was empty"),
-        (" \n", "the answer was empty"),
-        ("<html></html>", "the answer was an HTML page"),
-        ("nonsense", "the answer was not JSON"),
-        ("[]", "the answer was not JSON"),
-        (r#"{"choices":[{"message":{"content":"a"#, "the answer was not JSON"),
-        (r#"{"id":"x"}"#, "the answer has no choices"),
-        (r#"{"choices":[]}"#, "the answer has no choices"),
-        (empty.as_str(), "the answer was empty"),
+        ("", "the response is empty"),
+        (" \n", "the response is empty"),
+        ("<html></html>", "the response is an HTML page"),
+        ("nonsense", "the response is not JSON"),
+        ("[]", "the response is not JSON"),
+        (r#"{"choices":[{"message":{"content":"a"#, "the response is not JSON"),
+        (r#"{"id":"x"}"#, "the response has no choices"),
+        (r#"{"choices":[]}"#, "the response has no choices"),
+        (empty.as_str(), "the response is empty"),
     ] {
         let failure = read_whole(&plain(), text).unwrap_err();
         assert_eq!((failure.reason, failure.message.as_str()), (Reason::Server, message), "{text}");
@@ -60,13 +60,13 @@ fn what_is_no_answer_is_a_failure() {
 }
 
 #[test]
-fn an_empty_answer_cut_by_its_length_passes() {
+fn empty_response_cut_by_its_length_passes() {
     let text = answer(r#"{"role":"assistant","content":""}"#, "\"length\"");
     assert_eq!(read_whole(&plain(), &text).unwrap().0, text);
 }
 
 #[test]
-fn names_come_back_and_leaked_calls_become_real() {
+fn names_are_restored_and_leaked_calls_become_tool_calls() {
     let plan = AnswerPlan { tool_names: vec![("f_x".into(), "f.x".into())], ..with_tools() };
     let leak = r#"<|tool_calls_section_begin|>\n<|tool_call_begin|>functions.f_x:0<|tool_call_argument_begin|> {\"a\":1} <|tool_call_end|>\n<|tool_calls_section_end|>"#;
     let leaked = json!({"id": "functions.f_x:0", "type": "function", "function": {"name": "f.x", "arguments": "{\"a\":1}"}});

@@ -18,7 +18,7 @@ fn go_on_with(case: &Case, members: &str, text: &str, used: u64) -> Option<(Stri
         sanitize_tool_call_ids: false,
     };
     let rewritten =
-        rewrite_continuation(case.dialect, &request, &PartialAnswer { text, output_tokens: used })
+        rewrite_continuation(case.adapter, &request, &PartialAnswer { text, output_tokens: used })
             .unwrap()?;
     assert!(rewritten.rules.contains(&rules::CONTINUATION.name) || (text.is_empty() && used == 0));
     let sent = rewritten.edits.apply(&body.text).to_bytes();
@@ -26,29 +26,29 @@ fn go_on_with(case: &Case, members: &str, text: &str, used: u64) -> Option<(Stri
 }
 
 #[test]
-fn what_was_said_stands_at_the_end_as_each_provider_takes_it() {
+fn partial_answer_is_the_last_message() {
     let said = "naïve \"text\"\n\t\u{1f315}";
-    for (dialect, mark) in
+    for (adapter, mark) in
         [(Moonshot, r#","partial":true"#), (KimiCode, r#","partial":true"#), (OpenRouter, ""), (Generic, "")]
     {
-        let case = Case::new(dialect, "m", ThinkingControl::None);
+        let case = Case::new(adapter, "m", ThinkingControl::None);
         let (sent, plan) = go_on_with(&case, QUESTION, said, 5).unwrap();
         let last = format!(r#"{{"role":"assistant","content":"naïve \"text\"\n\t🌕"{mark}}}"#);
         // The messages before it are unchanged, so the provider's prompt cache matches them.
         let whole = format!(r#"{{"model":"m","messages": [ {{"role":"user","content":"hi"}} ,{last}]}}"#);
-        assert_eq!((sent.as_str(), plan.is_continuation), (whole.as_str(), true), "{dialect:?}");
+        assert_eq!((sent.as_str(), plan.is_continuation), (whole.as_str(), true), "{adapter:?}");
     }
 }
 
 #[test]
-fn without_text_the_answer_starts_afresh() {
+fn continuation_without_text_starts_again() {
     let case = Case::new(Moonshot, "m", ThinkingControl::None);
     let (sent, plan) = go_on_with(&case, QUESTION, "", 0).unwrap();
     assert_eq!((sent, plan.is_continuation), (format!(r#"{{"model":"m",{QUESTION}}}"#), false));
 }
 
 #[test]
-fn the_limit_is_what_is_left_of_it_under_the_name_that_the_provider_wants() {
+fn continuation_reduces_the_output_limit() {
     let limits = |case: &Case, members: &str, used| {
         let (sent, _) = go_on_with(case, &format!("{members},{QUESTION}"), "a", used)?;
         let sent: Value = serde_json::from_str(&sent).unwrap();
@@ -73,9 +73,9 @@ fn the_limit_is_what_is_left_of_it_under_the_name_that_the_provider_wants() {
 }
 
 /// The body that is sent upstream over an API after `text` was received.
-fn over(face: Api, dialect: AdapterId, body: &str, text: &str) -> Result<String, Failure> {
+fn over(api: Api, adapter: AdapterId, body: &str, text: &str) -> Result<String, Failure> {
     let model = ModelInfo::unknown("m");
-    let body = RequestBody::parse(face, Bytes::copy_from_slice(body.as_bytes())).unwrap();
+    let body = RequestBody::parse(api, Bytes::copy_from_slice(body.as_bytes())).unwrap();
     let params = Map::new();
     let request = RewriteInput {
         body: &body,
@@ -86,12 +86,12 @@ fn over(face: Api, dialect: AdapterId, body: &str, text: &str) -> Result<String,
         sanitize_tool_call_ids: false,
     };
     let rewritten =
-        rewrite_continuation(dialect, &request, &PartialAnswer { text, output_tokens: 3 })?.unwrap();
+        rewrite_continuation(adapter, &request, &PartialAnswer { text, output_tokens: 3 })?.unwrap();
     Ok(String::from_utf8(rewritten.edits.apply(&body.text).to_bytes().to_vec()).unwrap())
 }
 
 #[test]
-fn over_messages_it_ends_with_no_space_and_stands_beside_no_thinking() {
+fn messages_prefill_is_trimmed_and_disables_thinking() {
     let body = r#"{"model":"m","max_tokens":5000,"thinking":{"type":"adaptive"},"messages":[{"role":"user","content":"hi"}]}"#;
     let sent = over(Api::Messages, Generic, body, "It is \n").unwrap();
     let expected = r#"{"model":"m","max_tokens":4997,"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"It is"}]}"#;
@@ -101,13 +101,13 @@ fn over_messages_it_ends_with_no_space_and_stands_beside_no_thinking() {
 }
 
 #[test]
-fn over_responses_there_is_no_going_on_from_text() {
+fn responses_continuation_with_text_is_rejected() {
     let body = r#"{"model":"m","max_output_tokens":50,"input":"hi"}"#;
     assert_eq!(over(Api::Responses, Generic, body, "").unwrap(), body.replace("50", "47"));
     assert!(over(Api::Responses, Generic, body, "It is").is_err());
     let mut model = ModelInfo::unknown("m");
     model.compat.supports_prefill = Some(true);
-    let takes = |face, dialect| supports_prefill(dialect, face, &model);
+    let takes = |api, adapter| supports_prefill(adapter, api, &model);
     assert!(takes(Api::ChatCompletions, Moonshot) && takes(Api::Messages, Generic));
     assert!(!takes(Api::Messages, Moonshot) && !takes(Api::Messages, OpenRouter));
     assert!(!takes(Api::Responses, Generic));

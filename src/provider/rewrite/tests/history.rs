@@ -17,7 +17,7 @@ fn sent(case: &Case, list: &str) -> (String, Vec<&'static str>) {
 }
 
 #[test]
-fn developers_become_the_system() {
+fn developer_role_becomes_system() {
     let list = r#"{"role":"developer","content":"a"},{"role":"user","content":"developer"}"#;
     let (body, rules) = sent(&Case::k3(), list);
     assert_eq!(body, list.replace(r#""role":"developer""#, r#""role":"system""#));
@@ -29,7 +29,7 @@ fn developers_become_the_system() {
     assert_eq!(sent(&Case::generic(not), list).1, ["developer_role"]);
     let mut takes = Case::k3();
     takes.model.compat.supports_developer_role = Some(true);
-    assert_eq!(sent(&takes, list).0, list, "a flag wins over the dialect");
+    assert_eq!(sent(&takes, list).0, list, "a flag wins over the adapter");
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn repeated_ids_become_unique_and_results_follow() {
 }
 
 #[test]
-fn a_made_id_that_the_history_has_already_is_not_made_again() {
+fn generated_id_avoids_ids_of_the_history() {
     let made = "call_d2e36977e5c6c2c5804d3ce4";
     let plan = format!(
         "c functions.exec:0 | r functions.exec:0 | c functions.exec:0 | r functions.exec:0 | c {made} | r {made}"
@@ -182,7 +182,7 @@ fn sanitized_ids_are_letters_and_digits() {
 }
 
 #[test]
-fn refused_tool_names_are_renamed_everywhere() {
+fn rejected_tool_names_are_renamed_everywhere() {
     let body = r#"{"model":"kimi-k3","messages":[{"role":"assistant","reasoning_content":"r","tool_calls":[{"id":"1","type":"function","function":{"name":"ls","arguments":"{\"name\":\"ls\"}"}},{"id":"2","type":"function","function":{"name":"$web_search","arguments":"{}"}},{"id":"3","type":"function","function":{"name":"gone.tool","arguments":"{}"}}]},{"role":"tool","tool_call_id":"1","name":"ls","content":"ls"}],"tools":[{"type":"function","function":{"name":"ls","description":"ls"}},{"type":"function","function":{"name":"ls_tool"}},{"type":"builtin_function","function":{"name":"$web_search"}}],"thinking":{"type":"disabled"},"tool_choice":{"type":"function","function":{"name":"ls"}}}"#;
     let sent = Case::k3().send(body);
     let (new, old) = sent.answer.tool_names[0].clone();
@@ -199,19 +199,19 @@ fn refused_tool_names_are_renamed_everywhere() {
 }
 
 #[test]
-fn schemas_are_mended_where_they_must_be() {
+fn invalid_schemas_are_fixed() {
     let fine = r#"{"type":"function","function":{"name":"one","parameters":{"type":"object", "properties":{"a":{"anyOf":[{"type":"string"}]}}}}}"#;
-    let wrong = r#"{"type":"function","function":{"name":"two","parameters":{"type":"object","properties":{"a":{"type":"string","anyOf":[{"enum":["x"]}]}}}}}"#;
-    let right = wrong.replace(
+    let error = r#"{"type":"function","function":{"name":"two","parameters":{"type":"object","properties":{"a":{"type":"string","anyOf":[{"enum":["x"]}]}}}}}"#;
+    let right = error.replace(
         r#"{"type":"string","anyOf":[{"enum":["x"]}]}"#,
         r#"{"anyOf":[{"enum":["x"],"type":"string"}]}"#,
     );
     for case in [Case::k3(), Case::code()] {
-        let (sent, rules) = case.members(&format!(r#""tools":[{fine}, {wrong}]"#));
+        let (sent, rules) = case.members(&format!(r#""tools":[{fine}, {error}]"#));
         assert_eq!(sent, format!(r#""tools":[{fine}, {right}]"#));
         assert_eq!(rules, ["tool_schema"]);
     }
     // Dynamic tools, in a system message.
     let dynamic = |tool: &str| format!(r#""messages":[{{"role":"system","tools":[{tool}]}}]"#);
-    assert_eq!(Case::k3().members(&dynamic(wrong)).0, dynamic(&right));
+    assert_eq!(Case::k3().members(&dynamic(error)).0, dynamic(&right));
 }

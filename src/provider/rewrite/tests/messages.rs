@@ -18,7 +18,7 @@ fn claude() -> Case {
 const CLAUDE_CODE: &str = r#""max_tokens":32000,"metadata":{"user_id":"{\"device_id\":\"x\"}"},"thinking":{"type":"adaptive","display":"omitted"},"output_config":{"effort":"high"},"system":[{"type":"text","text":"a","cache_control":{"type":"ephemeral"}}],"messages":[{"role":"user","content":[{"type":"text","text":"hi","cache_control":{"type":"ephemeral"}}]},{"role":"system","content":"now"},{"role":"assistant","content":[{"type":"thinking","thinking":"","signature":"s"},{"type":"tool_use","id":"t:0","name":"Bash","input":{"command":"\ud83d"}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"t:0","content":"ok","is_error":false}]}],"tools":[{"name":"Bash","description":"d","defer_loading":true,"input_schema":{"type":"object","properties":{}}}],"stream":true"#;
 
 #[test]
-fn what_the_agents_send_goes_up_as_it_came() {
+fn requests_of_agents_are_unchanged() {
     for case in [Case::k3, Case::code] {
         over(case).table(&[(CLAUDE_CODE, CLAUDE_CODE)]);
     }
@@ -36,7 +36,7 @@ fn what_the_agents_send_goes_up_as_it_came() {
 }
 
 #[test]
-fn ids_that_kimi_gives_are_such_as_others_take() {
+fn kimi_ids_are_escaped_for_other_providers() {
     let turns = |ids: [&str; 3]| {
         let turn = |id: &str| {
             format!(
@@ -63,14 +63,14 @@ fn ids_that_kimi_gives_are_such_as_others_take() {
 }
 
 #[test]
-fn sampling_is_left_out_for_kimi() {
+fn sampling_is_removed_for_kimi() {
     for case in KIMI {
         over(case).table(&[(r#""temperature":1,"top_p":1,"top_k":5,"max_tokens":9"#, r#""max_tokens":9"#)]);
     }
 }
 
 #[test]
-fn thinking_takes_the_form_of_the_model() {
+fn thinking_gets_the_form_of_the_model() {
     let max = r#""max_tokens":9000"#;
     let line = |rest: &str| if rest.is_empty() { max.to_owned() } else { format!("{max},{rest}") };
     let enabled = |budget: u64| format!(r#""thinking":{{"type":"enabled","budget_tokens":{budget}}}"#);
@@ -103,7 +103,7 @@ fn thinking_takes_the_form_of_the_model() {
 }
 
 #[test]
-fn no_budget_fits_into_a_small_answer() {
+fn small_output_limit_has_no_thinking_budget() {
     let thinking = r#""max_tokens":1024,"thinking":{"type":"enabled","budget_tokens":1024}"#;
     for case in KIMI {
         over(case).table(&[(thinking, r#""max_tokens":1024"#)]);
@@ -111,7 +111,7 @@ fn no_budget_fits_into_a_small_answer() {
 }
 
 #[test]
-fn params_and_the_default_level_take_the_names_of_the_face() {
+fn params_and_default_level_use_the_names_of_the_api() {
     let params = json!({
         "maxTokens": 5000, "temperature": 0.3, "stop": "END", "tool_choice": "required", "frequency_penalty": 1,
         "thinking": "high", "extraBody": {"metadata": {"user_id": "u"}},
@@ -148,7 +148,7 @@ fn params_and_the_default_level_take_the_names_of_the_face() {
 }
 
 #[test]
-fn a_forced_call_gives_way_to_thinking() {
+fn forced_call_yields_to_thinking() {
     let (any, auto) = (r#""tool_choice":{"type":"any"}"#, r#""tool_choice":{"type":"auto"}"#);
     let pinned = r#""tool_choice":{"type":"tool","name":"read"}"#;
     let off = r#","thinking":{"type":"disabled"}"#;
@@ -164,7 +164,7 @@ fn a_forced_call_gives_way_to_thinking() {
 }
 
 #[test]
-fn thinking_that_kimi_misses_is_filled() {
+fn missing_thinking_is_filled_for_kimi() {
     let call = r#"{"type":"tool_use","id":"a","name":"read","input":{}}"#;
     let filler = r#"{"type":"thinking","thinking":" ","signature":""}"#;
     let signed = r#"{"type":"thinking","thinking":"","signature":"s"}"#;
@@ -194,7 +194,7 @@ fn thinking_that_kimi_misses_is_filled() {
 }
 
 #[test]
-fn thinking_without_a_signature_is_left_out_elsewhere() {
+fn unsigned_thinking_is_removed_for_other_providers() {
     let of = |list: &str| format!(r#""max_tokens":9,"messages":[{list}]"#);
     let user = r#"{"role":"user","content":"hi"}"#;
     let signed = r#"{"type":"thinking","thinking":"so","signature":"s"}"#;
@@ -215,7 +215,7 @@ fn thinking_without_a_signature_is_left_out_elsewhere() {
 }
 
 #[test]
-fn tools_and_blocks_that_kimi_does_not_know_are_left_out() {
+fn tools_and_blocks_unknown_to_kimi_are_removed() {
     let own = r#"{"name":"read","input_schema":{"type":"object"}}"#;
     let custom = r#"{"type":"custom","name":"edit","input_schema":{"type":"object"}}"#;
     let search = r#"{"type":"web_search_20250305","name":"web_search"}"#;
@@ -231,7 +231,7 @@ fn tools_and_blocks_that_kimi_does_not_know_are_left_out() {
     let result = |inner: &str| format!(r#"{{"type":"tool_result","tool_use_id":"a","content":[{inner}]}}"#);
     let reference = r#"{"type":"tool_reference","tool_name":"x"}"#;
     let text = r#"{"type":"text","text":"hm"}"#;
-    let left_out = r#"{"type":"text","text":"(left out)"}"#;
+    let left_out = r#"{"type":"text","text":"(removed)"}"#;
     let named = r#"{"type":"text","text":"The tool x can be called now."}"#;
     let hosted = r#"{"type":"server_tool_use","id":"b","name":"web_search","input":{}}"#;
     let document = r#"{"type":"document","title":"t","source":{"type":"text","media_type":"text/plain","data":"\u00e9 1"},"cache_control":{"type":"ephemeral"}}"#;
@@ -248,7 +248,7 @@ fn tools_and_blocks_that_kimi_does_not_know_are_left_out() {
 }
 
 #[test]
-fn names_and_ids_are_such_as_kimi_takes() {
+fn names_and_ids_are_accepted_by_kimi() {
     let body = r#"{"model":"kimi-k3","max_tokens":9,"tools":[{"name":"ls","input_schema":{"type":"string","anyOf":[{}]}}],"tool_choice":{"type":"none","name":"ls"},"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"a"},{"type":"tool_use","id":"ls:0","name":"ls","input":{"ls":"ls:0"}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"ls:0"}]},{"role":"assistant","content":[{"type":"thinking","thinking":"a"},{"type":"tool_use","id":"ls:0","name":"ls","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"ls:0"}]}]}"#;
     let sent = over(Case::k3).send(body);
     let value: Value = serde_json::from_str(&sent.body).unwrap();
@@ -276,7 +276,7 @@ fn names_and_ids_are_such_as_kimi_takes() {
 }
 
 #[test]
-fn openrouter_is_asked_for_moonshot_s_endpoint_first() {
+fn openrouter_order_starts_with_moonshot() {
     let case = Case::new(OpenRouter, "moonshotai/kimi-k3", ThinkingControl::Effort).over(Api::Messages);
     let order = r#""max_tokens":9,"provider":{"order":["moonshotai"],"allow_fallbacks":true}"#;
     case.table(&[(r#""max_tokens":9"#, order)]);
@@ -334,7 +334,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn twice_is_once(which in 0_usize..6, sanitize in any::<bool>(), body in bodies()) {
+    fn rewriting_twice_changes_nothing(which in 0_usize..6, sanitize in any::<bool>(), body in bodies()) {
         let cases = [Case::k26, Case::k27, Case::k3, Case::code, Case::openrouter, || Case::generic(Compat::default())];
         let case = Case { sanitize, ..over(cases[which]) };
         let once = case.send(&body);
@@ -345,7 +345,7 @@ proptest! {
     }
 
     #[test]
-    fn kimi_s_rules_hold_afterwards(which in 0_usize..4, body in bodies()) {
+    fn rewritten_request_follows_kimis_rules(which in 0_usize..4, body in bodies()) {
         let sent: Value = serde_json::from_str(&over(KIMI[which]).send(&body).body).unwrap();
         prop_assert!(sent.get("temperature").is_none());
         let off = sent["thinking"]["type"] == "disabled";

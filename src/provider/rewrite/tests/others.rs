@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn openrouter_thinking() {
+fn openrouter_thinking_becomes_reasoning() {
     Case::openrouter().table(&[
         (r#""thinking":{"type":"disabled"},"reasoning_effort":null"#, r#""reasoning":{"enabled":false}"#),
         (r#""thinking":{"type":"enabled","keep":"all"}"#, r#""reasoning":{"enabled":true}"#),
@@ -22,13 +22,13 @@ fn openrouter_thinking() {
 }
 
 #[test]
-fn openrouter_does_not_switch_off_what_always_thinks() {
+fn openrouter_does_not_disable_an_always_thinking_model() {
     Case::new(OpenRouter, "x/k2.7", ThinkingControl::Always)
         .table(&[(r#""thinking":{"type":"disabled"},"a":1"#, r#""a":1"#)]);
 }
 
 #[test]
-fn openrouter_asks_moonshot_first_for_kimi() {
+fn openrouter_order_starts_with_moonshot_for_kimi() {
     let kimi = || Case::new(OpenRouter, "moonshotai/kimi-k3", ThinkingControl::Effort);
     let order = r#""provider":{"order":["moonshotai"],"allow_fallbacks":true}"#;
     kimi().table(&[
@@ -44,7 +44,7 @@ fn openrouter_asks_moonshot_first_for_kimi() {
 }
 
 #[test]
-fn openrouter_history() {
+fn openrouter_history_uses_reasoning() {
     let sent = Case::openrouter().send(
         r#"{"model":"openrouter/auto","messages":[{"role":"assistant","reasoning_content":"why","content":"x"},{"role":"assistant","reasoning_content":"a","reasoning":"b","content":"x"},{"role":"assistant","content":"so far","partial":true}]}"#,
     );
@@ -56,7 +56,7 @@ fn openrouter_history() {
 }
 
 #[test]
-fn openrouter_usage_always_comes() {
+fn openrouter_usage_is_hidden_if_not_requested() {
     for (members, hidden) in [
         (r#""stream":true"#, true),
         (r#""stream":true,"stream_options":{"include_usage":true}"#, false),
@@ -72,7 +72,7 @@ fn openrouter_usage_always_comes() {
 }
 
 #[test]
-fn builtin_tools_are_moonshot_s_own() {
+fn builtin_tools_are_removed_for_other_providers() {
     let web = r#"{"type":"builtin_function","function":{"name":"$web_search"}}"#;
     let read = r#"{"type":"function","function":{"name":"read"}}"#;
     let find = r#"{"type":"function","function":{"name":"find"}}"#;
@@ -100,7 +100,7 @@ fn builtin_tools_are_moonshot_s_own() {
 }
 
 #[test]
-fn generic_is_left_alone_without_flags() {
+fn generic_request_without_flags_is_unchanged() {
     let body = r#"{"model":"m","messages":[{"role":"developer","content":[{"type":"text","text":"a"}]}],"temperature":0,"max_tokens":1,"stream":true,"store":true,"reasoning_effort":"low","thinking":{"type":"enabled"},"tools":[{"type":"function","function":{"name":"ls","strict":true}}],"tool_choice":"required"}"#;
     let sent = Case::generic(Compat::default()).send(body);
     assert_eq!(sent.body, body);
@@ -108,7 +108,7 @@ fn generic_is_left_alone_without_flags() {
 }
 
 #[test]
-fn generic_by_flags() {
+fn generic_request_follows_compat_flags() {
     let flag = |set: fn(&mut Compat)| {
         let mut compat = Compat::default();
         set(&mut compat);

@@ -84,7 +84,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn twice_is_once(case in cases(), body in bodies()) {
+    fn rewriting_twice_changes_nothing(case in cases(), body in bodies()) {
         let once = case.send(&body);
         prop_assert!(serde_json::from_str::<Value>(&once.body).is_ok(), "{}", once.body);
         // The thinking setting may require that a field is absent; a default would add the field again.
@@ -94,7 +94,7 @@ proptest! {
     }
 
     #[test]
-    fn kimi_s_rules_hold_afterwards(which in 0_usize..4, body in bodies()) {
+    fn rewritten_request_follows_kimis_rules(which in 0_usize..4, body in bodies()) {
         let case = [Case::k26, Case::k27, Case::k3, Case::code][which]();
         let sent: Value = serde_json::from_str(&case.send(&body).body).unwrap();
         for field in ["temperature", "top_p", "n", "presence_penalty", "frequency_penalty", "max_tokens"] {

@@ -12,7 +12,7 @@ const KIMI: [fn() -> Case; 4] = [Case::k26, Case::k27, Case::k3, Case::code];
 const KIMI_CODE: &str = r#""instructions":"a","input":[{"role":"user","content":[{"type":"input_text","text":"\ud83d"}]},{"type":"reasoning","summary":[],"encrypted_content":"x"},{"type":"function_call","call_id":"a:0","name":"Bash","arguments":"{}"},{"type":"function_call_output","call_id":"a:0","output":"ok"}],"tools":[{"type":"function","name":"Bash","description":"d","parameters":{"type":"object","properties":{}},"strict":false}],"store":false,"stream":true,"prompt_cache_key":"k","max_output_tokens":262144,"include":["reasoning.encrypted_content"],"reasoning":{"summary":"auto"}"#;
 
 #[test]
-fn what_the_agents_send_goes_up_as_it_came() {
+fn requests_of_agents_are_unchanged() {
     for case in KIMI {
         over(case()).table(&[(KIMI_CODE, KIMI_CODE)]);
     }
@@ -23,7 +23,7 @@ fn what_the_agents_send_goes_up_as_it_came() {
 }
 
 #[test]
-fn effort_takes_the_form_of_the_model() {
+fn effort_gets_the_form_of_the_model() {
     let of = |level: &str| format!(r#""reasoning":{{"effort":"{level}","summary":"auto"}}"#);
     let none = r#""reasoning":{"summary":"auto"}"#;
     for (level, expected) in
@@ -47,7 +47,7 @@ fn effort_takes_the_form_of_the_model() {
 }
 
 #[test]
-fn params_take_the_names_of_the_face() {
+fn params_use_the_names_of_the_api() {
     let params = json!({
         "max_tokens": 5, "temperature": 0.3, "stop": ["x"], "top_k": 3,
         "tool_choice": {"type": "function", "function": {"name": "f"}}, "extraBody": {"user": "u"},
@@ -63,7 +63,7 @@ fn params_take_the_names_of_the_face() {
 }
 
 #[test]
-fn tools_and_items_that_kimi_does_not_know_are_left_out() {
+fn tools_and_items_unknown_to_kimi_are_removed() {
     let own = r#"{"type":"function","name":"read","parameters":{"type":"object"}}"#;
     let line = |tools: &[&str]| format!(r#""tools":[{}]"#, tools.join(","));
     let (space, search) = (r#"{"type":"namespace","name":"n","tools":[]}"#, r#"{"type":"web_search"}"#);
@@ -90,7 +90,7 @@ fn tools_and_items_that_kimi_does_not_know_are_left_out() {
 }
 
 #[test]
-fn names_and_ids_are_such_as_kimi_takes() {
+fn names_and_ids_are_accepted_by_kimi() {
     let call = r#"{"type":"function_call","call_id":"ls:0","name":"ls","arguments":"{\"ls\":1}"}"#;
     let output = r#"{"type":"function_call_output","call_id":"ls:0","output":"ls"}"#;
     let input = [call, output, call, output].join(",");
@@ -109,7 +109,7 @@ fn names_and_ids_are_such_as_kimi_takes() {
 }
 
 #[test]
-fn tools_of_a_namespace_become_functions_for_kimi() {
+fn namespaced_tools_become_functions_for_kimi() {
     let tool = |kind: &str, name: &str| {
         format!(r#"{{"type":"{kind}","name":"{name}","parameters":{{"type":"object"}}}}"#)
     };

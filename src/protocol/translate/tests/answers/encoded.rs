@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use super::{echo, payloads};
 use crate::protocol::api::Api;
 use crate::protocol::error::{AttemptSummary, ErrorBody};
+use crate::protocol::model::answer::RequestEcho;
+use crate::protocol::model::answer::{FinishReason, ResponseEvent};
 use crate::protocol::request::RequestBody;
-use crate::protocol::translate::echo::RequestEcho;
-use crate::protocol::translate::encoder::Encoder;
-use crate::protocol::translate::event::{FinishReason, ResponseEvent};
-use crate::protocol::translate::non_streaming;
+use crate::protocol::translate;
+use crate::protocol::translate::Encoder;
 use crate::protocol::usage::TokenUsage;
 
 fn start() -> ResponseEvent {
@@ -21,9 +21,9 @@ fn values(stream: &[u8]) -> Vec<Value> {
 }
 
 #[test]
-fn each_event_leads_to_bytes_at_once() {
-    for face in Api::ALL {
-        let mut encoder = Encoder::new(face, echo(face));
+fn each_event_is_written_at_once() {
+    for api in Api::ALL {
+        let mut encoder = Encoder::new(api, echo(api));
         let events = [
             start(),
             ResponseEvent::Reasoning("r".to_owned()),
@@ -36,15 +36,15 @@ fn each_event_leads_to_bytes_at_once() {
         for event in events {
             let mut out = Vec::new();
             encoder.write(&event, &mut out);
-            assert!(out.ends_with(b"\n\n"), "{face:?} waits with {event:?}");
+            assert!(out.ends_with(b"\n\n"), "{api:?} waits with {event:?}");
         }
     }
 }
 
 #[test]
 fn only_repeated_content_is_buffered() {
-    let kept = |face: Api| {
-        let mut encoder = Encoder::new(face, echo(face));
+    let kept = |api: Api| {
+        let mut encoder = Encoder::new(api, echo(api));
         let call =
             |call: usize| ResponseEvent::ToolCallStart { call, id: "a".to_owned(), name: "f".to_owned() };
         let piece = |piece: &str| ResponseEvent::ToolCallArguments { call: 0, delta: piece.to_owned() };
@@ -80,13 +80,13 @@ fn error_ends_the_stream_in_each_format() {
         is_retryable: false,
     };
     let told = json!([{"model": "kimi/k3", "result": "truncated"}]);
-    let last = |face: Api| {
-        let (mut encoder, mut out) = (Encoder::new(face, echo(face)), Vec::new());
+    let last = |api: Api| {
+        let (mut encoder, mut out) = (Encoder::new(api, echo(api)), Vec::new());
         encoder.write(&start(), &mut out);
         encoder.write(&ResponseEvent::Text("half".to_owned()), &mut out);
         encoder.fail(&error, &mut out);
         let mut values = values(&out);
-        if face == Api::ChatCompletions {
+        if api == Api::ChatCompletions {
             assert_eq!(values.pop(), Some(Value::Null), "[DONE]");
         }
         values.pop().unwrap()
@@ -128,7 +128,7 @@ fn chat_client_receives_usage_on_request() {
 }
 
 #[test]
-fn a_response_repeats_the_request_and_codex_gets_its_namespace_back() {
+fn response_repeats_the_request_and_restores_namespaces() {
     let body = json!({
         "model": "m", "instructions": "be brief", "tools": [{"type": "function", "name": "f"}],
         "reasoning": {"summary": "auto"}, "metadata": {"k": "v"}, "store": null,
@@ -146,7 +146,7 @@ fn a_response_repeats_the_request_and_codex_gets_its_namespace_back() {
         ResponseEvent::Finish(FinishReason::MaxTokens),
     ];
     let response: Value =
-        serde_json::from_slice(&non_streaming::encode_response(&events, Api::Responses, &echo)).unwrap();
+        serde_json::from_slice(&translate::encode_response(&events, Api::Responses, &echo)).unwrap();
     let expected = json!({
         "instructions": "be brief", "store": false, "metadata": {"k": "v"}, "status": "incomplete",
         "incomplete_details": {"reason": "max_output_tokens"}, "model": "kimi-k3",
@@ -173,7 +173,7 @@ fn truncated_arguments_are_wrapped_in_a_whole_message() {
         ResponseEvent::ToolCallStart { call: 0, id: "a.b".to_owned(), name: "f".to_owned() },
         ResponseEvent::ToolCallArguments { call: 0, delta: "{\"path\":\"/\"".to_owned() },
     ];
-    let message = non_streaming::encode_response(&events, Api::Messages, &echo(Api::Messages));
+    let message = translate::encode_response(&events, Api::Messages, &echo(Api::Messages));
     let message: Value = serde_json::from_slice(&message).unwrap();
     let call = json!({"type": "tool_use", "id": "mrl_a-2eb", "name": "f", "input": {"arguments": "{\"path\":\"/\""}});
     assert_eq!(message["content"], json!([call]));
@@ -181,8 +181,8 @@ fn truncated_arguments_are_wrapped_in_a_whole_message() {
 
 #[test]
 fn continuation_writes_to_the_open_block() {
-    let from = |payloads: &[Value], face: Api, events: &[ResponseEvent]| {
-        let (mut encoder, mut out) = (Encoder::new(face, echo(face)), Vec::new());
+    let from = |payloads: &[Value], api: Api, events: &[ResponseEvent]| {
+        let (mut encoder, mut out) = (Encoder::new(api, echo(api)), Vec::new());
         for payload in payloads {
             encoder.observe_payload(payload.to_string().as_bytes());
         }
@@ -193,24 +193,24 @@ fn continuation_writes_to_the_open_block() {
         values(&out)
     };
     let more = [start(), ResponseEvent::Text("lo".to_owned())];
-    let begun = [
+    let partial = [
         json!({"type": "message_start", "message": {"id": "msg_9", "usage": {"input_tokens": 4, "output_tokens": 0}}}),
         json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
         json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hel"}}),
     ];
-    let told = from(&begun, Api::Messages, &more);
+    let told = from(&partial, Api::Messages, &more);
     let kinds: Vec<&str> = told.iter().filter_map(|value| value["type"].as_str()).collect();
     assert_eq!(kinds, ["content_block_delta", "content_block_stop", "message_delta", "message_stop"]);
     assert_eq!((&told[0]["index"], &told[2]["usage"]["input_tokens"]), (&json!(0), &json!(4)));
 
-    let begun = [
+    let partial = [
         json!({"type": "response.created", "sequence_number": 0, "response": {"id": "resp_9", "model": "own", "created_at": 5}}),
         json!({"type": "response.output_item.added", "sequence_number": 1, "output_index": 0, "item": {"id": "msg_9", "type": "message"}}),
         json!({"type": "response.content_part.added", "sequence_number": 2, "output_index": 0, "content_index": 0, "item_id": "msg_9",
             "part": {"type": "output_text", "text": ""}}),
         json!({"type": "response.output_text.delta", "sequence_number": 3, "output_index": 0, "content_index": 0, "item_id": "msg_9", "delta": "Hel"}),
     ];
-    let told = from(&begun, Api::Responses, &more);
+    let told = from(&partial, Api::Responses, &more);
     assert_eq!((&told[0]["sequence_number"], &told[0]["item_id"]), (&json!(4), &json!("msg_9")));
     let response = &told.last().unwrap()["response"];
     assert_eq!(

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::{decode, echo, encode};
 use crate::protocol::api::Api;
-use crate::protocol::translate::non_streaming;
+use crate::protocol::translate;
 
 const STREAM: &[u8] = include_bytes!("golden/upstream.sse");
 
@@ -27,10 +27,10 @@ fn compare(name: &str, text: &[u8]) {
 #[test]
 fn rich_chat_stream_matches_golden_files() {
     let events = decode(Api::ChatCompletions, STREAM);
-    for (face, name) in
+    for (api, name) in
         [(Api::ChatCompletions, "chat"), (Api::Messages, "messages"), (Api::Responses, "responses")]
     {
-        compare(&format!("{name}.sse"), &encode(&events, face));
-        compare(&format!("{name}.json"), &non_streaming::encode_response(&events, face, &echo(face)));
+        compare(&format!("{name}.sse"), &encode(&events, api));
+        compare(&format!("{name}.json"), &translate::encode_response(&events, api, &echo(api)));
     }
 }

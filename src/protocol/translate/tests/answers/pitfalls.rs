@@ -3,19 +3,19 @@
 use serde_json::{Value, json};
 
 use crate::protocol::api::Api;
-use crate::protocol::translate::decoder::Decoder;
-use crate::protocol::translate::event::{FinishReason, ResponseEvent};
-use crate::protocol::translate::non_streaming;
+use crate::protocol::model::answer::{FinishReason, ResponseEvent};
+use crate::protocol::translate;
+use crate::protocol::translate::Decoder;
 use crate::protocol::usage::TokenUsage;
 
 /// The events of these payloads, but for the start.
-fn read(face: Api, payloads: &[Value]) -> Vec<ResponseEvent> {
+fn read(api: Api, payloads: &[Value]) -> Vec<ResponseEvent> {
     let texts: Vec<String> = payloads.iter().map(Value::to_string).collect();
-    read_texts(face, &texts.iter().map(String::as_str).collect::<Vec<_>>())
+    read_texts(api, &texts.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-fn read_texts(face: Api, payloads: &[&str]) -> Vec<ResponseEvent> {
-    let (mut decoder, mut events) = (Decoder::new(face), Vec::new());
+fn read_texts(api: Api, payloads: &[&str]) -> Vec<ResponseEvent> {
+    let (mut decoder, mut events) = (Decoder::new(api), Vec::new());
     for payload in payloads {
         decoder.read_payload(payload.as_bytes(), &mut events);
     }
@@ -235,7 +235,7 @@ fn messages_stop_reasons_are_mapped() {
         let body = json!({"type": "message", "content": [], "stop_reason": reason, "stop_sequence": "END"})
             .to_string();
         assert_eq!(
-            non_streaming::decode_response(Api::Messages, body.as_bytes()).last(),
+            translate::decode_response(Api::Messages, body.as_bytes()).last(),
             Some(&ResponseEvent::Finish(finish))
         );
     }
@@ -338,7 +338,7 @@ fn incomplete_response_has_a_reason() {
         [("max_output_tokens", FinishReason::MaxTokens), ("content_filter", FinishReason::ContentFilter)]
     {
         let body = json!({"status": "incomplete", "incomplete_details": {"reason": reason}, "output": []});
-        let events = non_streaming::decode_response(Api::Responses, body.to_string().as_bytes());
+        let events = translate::decode_response(Api::Responses, body.to_string().as_bytes());
         assert_eq!(events.last(), Some(&ResponseEvent::Finish(finish)));
     }
 }

@@ -1,0 +1,221 @@
+//! Chat Completions responses, whole (`chat.completion`) or in chunks (`chat.completion.chunk`), as spans.
+//!
+//! Nothing is parsed into a tree. Some back ends split a surrogate pair over two deltas, which `serde_json`
+//! rejects; here lone surrogates pass unchanged.
+
+use std::borrow::Cow;
+
+use crate::protocol::api::Api;
+use crate::protocol::json::{self, MalformedJson, Span};
+use crate::protocol::object::ObjectView;
+use crate::protocol::usage::TokenUsage;
+
+/// A whole response or one chunk, and the spans of its parts. The last of duplicate keys counts. `null` counts
+/// as absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChatChunk {
+    /// Offset of the opening brace.
+    pub open_brace: usize,
+    /// `model`.
+    pub model: Option<Span>,
+    /// `error`.
+    pub error: Option<Span>,
+    /// `usage`.
+    pub usage: Option<Span>,
+    /// `choices`, when it is an array.
+    pub choices_span: Option<Span>,
+    /// Its elements that are objects.
+    pub parsed_choices: Vec<ChunkChoice>,
+}
+
+/// One element of `choices`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChunkChoice {
+    /// The object, braces included.
+    pub span: Span,
+    /// `index`.
+    pub index: Option<Span>,
+    /// `delta`, or `message` of a whole response, when it is an object.
+    pub delta: Option<Span>,
+    /// `finish_reason`; an empty string counts as absent.
+    pub finish_reason: Option<Span>,
+    /// `usage`, where Moonshot puts it in the last chunk.
+    pub usage: Option<Span>,
+    /// `error`, where older OpenRouter responses put it.
+    pub error: Option<Span>,
+    /// `delta.role`.
+    pub role: Option<Span>,
+    /// `delta.content`: a string, or an array of parts.
+    pub content: Option<Span>,
+    /// The content is not empty.
+    pub has_content: bool,
+    /// `delta.tool_calls`, when it is an array with elements.
+    pub tool_calls: Option<Span>,
+    /// There is a non-empty `reasoning_content`, `reasoning` or `reasoning_details`.
+    pub has_reasoning: bool,
+    /// `delta.reasoning_content` or `delta.reasoning`; providers that send both repeat themselves.
+    pub reasoning: Option<Span>,
+    /// `delta.reasoning_details`.
+    pub reasoning_details: Option<Span>,
+    /// There is a non-empty `refusal`, or a `function_call` or `audio` object.
+    pub has_other_output: bool,
+}
+
+impl ChunkChoice {
+    /// Whether a person would notice it: content, reasoning, a tool call, a refusal. A finish is not looked at.
+    #[must_use]
+    pub const fn has_output(&self) -> bool {
+        self.has_reasoning || self.has_other_output || self.tool_calls.is_some() || self.has_content
+    }
+}
+
+impl ChunkChoice {
+    /// Reads the choice at an offset; returns also the offset after it.
+    fn parse(text: &[u8], at: usize) -> Result<(Self, usize), MalformedJson> {
+        let (members, end) = json::parse_members(text, at)?;
+        let mut choice = Self { span: at..end, ..Self::default() };
+        let Some(object) = ObjectView::from_members(text, at..end, &members) else {
+            return Ok((choice, end));
+        };
+        choice.index = object.span("index");
+        choice.finish_reason =
+            object.span("finish_reason").filter(|_| object.value("finish_reason") != Some(b"\"\""));
+        choice.usage = object.span("usage");
+        choice.error = object.span("error");
+        if let Some(delta) = object.object("delta").or_else(|| object.object("message")) {
+            choice.delta = Some(delta.extent());
+            choice.read_delta(&delta);
+        }
+        Ok((choice, end))
+    }
+
+    fn read_delta(&mut self, delta: &ObjectView<'_>) {
+        let is_filled = |key| delta.value(key).is_some_and(|value| !is_empty(value));
+        self.role = delta.span("role");
+        self.content = delta.span("content");
+        self.has_content = is_filled("content");
+        self.tool_calls =
+            delta.span("tool_calls").filter(|_| is_filled("tool_calls") && delta.has_array("tool_calls"));
+        self.has_reasoning =
+            ["reasoning_content", "reasoning", "reasoning_details"].into_iter().any(is_filled);
+        self.reasoning = ["reasoning_content", "reasoning"]
+            .into_iter()
+            .find(|key| is_filled(key))
+            .and_then(|key| delta.span(key));
+        self.reasoning_details = delta.span("reasoning_details");
+        self.has_other_output = ["refusal", "function_call", "audio"].into_iter().any(is_filled);
+    }
+}
+
+impl ChatChunk {
+    /// Indexes a response or a chunk.
+    ///
+    /// # Errors
+    /// When the scan finds invalid JSON, or the text is not one object.
+    pub fn parse(text: &[u8]) -> Result<Self, MalformedJson> {
+        let open_brace = json::skip_whitespace(text, 0);
+        let (members, end) = json::parse_members(text, open_brace)?;
+        let end = json::skip_whitespace(text, end);
+        if end != text.len() {
+            return Err(MalformedJson { offset: end, expected: "nothing after the object" });
+        }
+        let top = ObjectView::from_members(text, open_brace..end, &members);
+        let span = |key| top.as_ref().and_then(|top| top.span(key));
+        let choices_span = span("choices").filter(|span| text.get(span.start) == Some(&b'['));
+        let mut parsed_choices = Vec::new();
+        if let Some(span) = &choices_span {
+            json::walk_array(text, span.start, |at| {
+                if text.get(at) != Some(&b'{') {
+                    return json::skip_value(text, at);
+                }
+                let (choice, end) = ChunkChoice::parse(text, at)?;
+                parsed_choices.push(choice);
+                Ok(end)
+            })?;
+        }
+        Ok(Self {
+            open_brace,
+            model: span("model"),
+            error: span("error"),
+            usage: span("usage"),
+            choices_span,
+            parsed_choices,
+        })
+    }
+
+    /// Like [`Self::parse`], for a text that must be valid JSON throughout.
+    ///
+    /// # Errors
+    /// Also when it is not valid.
+    pub fn parse_strict(text: &[u8]) -> Result<Self, MalformedJson> {
+        json::require_valid(text)?;
+        Self::parse(text)
+    }
+
+    /// Whether a person would notice any of its choices (a finish is not looked at).
+    #[must_use]
+    pub fn has_output(&self) -> bool {
+        self.parsed_choices.iter().any(ChunkChoice::has_output)
+    }
+
+    /// Whether `choices` is present and empty, as in the chunk that contains only usage.
+    #[must_use]
+    pub const fn has_empty_choices(&self) -> bool {
+        self.choices_span.is_some() && self.parsed_choices.is_empty()
+    }
+
+    /// The last `finish_reason`.
+    #[must_use]
+    pub fn finish_reason(&self, text: &[u8]) -> Option<String> {
+        self.parsed_choices.iter().rev().find_map(|choice| unescape_span(text, choice.finish_reason.as_ref()))
+    }
+
+    /// The token counts: top-level `usage`, else that of a choice; never both.
+    #[must_use]
+    pub fn usage(&self, text: &[u8]) -> Option<TokenUsage> {
+        self.usage
+            .iter()
+            .chain(self.parsed_choices.iter().filter_map(|choice| choice.usage.as_ref()))
+            .find_map(|span| TokenUsage::from_json(Api::ChatCompletions, text.get(span.clone())?))
+    }
+
+    /// `model`, unescaped.
+    #[must_use]
+    pub fn model(&self, text: &[u8]) -> Option<String> {
+        unescape_span(text, self.model.as_ref())
+    }
+
+    /// The error sent instead of content: `error`, or else that of a choice. An object or a non-empty string
+    /// counts; `{}`, `false` and `0` do not.
+    #[must_use]
+    pub fn error(&self, text: &[u8]) -> Option<Span> {
+        self.error
+            .iter()
+            .chain(self.parsed_choices.iter().filter_map(|choice| choice.error.as_ref()))
+            .find(|span| matches!(text.get(span.start), Some(b'{' | b'"')) && span.end - span.start > 2)
+            .cloned()
+    }
+}
+
+/// The span of each tool call's name (`tool_calls[].function.name`, quotes included).
+#[must_use]
+pub fn find_tool_names(text: &[u8], tool_calls: &Span) -> Vec<Span> {
+    let calls = ObjectView::parse_array_at(text, tool_calls.start);
+    calls.iter().filter_map(|call| call.object("function")?.span("name")).collect()
+}
+
+fn unescape_span(text: &[u8], span: Option<&Span>) -> Option<String> {
+    json::unescape(text.get(span?.clone())?).map(Cow::into_owned)
+}
+
+/// Whether a value is `""`, `[]` or `{}`, white space inside the brackets included.
+fn is_empty(value: &[u8]) -> bool {
+    match value {
+        b"\"\"" => true,
+        [b'[' | b'{', inner @ .., _] => inner.trim_ascii().is_empty(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

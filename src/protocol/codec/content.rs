@@ -1,0 +1,127 @@
+//! Content and fields that several APIs share.
+
+use std::borrow::Cow;
+
+use super::writer::ObjectWriter;
+use crate::protocol::model::TranslationError;
+use crate::protocol::model::conversation::ContentBlock;
+use crate::protocol::model::losses::{self, Losses};
+use crate::protocol::model::node::{JsonNode, ObjectNode, StringLiteral};
+use crate::protocol::model::parameters::{Parameters, ResponseFormat};
+use crate::protocol::model::tools::ToolChoice;
+
+/// Reads a content. `parts` is the format's name for its parts, and `part` reads one of them and appends it.
+///
+/// # Errors
+/// When it is neither a string nor an array of parts, or a part cannot be read.
+pub(crate) fn read_parts<'t>(
+    content: JsonNode<'t>,
+    parts: &str,
+    mut part: impl FnMut(JsonNode<'t>, &mut Vec<ContentBlock<'t>>) -> Result<(), TranslationError>,
+) -> Result<Vec<ContentBlock<'t>>, TranslationError> {
+    if let Some(text) = content.literal() {
+        return Ok(if text.is_empty() { Vec::new() } else { vec![ContentBlock::Text(text)] });
+    }
+    if !content.is_array() {
+        let why = format!("must be a string or an array of {parts}, not {}", content.type_name());
+        return Err(TranslationError::new(why));
+    }
+    let mut blocks = Vec::new();
+    for (index, node) in content.elements()?.into_iter().enumerate() {
+        part(node, &mut blocks).map_err(|error| error.within(&format!("[{index}]")))?;
+    }
+    Ok(blocks)
+}
+
+/// Audio, which no other API accepts.
+pub(crate) fn make_audio_placeholder<'t>(losses: &mut Losses) -> ContentBlock<'t> {
+    losses.record(losses::AUDIO);
+    ContentBlock::Text(StringLiteral::from_text("[audio removed]"))
+}
+
+/// A part of an unknown type: its text. `what` names such a part in the error.
+///
+/// # Errors
+/// When it has no text, because the model would not see the content.
+pub(crate) fn read_unknown_part<'t>(
+    part: &ObjectNode<'t>,
+    what: &str,
+    losses: &mut Losses,
+) -> Result<ContentBlock<'t>, TranslationError> {
+    losses.record(losses::UNKNOWN_BLOCKS);
+    let kind = part.string("type").unwrap_or_default();
+    let why =
+        || TranslationError::new(format!("{kind:?} is not a {what} that other APIs have")).within("type");
+    part.literal("text").map(ContentBlock::Text).ok_or_else(why)
+}
+
+/// The longest end user's id, in characters (API reference, 2026-11).
+const MAX_USER_CHARS: usize = 64;
+
+/// A string value of `tool_choice`.
+pub(crate) fn parse_tool_choice<'t>(word: &str, losses: &mut Losses) -> Option<ToolChoice<'t>> {
+    match word {
+        "auto" => Some(ToolChoice::Auto),
+        "none" => Some(ToolChoice::None),
+        "required" | "any" => Some(ToolChoice::Required),
+        _ => {
+            losses.record(losses::TOOL_CHOICE);
+            None
+        }
+    }
+}
+
+/// The arguments of a call: a string, or the object itself, which some clients send.
+pub(crate) fn read_arguments<'t>(arguments: Option<JsonNode<'t>>) -> Cow<'t, [u8]> {
+    let Some(arguments) = arguments else { return Cow::Borrowed(b"") };
+    match arguments.string() {
+        Some(Cow::Borrowed(text)) => Cow::Borrowed(text.as_bytes()),
+        Some(Cow::Owned(text)) => Cow::Owned(text.into_bytes()),
+        None => Cow::Borrowed(arguments.raw()),
+    }
+}
+
+/// Whether a tool is a function; records the loss of any other.
+pub(crate) fn is_function(tool: &ObjectNode<'_>, losses: &mut Losses) -> bool {
+    match tool.string("type").as_deref() {
+        Some("function") | None => return true,
+        Some("custom") => losses.record(losses::CUSTOM_TOOLS),
+        Some(_) => losses.record(losses::HOSTED_TOOLS),
+    }
+    false
+}
+
+/// The arguments of a call with free text, as those of a function.
+pub(crate) fn wrap_free_text(input: &StringLiteral<'_>) -> Vec<u8> {
+    [b"{\"input\":".as_slice(), input.as_bytes(), b"}"].concat()
+}
+
+/// Writes the fields for user, service tier and prompt cache.
+pub(crate) fn write_shared_fields(
+    body: &mut ObjectWriter<'_>,
+    parameters: &Parameters<'_>,
+    losses: &mut Losses,
+) {
+    let fits = |user: &&StringLiteral<'_>| user.text().chars().count() <= MAX_USER_CHARS;
+    let user = parameters.user.as_ref().filter(fits);
+    losses.record_if(user.is_none() && parameters.user.is_some(), losses::USER);
+    body.literal_if("user", user);
+    body.literal_if("safety_identifier", parameters.safety_identifier.as_ref());
+    body.raw_if("metadata", parameters.metadata);
+    body.literal_if("service_tier", parameters.service_tier.as_ref());
+    for (key, value) in &parameters.cache_fields {
+        body.raw(key, value);
+    }
+}
+
+/// Writes name, description, schema and strictness of a response format.
+pub(crate) fn write_schema(body: &mut ObjectWriter<'_>, format: &ResponseFormat<'_>) {
+    let ResponseFormat::JsonSchema { name, description, schema, is_strict: strict } = format else { return };
+    match name {
+        Some(name) => body.literal("name", name),
+        None => body.text("name", "answer"),
+    }
+    body.literal_if("description", description.as_ref());
+    body.raw("schema", schema);
+    body.flag_if("strict", *strict);
+}

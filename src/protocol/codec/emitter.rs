@@ -1,0 +1,197 @@
+//! Shared parts of the decoders: text pieces, numbered calls, one start and one finish.
+
+use std::borrow::Cow;
+
+use crate::protocol::api::Api;
+use crate::protocol::json;
+use crate::protocol::model::answer::{FinishReason, ResponseEvent};
+use crate::protocol::usage::TokenUsage;
+
+/// The length of `\ud83d`.
+const ESCAPE_BYTES: usize = 6;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Channel {
+    Reasoning,
+    Text,
+    Refusal,
+    /// The arguments of the call with this number.
+    Arguments(usize),
+}
+
+impl Channel {
+    const fn into_event(self, piece: String) -> ResponseEvent {
+        match self {
+            Self::Reasoning => ResponseEvent::Reasoning(piece),
+            Self::Text => ResponseEvent::Text(piece),
+            Self::Refusal => ResponseEvent::Refusal(piece),
+            Self::Arguments(call) => ResponseEvent::ToolCallArguments { call, delta: piece },
+        }
+    }
+}
+
+/// Collects the events of one response.
+#[derive(Debug, Default)]
+pub(crate) struct EventEmitter {
+    is_started: bool,
+    is_finished: bool,
+    id: String,
+    /// Of each call, whether it has arguments.
+    calls_have_arguments: Vec<bool>,
+    finish_reason: Option<FinishReason>,
+    usage: TokenUsage,
+    /// The escape of a high surrogate whose low surrogate may arrive with the channel's next piece.
+    pending_surrogates: Vec<(Channel, [u8; ESCAPE_BYTES])>,
+}
+
+impl EventEmitter {
+    /// Emits the start, unless it was emitted.
+    pub(crate) fn start(
+        &mut self,
+        id: Option<Cow<'_, str>>,
+        model: Option<Cow<'_, str>>,
+        out: &mut Vec<ResponseEvent>,
+    ) {
+        if !std::mem::replace(&mut self.is_started, true) {
+            let text = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned).unwrap_or_default();
+            self.id = text(id);
+            out.push(ResponseEvent::Start { id: self.id.clone(), model: text(model) });
+        }
+    }
+
+    /// Emits a piece, as a string literal; other values are ignored.
+    pub(crate) fn push_literal(&mut self, channel: Channel, literal: &[u8], out: &mut Vec<ResponseEvent>) {
+        let Some(inner) = literal.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")) else {
+            return;
+        };
+        if inner.is_empty() {
+            return;
+        }
+        let half = self.take_pending_surrogate(channel);
+        let open = json::ends_with_high_surrogate(inner);
+        if half.is_none() && !open {
+            if let Some(text) = json::unescape(literal) {
+                self.push_text(channel, text.into_owned(), out);
+            }
+            return;
+        }
+        let whole = inner.len() - if open { ESCAPE_BYTES } else { 0 };
+        let (now, later) = inner.split_at_checked(whole).unwrap_or_default();
+        if let Some((escape, _)) = later.split_first_chunk() {
+            self.pending_surrogates.push((channel, *escape));
+        }
+        let half = half.as_ref().map_or(&b""[..], |half| half.as_slice());
+        let joined = [&b"\""[..], half, now, b"\""].concat();
+        if let Some(text) = json::unescape(&joined).filter(|text| !text.is_empty()) {
+            self.push_text(channel, text.into_owned(), out);
+        }
+    }
+
+    pub(crate) fn push_text(&mut self, channel: Channel, text: String, out: &mut Vec<ResponseEvent>) {
+        if text.is_empty() {
+            return;
+        }
+        self.start(None, None, out);
+        if let Channel::Arguments(call) = channel {
+            if let Some(has) = self.calls_have_arguments.get_mut(call) {
+                *has = true;
+            }
+        } else {
+            self.flush_other_surrogates(Some(channel), out);
+        }
+        out.push(channel.into_event(text));
+    }
+
+    /// A signature or redacted reasoning.
+    pub(crate) fn push_opaque(&mut self, event: ResponseEvent, out: &mut Vec<ResponseEvent>) {
+        self.start(None, None, out);
+        self.flush_other_surrogates(None, out);
+        out.push(event);
+    }
+
+    /// Starts a call and returns its number. A call without an id gets one, because its result must refer to
+    /// it.
+    pub(crate) fn start_call(&mut self, id: String, name: String, out: &mut Vec<ResponseEvent>) -> usize {
+        self.start(None, None, out);
+        self.flush_other_surrogates(None, out);
+        let call = self.calls_have_arguments.len();
+        self.calls_have_arguments.push(false);
+        let id = if id.is_empty() { format!("call_{}_{call}", self.id) } else { id };
+        out.push(ResponseEvent::ToolCallStart { call, id, name });
+        call
+    }
+
+    /// Ends a call: missing arguments become `{}`.
+    pub(crate) fn end_call(&mut self, call: usize, out: &mut Vec<ResponseEvent>) {
+        self.flush_surrogates(|channel| channel == Channel::Arguments(call), out);
+        if self.calls_have_arguments.get(call) == Some(&false) {
+            self.push_text(Channel::Arguments(call), "{}".to_owned(), out);
+        }
+    }
+
+    pub(crate) fn has_calls(&self) -> bool {
+        !self.calls_have_arguments.is_empty()
+    }
+
+    /// Token counts, which replace earlier ones.
+    pub(crate) fn push_usage(&mut self, api: Api, text: Option<&[u8]>, out: &mut Vec<ResponseEvent>) {
+        if text.is_some_and(|text| self.usage.update(api, text)) {
+            self.start(None, None, out);
+            out.push(ResponseEvent::Usage(self.usage));
+        }
+    }
+
+    pub(crate) fn set_finish_reason(&mut self, finish: FinishReason) {
+        self.finish_reason = Some(finish);
+    }
+
+    pub(crate) fn end(&mut self, out: &mut Vec<ResponseEvent>) {
+        if !self.is_started || std::mem::replace(&mut self.is_finished, true) {
+            return;
+        }
+        for call in 0..self.calls_have_arguments.len() {
+            self.end_call(call, out);
+        }
+        self.flush_surrogates(|_| true, out);
+        if let Some(finish) = self.finish_reason.take() {
+            out.push(ResponseEvent::Finish(self.resolve_finish_reason(finish)));
+        }
+    }
+
+    pub(crate) const fn has_ended(&self) -> bool {
+        self.is_finished
+    }
+
+    /// Some servers send `stop` for a response with calls.
+    fn resolve_finish_reason(&self, finish: FinishReason) -> FinishReason {
+        if finish == FinishReason::Stop && self.has_calls() { FinishReason::ToolCalls } else { finish }
+    }
+
+    fn take_pending_surrogate(&mut self, channel: Channel) -> Option<[u8; ESCAPE_BYTES]> {
+        let at = self.pending_surrogates.iter().position(|(of, _)| *of == channel)?;
+        Some(self.pending_surrogates.swap_remove(at).1)
+    }
+
+    /// Flushes the pending surrogates of other channels, because their low surrogates can no longer follow.
+    /// Arguments of several calls may be interleaved.
+    fn flush_other_surrogates(&mut self, to: Option<Channel>, out: &mut Vec<ResponseEvent>) {
+        if !self.pending_surrogates.is_empty() {
+            self.flush_surrogates(
+                |channel| Some(channel) != to && !matches!(channel, Channel::Arguments(_)),
+                out,
+            );
+        }
+    }
+
+    /// Emits unpaired surrogates.
+    fn flush_surrogates(&mut self, which: impl Fn(Channel) -> bool, out: &mut Vec<ResponseEvent>) {
+        for (channel, _) in self.pending_surrogates.extract_if(.., |(channel, _)| which(*channel)) {
+            if let Channel::Arguments(call) = channel
+                && let Some(has) = self.calls_have_arguments.get_mut(call)
+            {
+                *has = true;
+            }
+            out.push(channel.into_event(char::REPLACEMENT_CHARACTER.to_string()));
+        }
+    }
+}

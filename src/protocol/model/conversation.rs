@@ -1,0 +1,210 @@
+//! The content of a request, independent of its API.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
+
+use super::losses::{self, Losses};
+use super::node::StringLiteral;
+use super::parameters::Parameters;
+use super::thinking::ThinkingSettings;
+use super::tools::{ToolChoice, ToolDefinition};
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Conversation<'t> {
+    pub(crate) turns: Vec<ConversationTurn<'t>>,
+    pub(crate) tools: Vec<ToolDefinition<'t>>,
+    pub(crate) tool_choice: Option<ToolChoice<'t>>,
+    /// Whether several calls at once are allowed.
+    pub(crate) parallel_tool_calls: Option<bool>,
+    pub(crate) thinking: ThinkingSettings<'t>,
+    pub(crate) parameters: Parameters<'t>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The operator of the model.
+    System,
+    /// The developer of the client, if the format distinguishes it from the system.
+    Developer,
+    User,
+    Assistant,
+    /// The tools: such a turn contains only [`ContentBlock::ToolResult`].
+    Tools,
+}
+
+impl Role {
+    /// Whether it sets the rules.
+    pub(crate) const fn is_system(self) -> bool {
+        matches!(self, Self::System | Self::Developer)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ConversationTurn<'t> {
+    pub(crate) role: Role,
+    pub(crate) blocks: Vec<ContentBlock<'t>>,
+    /// The author's name; chat has it.
+    pub(crate) name: Option<StringLiteral<'t>>,
+    /// The model must continue this text.
+    pub(crate) is_partial: bool,
+}
+
+impl<'t> ConversationTurn<'t> {
+    pub(crate) const fn new(role: Role, blocks: Vec<ContentBlock<'t>>) -> Self {
+        Self { role, blocks, name: None, is_partial: false }
+    }
+
+    pub(crate) fn has_calls(&self) -> bool {
+        self.blocks.iter().any(|block| matches!(block, ContentBlock::ToolCall(_)))
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ContentBlock<'t> {
+    Text(StringLiteral<'t>),
+    /// The model's refusal, if the format separates it from text.
+    Refusal(StringLiteral<'t>),
+    Image(ImageBlock<'t>),
+    File(FileBlock<'t>),
+    Video(StringLiteral<'t>),
+    /// Readable reasoning, and the data by which its provider recognises it.
+    Reasoning {
+        /// The text; may be empty.
+        text: StringLiteral<'t>,
+        /// A signature, or encrypted content. Opaque.
+        signature: Option<StringLiteral<'t>>,
+    },
+    /// Reasoning that only its provider can read. Opaque.
+    RedactedReasoning(StringLiteral<'t>),
+    ToolCall(ToolCall<'t>),
+    ToolResult(ToolResult<'t>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ToolCall<'t> {
+    /// The provider's id.
+    pub(crate) id: Cow<'t, str>,
+    pub(crate) name: StringLiteral<'t>,
+    /// The arguments: JSON text, unless the model produced something else.
+    pub(crate) arguments: Cow<'t, [u8]>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ToolResult<'t> {
+    pub(crate) call_id: Cow<'t, str>,
+    /// Text, images and files.
+    pub(crate) content: Vec<ContentBlock<'t>>,
+    pub(crate) is_error: bool,
+}
+
+impl Conversation<'_> {
+    /// Moves results directly after their calls, before other content, as every format requires. Drops empty
+    /// turns, and a tool choice without tools.
+    pub(crate) fn normalize(&mut self, losses: &mut Losses) {
+        self.turns.retain(|turn| !turn.blocks.is_empty());
+        let mut settled: Vec<ConversationTurn<'_>> = Vec::with_capacity(self.turns.len());
+        // Where the results of the last calls go.
+        let mut results: Option<usize> = None;
+        for turn in self.turns.drain(..) {
+            match (turn.role, results.and_then(|at| settled.get_mut(at))) {
+                (Role::Tools, Some(gathered)) if gathered.role == Role::Tools => {
+                    gathered.blocks.extend(turn.blocks);
+                }
+                (Role::Tools, Some(_)) => settled.insert(results.unwrap_or(settled.len()), turn),
+                (Role::Assistant, _) => {
+                    results = turn.has_calls().then_some(settled.len() + 1);
+                    settled.push(turn);
+                }
+                _ => settled.push(turn),
+            }
+        }
+        self.turns = settled;
+        self.normalize_tools(losses);
+    }
+
+    /// One tool a name, plain functions first; a choice of something that is offered.
+    fn normalize_tools(&mut self, losses: &mut Losses) {
+        let plain =
+            |tool: &ToolDefinition<'_>| tool.namespace.is_none().then(|| tool.name.text().into_owned());
+        let plain: HashSet<String> = self.tools.iter().filter_map(plain).collect();
+        self.tools.retain(|tool| {
+            let clashes = tool.namespace.is_some() && plain.contains(&*tool.name.text());
+            losses.record_if(clashes, losses::NAMESPACE_CLASH);
+            !clashes
+        });
+        if self.tools.is_empty() && self.tool_choice.is_some() {
+            losses.record_if(
+                !matches!(self.tool_choice, Some(ToolChoice::Auto | ToolChoice::None)),
+                losses::TOOL_CHOICE,
+            );
+            self.tool_choice = None;
+        }
+        if let Some(ToolChoice::Named(name)) = &self.tool_choice
+            && !self.tools.iter().any(|tool| tool.name.text() == name.text())
+        {
+            losses.record(losses::TOOL_CHOICE);
+            self.tool_choice = Some(ToolChoice::Auto);
+        }
+    }
+
+    /// Namespace and name of the tools that have one, by the name that is sent.
+    pub(crate) fn tool_namespaces(&self) -> BTreeMap<String, (String, String)> {
+        let pair = |tool: &ToolDefinition<'_>| {
+            let (namespace, name) = tool.namespace.as_ref()?;
+            Some((tool.name.text().into_owned(), (namespace.to_string(), name.to_string())))
+        };
+        self.tools.iter().filter_map(pair).collect()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum MediaSource<'t> {
+    /// In the request.
+    Data {
+        /// The media type; a string without quotes.
+        media_type: Cow<'t, str>,
+        /// Base64, between quotes.
+        data: StringLiteral<'t>,
+    },
+    Url(StringLiteral<'t>),
+    /// At the provider.
+    FileId(StringLiteral<'t>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ImageBlock<'t> {
+    pub(crate) source: MediaSource<'t>,
+    /// How closely it is to be looked at: `auto`, `low`, `high`.
+    pub(crate) detail: Option<StringLiteral<'t>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FileBlock<'t> {
+    pub(crate) source: MediaSource<'t>,
+    pub(crate) name: Option<StringLiteral<'t>>,
+}
+
+impl<'t> MediaSource<'t> {
+    /// From a URL, which may contain the data itself (RFC 2397).
+    pub(crate) fn from_url(url: StringLiteral<'t>) -> Self {
+        let data = url.text().strip_prefix("data:").and_then(|rest| {
+            let (terms, data) = rest.split_once(',')?;
+            let media_type = terms.strip_suffix(";base64")?;
+            let media_type = media_type.split(';').next().unwrap_or_default();
+            Some((media_type.to_owned(), StringLiteral::from_text(data)))
+        });
+        match data {
+            Some((media_type, data)) => Self::Data { media_type: Cow::Owned(media_type), data },
+            None => Self::Url(url),
+        }
+    }
+
+    /// As a URL; `None` for an id.
+    pub(crate) fn to_url(&self) -> Option<StringLiteral<'t>> {
+        match self {
+            Self::Data { media_type, data } => Some(data.wrap(&format!("data:{media_type};base64,"), "")),
+            Self::Url(url) => Some(url.clone()),
+            Self::FileId(_) => None,
+        }
+    }
+}

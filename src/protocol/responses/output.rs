@@ -1,0 +1,300 @@
+//! The output of a response: its items, as events and as members of the final response.
+
+use std::collections::BTreeMap;
+
+use super::item::{ItemCall, ItemKind, OutputItem, PartNames};
+use crate::protocol::codec::sequencer::{BlockWriter, NewBlock};
+use crate::protocol::codec::writer::{write_number, write_raw};
+use crate::protocol::json::{write_escaped, write_string};
+use crate::protocol::model::answer::RequestEcho;
+use crate::protocol::model::tools::to_responses_id;
+
+/// The approximate size of an item besides its text, in bytes.
+const ITEM_OVERHEAD_BYTES: usize = 128;
+
+/// Writes the items of one response.
+#[derive(Debug, Default)]
+pub(crate) struct OutputWriter {
+    /// Of the next event.
+    pub(crate) sequence_number: u64,
+    /// Of the next item.
+    pub(crate) next_index: u64,
+    /// The finished items as JSON, by index.
+    done_items: BTreeMap<u64, Vec<u8>>,
+    /// Their size in bytes.
+    done_bytes: usize,
+    /// Content of other writers is not buffered.
+    discards_items: bool,
+    /// Those that are open; but for frames of others there is one at most, and it is the last.
+    pub(crate) open_items: Vec<OutputItem>,
+    /// Items closed from now on are incomplete.
+    pub(crate) is_incomplete: bool,
+    /// No events are written: the response is whole.
+    pub(crate) is_silent: bool,
+    /// The part of the response id that item ids share.
+    id_stem: String,
+    includes_encrypted: bool,
+    uses_summary: bool,
+    tool_namespaces: BTreeMap<String, (String, String)>,
+}
+
+impl BlockWriter for OutputWriter {
+    fn open(&mut self, block: &NewBlock<'_>, out: &mut Vec<u8>) {
+        let kind = match block {
+            NewBlock::Reasoning if self.uses_summary => ItemKind::Summary,
+            NewBlock::Reasoning => ItemKind::Reasoning,
+            NewBlock::Text => ItemKind::Text,
+            NewBlock::Refusal => ItemKind::Refusal,
+            NewBlock::Call { id, name } => ItemKind::Call(self.make_call(id, name)),
+        };
+        self.open_item(kind, out);
+    }
+
+    fn write_delta(&mut self, text: &str, out: &mut Vec<u8>) {
+        let Some(mut item) = self.open_items.pop() else { return };
+        let from = item.open_text.len();
+        write_escaped(&mut item.open_text, text);
+        let piece = item.open_text.get(from..).unwrap_or_default();
+        let names = item.kind.part_names();
+        self.write_event(
+            names.map_or("response.function_call_arguments.delta", |names| names.delta),
+            out,
+            |out| {
+                write_item_location(&item, names.as_ref(), out);
+                write_raw(out, ",\"delta\":\"");
+                out.extend_from_slice(piece);
+                out.push(b'"');
+                write_raw(out, names.map_or("", |names| names.extra_event_members));
+            },
+        );
+        self.open_items.push(item);
+    }
+
+    fn close(&mut self, signature: Option<&str>, out: &mut Vec<u8>) {
+        if let Some(mut item) = self.open_items.pop() {
+            item.encrypted_content = signature.filter(|_| self.includes_encrypted).map(str::to_owned);
+            self.close_item(item, out);
+        }
+    }
+
+    fn write_redacted(&mut self, data: &str, out: &mut Vec<u8>) {
+        if self.includes_encrypted {
+            let mut item = self.make_item(ItemKind::Reasoning);
+            item.encrypted_content = Some(data.to_owned());
+            self.write_item_added(&item, out);
+            self.close_item(item, out);
+        }
+    }
+}
+
+impl OutputWriter {
+    pub(crate) fn new(echo: &mut RequestEcho) -> Self {
+        Self {
+            includes_encrypted: echo.wants_encrypted_reasoning,
+            uses_summary: echo.wants_reasoning_summary,
+            tool_namespaces: std::mem::take(&mut echo.tool_namespaces),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn add_tool_namespaces(&mut self, namespaced: &BTreeMap<String, (String, String)>) {
+        self.tool_namespaces.extend(namespaced.iter().map(|(sent, own)| (sent.clone(), own.clone())));
+    }
+
+    /// Bytes of the items so far.
+    pub(crate) fn buffered_bytes(&self) -> usize {
+        self.open_items
+            .iter()
+            .map(|item| ITEM_OVERHEAD_BYTES + item.closed_parts.len() + item.open_text.len())
+            .sum::<usize>()
+            + self.done_bytes
+    }
+
+    /// Drops the buffer and stops buffering content of other writers.
+    pub(crate) fn drop_items(&mut self) {
+        self.discards_items = true;
+        self.done_items = BTreeMap::new();
+        self.done_bytes = 0;
+        for item in &mut self.open_items {
+            item.open_text = Vec::new();
+            item.closed_parts = Vec::new();
+        }
+    }
+
+    /// Whether content of other writers is not buffered.
+    pub(crate) const fn discards_items(&self) -> bool {
+        self.discards_items
+    }
+
+    /// An item that is done, as JSON.
+    pub(crate) fn store_item(&mut self, index: u64, item: Vec<u8>) {
+        if self.discards_items {
+            return;
+        }
+        self.done_bytes += ITEM_OVERHEAD_BYTES + item.len();
+        if let Some(before) = self.done_items.insert(index, item) {
+            self.done_bytes -= ITEM_OVERHEAD_BYTES + before.len();
+        }
+    }
+
+    /// The response's id, of which the items' ids are made.
+    pub(crate) fn set_response_id(&mut self, id: &str) {
+        id.strip_prefix("resp_").unwrap_or(id).clone_into(&mut self.id_stem);
+    }
+
+    /// Closes items that other writers left open, besides the last one.
+    pub(crate) fn close_other_items(&mut self, out: &mut Vec<u8>) {
+        while self.open_items.len() > 1 {
+            let item = self.open_items.remove(0);
+            self.close_item(item, out);
+        }
+    }
+
+    /// Counts the open item as finished without writing events.
+    pub(crate) fn store_open_items(&mut self) {
+        for item in std::mem::take(&mut self.open_items) {
+            let mut text = Vec::new();
+            item.write("incomplete", &mut text);
+            self.store_item(item.index, text);
+        }
+    }
+
+    /// The items that are done, with commas between.
+    pub(crate) fn write_done_items(&self, out: &mut Vec<u8>) {
+        for (at, item) in self.done_items.values().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(item);
+        }
+    }
+
+    /// The start of an event, before its own members.
+    pub(crate) fn write_event_start(&mut self, name: &str, out: &mut Vec<u8>) {
+        write_raw(out, "event: ");
+        write_raw(out, name);
+        write_raw(out, "\ndata: {\"type\":\"");
+        write_raw(out, name);
+        write_raw(out, "\",\"sequence_number\":");
+        write_number(out, self.sequence_number);
+        out.push(b',');
+        self.sequence_number = self.sequence_number.saturating_add(1);
+    }
+
+    fn write_event(&mut self, name: &str, out: &mut Vec<u8>, members: impl FnOnce(&mut Vec<u8>)) {
+        if !self.is_silent {
+            self.write_event_start(name, out);
+            members(out);
+            write_raw(out, "}\n\n");
+        }
+    }
+
+    fn make_call(&self, id: &str, name: &str) -> ItemCall {
+        let (namespace, name) = match self.tool_namespaces.get(name) {
+            Some((namespace, name)) => (Some(namespace.clone()), name.as_str()),
+            None => (None, name),
+        };
+        ItemCall { id: to_responses_id(id).into_owned(), name: name.to_owned(), namespace }
+    }
+
+    fn make_item(&mut self, kind: ItemKind) -> OutputItem {
+        let index = self.next_index;
+        self.next_index = self.next_index.saturating_add(1);
+        let id = format!("{}{}_{index}", kind.prefix(), self.id_stem);
+        OutputItem::new(index, id, kind)
+    }
+
+    fn open_item(&mut self, kind: ItemKind, out: &mut Vec<u8>) {
+        let mut item = self.make_item(kind);
+        self.write_item_added(&item, out);
+        if let Some(names) = item.kind.part_names() {
+            self.write_part_event(names.part_added, &item, &names, out);
+            item.in_part = true;
+        }
+        self.open_items.push(item);
+    }
+
+    fn write_item_added(&mut self, item: &OutputItem, out: &mut Vec<u8>) {
+        self.write_event("response.output_item.added", out, |out| {
+            write_raw(out, "\"output_index\":");
+            write_number(out, item.index);
+            write_raw(out, ",\"item\":");
+            item.write("in_progress", out);
+        });
+    }
+
+    fn write_part_event(&mut self, name: &str, item: &OutputItem, names: &PartNames, out: &mut Vec<u8>) {
+        self.write_event(name, out, |out| {
+            write_item_location(item, Some(names), out);
+            write_raw(out, ",\"part\":");
+            item.write_part(names, out);
+        });
+    }
+
+    /// The events that end an item.
+    fn close_item(&mut self, mut item: OutputItem, out: &mut Vec<u8>) {
+        let names = item.kind.part_names();
+        if let Some(names) = names.filter(|_| item.in_part) {
+            self.write_text_done(names.done, names.key, &item, Some(&names), out);
+            self.write_part_event(names.part_done, &item, &names, out);
+            if !item.closed_parts.is_empty() {
+                item.closed_parts.push(b',');
+            }
+            let mut part = Vec::with_capacity(item.open_text.len() + 64);
+            item.write_part(&names, &mut part);
+            item.closed_parts.append(&mut part);
+            item.in_part = false;
+        } else if matches!(item.kind, ItemKind::Call(_)) {
+            self.write_text_done("response.function_call_arguments.done", "arguments", &item, None, out);
+        }
+        let mut text = Vec::with_capacity(item.closed_parts.len() + item.open_text.len() + 128);
+        item.write(if self.is_incomplete { "incomplete" } else { "completed" }, &mut text);
+        self.write_event("response.output_item.done", out, |out| {
+            write_raw(out, "\"output_index\":");
+            write_number(out, item.index);
+            write_raw(out, ",\"item\":");
+            out.extend_from_slice(&text);
+        });
+        self.store_item(item.index, text);
+    }
+
+    fn write_text_done(
+        &mut self,
+        name: &str,
+        key: &str,
+        item: &OutputItem,
+        names: Option<&PartNames>,
+        out: &mut Vec<u8>,
+    ) {
+        if item.is_text_done {
+            return;
+        }
+        self.write_event(name, out, |out| {
+            write_item_location(item, names, out);
+            if let ItemKind::Call(call) = &item.kind {
+                write_raw(out, ",\"name\":");
+                write_string(out, &call.name);
+            }
+            write_raw(out, ",\"");
+            write_raw(out, key);
+            write_raw(out, "\":\"");
+            out.extend_from_slice(&item.open_text);
+            out.push(b'"');
+            write_raw(out, names.map_or("", |names| names.extra_event_members));
+        });
+    }
+}
+
+/// Which item an event is about, and which part of it.
+fn write_item_location(item: &OutputItem, names: Option<&PartNames>, out: &mut Vec<u8>) {
+    write_raw(out, "\"item_id\":");
+    write_string(out, &item.id);
+    write_raw(out, ",\"output_index\":");
+    write_number(out, item.index);
+    if let Some(names) = names {
+        write_raw(out, ",\"");
+        write_raw(out, names.index);
+        write_raw(out, "\":");
+        write_number(out, item.part_index);
+    }
+}

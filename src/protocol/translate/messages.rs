@@ -1,7 +1,0 @@
-//! The Messages API.
-
-pub(super) mod read_content;
-pub(super) mod read_parameters;
-pub(super) mod read_request;
-pub(super) mod write_content;
-pub(super) mod write_request;
