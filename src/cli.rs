@@ -1,37 +1,36 @@
-//! Commands, one module per command.
+//! The command line: one module per command; `command`, `output` and `prompt` are shared.
 
 pub mod agent;
 pub mod chat;
+mod command;
 pub mod config;
-pub mod console;
 pub mod demo;
 pub mod doctor;
 pub mod drill;
-pub mod exit;
 pub mod explain;
 pub mod gateway;
-mod key_product;
 pub mod login;
-pub mod man;
 pub mod models;
 pub mod onboard;
-mod progress;
-mod provider_query;
+mod output;
+mod prompt;
 pub mod service;
 pub mod sessions;
 pub mod simulate;
 mod simulation;
-mod systemd_units;
+mod systemd;
 pub mod usage;
 pub mod web_search;
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use tokio::runtime::Builder;
 
+use self::command::{CommandError, into_exit_code};
 use crate::upstream::oauth;
 
 /// A local LLM gateway: it sends requests to Kimi and fails over to the next model of the chain
@@ -80,30 +79,38 @@ enum Command {
     Doctor(doctor::Args),
     /// Print shell completions
     Completions {
-        /// The shell
+        /// Shell to print completions for
         shell: Shell,
     },
     /// Write man pages into a directory, for packages
     #[command(hide = true)]
-    Man(man::Args),
+    Man {
+        /// An existing directory
+        directory: PathBuf,
+    },
 }
 
 /// Parses the command line and runs it.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
         Err(error) => return report_usage_error(&error),
     };
-    let runtime = match runtime_builder(&cli.command).enable_all().build() {
+    // The gateway starts more threads itself, after it has read how many.
+    let mut builder = match &command {
+        Command::Gateway(args) if args.is_run() => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    let runtime = match builder.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            let why = format!("cannot start: {error}");
-            return exit::into_exit_code(Err(exit::CommandError::failure("runtime_error", why)), false);
+            let error = CommandError::failure("runtime_error", format!("cannot start: {error}"));
+            return into_exit_code(Err(error), false);
         }
     };
     let code = runtime.block_on(async {
-        let code = run(cli.command).await;
+        let code = run(command).await;
         oauth::wait_for_refreshes().await;
         code
     });
@@ -112,21 +119,11 @@ pub fn main() -> ExitCode {
     code
 }
 
-/// The gateway runs on one thread: this costs a quarter less per request, also on several cores
-/// (benches/README.md). Files are read and written on other threads. A command may wait at a
-/// prompt.
-fn runtime_builder(verb: &Command) -> Builder {
-    match verb {
-        Command::Gateway(args) if args.is_run() => Builder::new_current_thread(),
-        _ => Builder::new_multi_thread(),
-    }
-}
-
 /// clap reports help and version as errors too; they go to standard output and are not failures.
 fn report_usage_error(error: &clap::Error) -> ExitCode {
     let mut arguments = std::env::args_os().skip(1).take_while(|argument| argument != "--");
     if error.use_stderr() && arguments.any(|argument| argument == "--json") {
-        return exit::into_exit_code(Err(exit::CommandError::usage(usage_error_summary(error))), true);
+        return into_exit_code(Err(CommandError::usage(usage_error_summary(error))), true);
     }
     // A closed output stream leaves no place to report the error.
     let _ = error.print();
@@ -141,19 +138,12 @@ fn usage_error_summary(error: &clap::Error) -> String {
     line.strip_prefix("error: ").unwrap_or(&line).to_owned()
 }
 
-fn print_completions(shell: Shell) -> Result<(), exit::CommandError> {
-    // The generator panics when a write fails, and `| head` closes the pipe.
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "moonrelay", &mut script);
-    std::io::stdout().write_all(&script).map_err(exit::CommandError::from_output_error)
-}
-
-async fn run(verb: Command) -> ExitCode {
-    match verb {
+async fn run(command: Command) -> ExitCode {
+    match command {
         Command::Onboard(args) => Box::pin(onboard::run(args)).await,
         Command::Gateway(args) => gateway::run(args).await,
         Command::Models(args) => models::run(args).await,
-        Command::Explain(args) => explain::run(&args),
+        Command::Explain(args) => explain::run(args).await,
         Command::Agent(args) => agent::run(args).await,
         Command::Chat(args) => Box::pin(chat::run(args)).await,
         Command::Usage(args) => usage::run(args).await,
@@ -162,12 +152,25 @@ async fn run(verb: Command) -> ExitCode {
         Command::Sessions(args) => sessions::run(args).await,
         Command::Login(args) => login::run(args).await,
         Command::Logout(args) => login::run_logout(args).await,
-        Command::Service(args) => service::run(args),
+        Command::Service(args) => service::run(args).await,
         Command::Simulate(args) => simulate::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Drill(args) => drill::run(args).await,
         Command::Doctor(args) => doctor::run(args).await,
-        Command::Completions { shell } => exit::into_exit_code(print_completions(shell), false),
-        Command::Man(args) => exit::into_exit_code(man::run(&args), false),
+        Command::Completions { shell } => into_exit_code(print_completions(shell), false),
+        Command::Man { directory } => into_exit_code(write_man_pages(directory), false),
     }
+}
+
+fn print_completions(shell: Shell) -> Result<(), CommandError> {
+    // The generator panics when a write fails, and `| head` closes the pipe.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "moonrelay", &mut script);
+    std::io::stdout().write_all(&script).map_err(CommandError::from_output_error)
+}
+
+/// Writes `moonrelay.1`, `moonrelay-gateway.1`, ….
+fn write_man_pages(directory: PathBuf) -> Result<(), CommandError> {
+    let pages = clap_mangen::generate_to(Cli::command(), &directory);
+    pages.map_err(|error| CommandError::failure("io_error", format!("{}: {error}", directory.display())))
 }

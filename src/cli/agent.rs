@@ -1,32 +1,28 @@
 //! `moonrelay agent`: sends one prompt from the shell and prints the answer.
 
 pub(in crate::cli) mod backend;
-mod dry_run;
-mod interrupts;
-mod message;
-mod report;
-pub(in crate::cli) mod terminal_text;
-mod web_search;
 
-use std::io::{IsTerminal, Write};
+use std::io::{IsTerminal, Read, stderr, stdin};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args as ClapArgs;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use self::backend::AgentBackend;
-use self::interrupts::InterruptCounter;
-use self::terminal_text::TerminalWriter;
-use super::chat::fallback_notices::failure_reason;
-use super::exit::{self, CommandError};
+use super::command::{self, CommandContext, CommandError, print_note};
+use super::explain::Explanation;
+use super::output::{AnswerWriter, Colour, sanitize};
 use crate::assistant::context::SystemPrompt;
 use crate::assistant::session::{Session, SessionStore, new_id};
 use crate::assistant::thinking;
-use crate::assistant::turn::{Agent, TurnEvent, TurnFailure, TurnRequest, TurnResult};
+use crate::assistant::transcript::AnswerUsage;
+use crate::assistant::turn::{Agent, TurnEvent, TurnFailure, TurnRequest, TurnResult, explain_request};
 use crate::catalog::ThinkingLevel;
-use crate::config::settings::Settings;
-use crate::config::{self, Environment};
+use crate::config::settings::{Reference, Settings};
+use crate::service::signals::TerminationSignals;
 
 /// Arguments of `agent`.
 #[derive(Debug, ClapArgs)]
@@ -62,130 +58,281 @@ pub struct Args {
 
 /// Runs `moonrelay agent`.
 pub async fn run(args: Args) -> ExitCode {
-    let json = args.json;
-    exit::into_exit_code(Box::pin(run_agent(args)).await, json)
+    command::run(args.config.clone(), args.json, async |context| run_agent(args, context).await).await
 }
 
-async fn run_agent(args: Args) -> Result<(), CommandError> {
-    let level = args.thinking.as_deref().map(parse_thinking_level).transpose()?;
-    let environment = Environment::from_process();
-    let settings = Arc::new(config::load(args.config.as_deref(), &environment)?);
+async fn run_agent(args: Args, context: &mut CommandContext<'_>) -> Result<(), CommandError> {
+    let thinking = args.thinking.as_deref().map(parse_thinking_level).transpose()?;
+    let settings = Arc::new(context.load_settings()?);
     if args.explain {
-        return dry_run::print_plan(&args, level, &settings, &environment);
+        return print_dry_run(&args, thinking, &settings, context);
     }
-    let message = message::read_message(args.message.as_deref())?;
-    let state = environment.state_directory().ok_or_else(missing_state_directory)?;
-    let context = load_context(&settings);
-    let place = AgentBackend::new(settings.clone(), args.local, &state)?;
-    let agent = Agent::new(place.new_exchange(), &context, place.tools(args.web_search));
-    let id = args.session_id.clone().unwrap_or_else(new_id);
-    let ask = TurnRequest { message, model: args.model.clone(), thinking: level };
-    let outcome = SessionTurn { agent, id, json: args.json }.run(&SessionStore::new(&state), ask).await;
-    place.finish().await;
+    let message = read_message(args.message.as_deref())?;
+    let state = context.state_directory("sessions")?;
+    let backend = AgentBackend::new(settings.clone(), args.local, &state)?;
+    let agent = Agent::new(backend.new_exchange(), &load_context(&settings), backend.tools(args.web_search));
+    let id = args.session_id.unwrap_or_else(new_id);
+    let request = TurnRequest { message, model: args.model, thinking };
+    let outcome = Box::pin(run_turn(&agent, &id, request, &SessionStore::new(&state), context)).await;
+    backend.finish().await;
     outcome
 }
 
 /// Parses the value of `--thinking`.
 pub(in crate::cli) fn parse_thinking_level(word: &str) -> Result<ThinkingLevel, CommandError> {
-    let wrong = || {
-        CommandError::usage(format!(
-            "--thinking {word}: one of {} is expected",
-            thinking::level_names().join(", ")
-        ))
-    };
-    thinking::parse_level(word).ok_or_else(wrong)
-}
-
-pub(in crate::cli) fn missing_state_directory() -> CommandError {
-    CommandError::failure("no_state", "no place for sessions: set HOME, XDG_STATE_HOME or STATE_DIRECTORY")
+    thinking::parse_level(word).ok_or_else(|| {
+        let levels = thinking::level_names().join(", ");
+        CommandError::usage(format!("--thinking {word}: unknown level. Use one of {levels}."))
+    })
 }
 
 /// Reads the workspace's files and reports those that cannot be read.
 pub(in crate::cli) fn load_context(settings: &Settings) -> SystemPrompt {
     let context = SystemPrompt::from_workspace(settings.workspace.as_deref());
     for warning in &context.warnings {
-        print_note(&format!("moonrelay: warning: {warning}"));
+        print_note(format_args!("warning: {warning}"));
     }
     context
 }
 
-/// Prints to standard error. A write error is ignored, because no other output is left to report it.
-fn print_note(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+/// The prompt: the option's text, or standard input.
+fn read_message(option: Option<&str>) -> Result<String, CommandError> {
+    let message = match option {
+        Some("-") => read_stdin()?,
+        Some(text) => text.to_owned(),
+        None if stdin().is_terminal() => {
+            return Err(CommandError::usage("no prompt: use --message TEXT, or pipe it to standard input"));
+        }
+        None => read_stdin()?,
+    };
+    if message.trim().is_empty() {
+        return Err(CommandError::usage(
+            "the prompt is empty: use --message TEXT, or pipe it to standard input",
+        ));
+    }
+    Ok(message)
 }
 
-/// Runs one turn of one session.
-struct SessionTurn {
-    agent: Agent,
-    id: String,
-    json: bool,
+fn read_stdin() -> Result<String, CommandError> {
+    let mut text = String::new();
+    stdin()
+        .lock()
+        .read_to_string(&mut text)
+        .map_err(|error| CommandError::failure("read_error", format!("standard input: {error}")))?;
+    Ok(text.trim_end_matches(['\n', '\r']).to_owned())
 }
 
-impl SessionTurn {
-    async fn run(self, sessions: &SessionStore, ask: TurnRequest) -> Result<(), CommandError> {
-        let waiting =
-            || print_note("moonrelay: another turn of this session is under way; waiting for its end");
-        let mut session = sessions
-            .lock(&self.id, waiting)
-            .await
-            .map_err(|error| CommandError::failure("session_error", error.to_string()))?;
-        let stops = InterruptCounter::install()?;
-        let (outcome, is_shown) = match self.json {
-            true => (self.run_interruptibly(&mut session, ask, &stops, &mut |_| {}).await, Ok(())),
-            false => {
-                let mut plain = TerminalWriter::new(std::io::stdout());
-                let mut seen = |seen: TurnEvent| {
-                    let written = match seen {
-                        TurnEvent::Text(piece) => plain.write(&piece),
-                        // End the line that was printed before the tool call.
-                        TurnEvent::NextRequest => plain.end_line(),
-                        TurnEvent::Thinking(_) | TurnEvent::ToolCall { .. } => Ok(()),
-                    };
-                    if written.is_err() {
-                        // The reader closed standard output; stop the answer so that it costs no more tokens.
-                        stops.interrupt();
-                    }
-                };
-                let outcome = self.run_interruptibly(&mut session, ask, &stops, &mut seen).await;
-                (outcome, plain.finish())
-            }
+/// Runs one turn of a session and prints its result.
+async fn run_turn(
+    agent: &Agent,
+    id: &str,
+    request: TurnRequest,
+    sessions: &SessionStore,
+    context: &mut CommandContext<'_>,
+) -> Result<(), CommandError> {
+    let waiting = || print_note("another turn of this session is active; waiting for it");
+    let mut session = sessions.lock(id, waiting).await?;
+    let interrupts = Interrupts::install()?;
+    let mut writer = (!context.json).then(|| AnswerWriter::from_environment(&context.environment));
+    let mut written = Ok(());
+    let mut show = |event: TurnEvent| {
+        let (Some(writer), Ok(())) = (&mut writer, &written) else { return };
+        written = match event {
+            TurnEvent::Text(piece) => writer.write_piece(Colour::Plain, &piece),
+            // End the line that was printed before the tool call.
+            TurnEvent::NextRequest => writer.end_line(),
+            TurnEvent::Thinking(_) | TurnEvent::ToolCall { .. } => Ok(()),
         };
-        let outcome = outcome
-            .ok_or_else(|| CommandError::failure("aborted", "it was stopped twice: what came is not kept"))?;
-        if self.json {
-            return report::print_turn(&self.id, &outcome);
+        if written.is_err() {
+            // The reader closed standard output: stop the answer, so that it costs no more tokens.
+            interrupts.first.cancel();
         }
-        print_fallback_notice(&outcome);
-        is_shown.map_err(CommandError::from_output_error)?;
-        match outcome {
-            Ok(_) => Ok(()),
-            Err(failure) => Err(CommandError::failure(failure.kind, failure.message)),
-        }
+    };
+    let outcome = run_interruptibly(agent, &mut session, request, &interrupts, &mut show).await;
+    let written = match writer {
+        Some(mut writer) => written.and_then(|()| writer.end_line()),
+        None => Ok(()),
+    };
+    let outcome = outcome.ok_or_else(|| {
+        CommandError::failure("aborted", "interrupted twice: the partial answer is not saved")
+    })?;
+    if context.json {
+        context.print_line(escape_controls(&turn_json(id, &outcome)))?;
+        return outcome.map(drop).map_err(|_| CommandError::silent());
     }
+    print_fallback_notice(&outcome);
+    written.map_err(CommandError::from_output_error)?;
+    outcome.map(drop).map_err(turn_error)
+}
 
-    /// Returns `None` when the user interrupted the turn twice.
-    async fn run_interruptibly(
-        &self,
-        session: &mut Session,
-        ask: TurnRequest,
-        stops: &InterruptCounter,
-        seen: &mut (dyn FnMut(TurnEvent) + Send),
-    ) -> Option<Result<TurnResult, TurnFailure>> {
-        tokio::select! {
-            biased;
-            outcome = self.agent.run_turn(session, ask, stops.wait_for_count(1), seen) => Some(outcome),
-            () = stops.wait_for_count(2) => None,
-        }
+/// Returns `None` if the user interrupted the turn twice.
+async fn run_interruptibly(
+    agent: &Agent,
+    session: &mut Session,
+    request: TurnRequest,
+    interrupts: &Interrupts,
+    show: &mut (dyn FnMut(TurnEvent) + Send),
+) -> Option<Result<TurnResult, TurnFailure>> {
+    tokio::select! {
+        biased;
+        outcome = agent.run_turn(session, request, interrupts.first.clone().cancelled_owned(), show) => Some(outcome),
+        () = interrupts.second.cancelled() => None,
     }
+}
+
+fn turn_error(failure: TurnFailure) -> CommandError {
+    CommandError::failure(failure.kind, failure.message)
 }
 
 /// Reports on a terminal which fallback model answered.
 fn print_fallback_notice(outcome: &Result<TurnResult, TurnFailure>) {
-    let Ok(turned) = outcome else { return };
-    if let (Some(asked), Some(answered)) = (&turned.primary, &turned.answered_by)
-        && turned.is_fallback_used()
-        && std::io::stderr().is_terminal()
+    let Ok(turn) = outcome else { return };
+    if let (Some(primary), Some(answered)) = (&turn.primary, &turn.answered_by)
+        && turn.is_fallback_used()
+        && stderr().is_terminal()
     {
-        print_note(&format!("{}; {answered} answered", failure_reason(asked, turned)));
+        print_note(format_args!("{}; {answered} answered", failure_reason(primary, turn)));
     }
+}
+
+/// Why the requested model did not answer.
+pub(in crate::cli) fn failure_reason(primary: &Reference, turn: &TurnResult) -> String {
+    let mut failed = turn.attempts.iter().rev().filter(|one| one.target == *primary && one.result != "ok");
+    match failed.next().map(|attempt| attempt.result.as_str()) {
+        None => format!("{primary} was not tried"),
+        Some("cooling_down") => format!("{primary} is in cooldown"),
+        Some(reason) => format!("{primary} failed ({reason})"),
+    }
+}
+
+/// SIGINT and SIGTERM: the first stops the answer and keeps its text, the second ends the command.
+struct Interrupts {
+    first: CancellationToken,
+    second: CancellationToken,
+}
+
+impl Interrupts {
+    fn install() -> Result<Self, CommandError> {
+        let mut termination = TerminationSignals::install().map_err(|error| {
+            CommandError::failure("signal_error", format!("cannot catch signals: {error}"))
+        })?;
+        let (first, second) = (CancellationToken::new(), CancellationToken::new());
+        let tokens = (first.clone(), second.clone());
+        tokio::spawn(async move {
+            loop {
+                termination.recv().await;
+                if tokens.0.is_cancelled() { tokens.1.cancel() } else { tokens.0.cancel() }
+            }
+        });
+        Ok(Self { first, second })
+    }
+}
+
+/// JSON without control characters: those below U+0020 are escaped by JSON itself.
+fn escape_controls(value: &Value) -> String {
+    let escape = |c: char| match c {
+        '\u{7f}'..='\u{9f}' => format!("\\u{:04x}", u32::from(c)),
+        c => c.to_string(),
+    };
+    format!("{value:#}").chars().map(escape).collect()
+}
+
+fn turn_json(session: &str, outcome: &Result<TurnResult, TurnFailure>) -> Value {
+    let mut value = json!({"ok": outcome.is_ok()});
+    let turn = match outcome {
+        Ok(turn) => Some(turn),
+        Err(failure) => {
+            value["error"] = json!({"type": failure.kind, "message": failure.message});
+            failure.result.as_deref()
+        }
+    };
+    value["sessionId"] = session.into();
+    let Some(turn) = turn else { return value };
+    let attempts = turn.attempts.iter().map(|attempt| {
+        let (target, ms) = (&attempt.target, milliseconds(attempt.duration));
+        let mut value = json!({
+            "provider": target.provider, "model": target.model, "result": attempt.result, "ms": ms,
+        });
+        if !attempt.detail.is_empty() {
+            value["detail"] = attempt.detail.as_str().into();
+        }
+        value
+    });
+    let answered = turn.answered_by.as_ref();
+    value["provider"] = json!(answered.map(|reference| &reference.provider));
+    value["model"] = json!(answered.map(|reference| &reference.model));
+    value["fallbackUsed"] = turn.is_fallback_used().into();
+    value["attempts"] = attempts.collect();
+    value["payloads"] = if turn.text.is_empty() { json!([]) } else { json!([{"text": turn.text}]) };
+    value["usage"] = turn.usage.as_ref().map_or(Value::Null, usage_json);
+    value["currency"] = json!(turn.currency);
+    value["stopReason"] = json!(turn.stop_reason);
+    value["tookMs"] = milliseconds(turn.duration).into();
+    value
+}
+
+fn milliseconds(time: std::time::Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// As in the transcript, but with `cost: null` if no price is known.
+fn usage_json(usage: &AnswerUsage) -> Value {
+    let mut value = json!(usage);
+    if usage.cost.is_none() {
+        value["cost"] = Value::Null;
+    }
+    value
+}
+
+/// `--explain`: prints the system prompt and the plan of the request. A session is read without its lock.
+fn print_dry_run(
+    args: &Args,
+    thinking: Option<ThinkingLevel>,
+    settings: &Arc<Settings>,
+    context: &mut CommandContext<'_>,
+) -> Result<(), CommandError> {
+    let message = match &args.message {
+        Some(text) => read_message(Some(text))?,
+        None => "hi".to_owned(),
+    };
+    let system = load_context(settings);
+    let request = TurnRequest { message, model: args.model.clone(), thinking };
+    let history = match (&args.session_id, context.environment.state_directory()) {
+        (Some(id), Some(state)) => SessionStore::new(&state).history(id)?,
+        _ => None,
+    };
+    let (choice, body) =
+        explain_request(settings, history.as_ref(), &request, &system).map_err(turn_error)?;
+    let explained = Explanation::new(settings, &choice.requested_model, body)?;
+    let level = choice.thinking.map(ThinkingLevel::as_str);
+    if context.json {
+        let sources: Vec<Value> = system
+            .sources
+            .iter()
+            .map(|source| json!({"path": source.path.display().to_string(), "bytes": source.bytes, "cut": source.is_truncated}))
+            .collect();
+        return context.print_line(json!({
+            "systemPrompt": system.text,
+            "sources": sources,
+            "warnings": system.warnings,
+            "thinking": level,
+            "maxTokens": choice.max_tokens,
+            "plan": explained.json,
+        }));
+    }
+    let mut text = String::from("system prompt\n");
+    if system.sources.is_empty() {
+        text.push_str("   none: no AGENTS.md, SOUL.md or TOOLS.md in agents.defaults.workspace\n");
+    }
+    for source in &system.sources {
+        let cut = if source.is_truncated { ", only the beginning is sent" } else { "" };
+        text.push_str(&format!("   {}  {} bytes{cut}\n", source.path.display(), source.bytes));
+    }
+    let level = level.unwrap_or("as configured");
+    text.push_str(&format!("thinking       {level}\nmaximum output {} tokens\n\n", choice.max_tokens));
+    text.push_str(&explained.text);
+    if let Some(prompt) = &system.text {
+        text.push_str(&format!("\n\n{}", sanitize(prompt)));
+    }
+    context.print_line(text.trim_end())
 }

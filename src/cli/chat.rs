@@ -1,45 +1,37 @@
 //! `moonrelay chat`: a conversation at a terminal, or with prompts from a pipe.
 
-mod answer;
-mod answer_view;
-mod chat_loop;
-mod completion;
-mod display_commands;
-pub(in crate::cli) mod fallback_notices;
-mod footer;
-mod gateway_context;
-mod input_source;
-mod key_bindings;
-mod line_editor;
-mod model_commands;
-mod model_names;
-mod session_commands;
-mod status_command;
-mod terminal;
-mod terminal_input;
-mod turn_input;
-mod usage_totals;
+mod commands;
+mod input;
+#[cfg(test)]
+mod tests;
+mod text;
+mod view;
 
-use std::collections::VecDeque;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args as ClapArgs;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
-use self::chat_loop::Chat;
-use self::fallback_notices::FallbackNotices;
-use self::gateway_context::GatewayContext;
-use self::input_source::InputSource;
-use self::terminal::ChatTerminal;
+use self::input::{ChatHelper, ChatInput, ReadOutcome};
+use self::text::{FallbackNotices, model_names, render_footer, short_name};
+use self::view::AnswerView;
 use super::agent::backend::AgentBackend;
-use super::agent::{load_context, missing_state_directory, parse_thinking_level};
-use super::exit::{self, CommandError};
-use crate::assistant::command::{ReasoningDisplay, UsageFooter};
-use crate::assistant::session::{self, SessionStore, is_id};
-use crate::assistant::turn::Agent;
-use crate::config::{self, Environment};
+use super::agent::{load_context, parse_thinking_level};
+use super::command::{self, CommandContext, CommandError};
+use super::output::{AnswerWriter, Colour, sanitize};
+use crate::assistant::command::{Command, Input, ReasoningDisplay, UsageFooter, parse_input};
+use crate::assistant::session::{self, Session, SessionError, SessionStore, is_id};
+use crate::assistant::thinking::{self, ThinkingLevels};
+use crate::assistant::transcript::StopReason;
+use crate::assistant::turn::{Agent, TurnEvent, TurnFailure, TurnRequest, TurnResult};
+use crate::catalog::ThinkingLevel;
+use crate::config::Environment;
+use crate::config::settings::{Chain, Reference, Settings};
+use crate::upstream::gateway_client::GatewayAddress;
 
 /// Arguments of `chat`.
 #[derive(Debug, ClapArgs)]
@@ -66,21 +58,21 @@ pub struct Args {
 
 /// Runs the chat until the user leaves it.
 pub async fn run(args: Args) -> ExitCode {
-    exit::into_exit_code(Box::pin(run_chat(args)).await, false)
+    command::run(args.config.clone(), false, async |context| run_chat(args, context).await).await
 }
 
-async fn run_chat(args: Args) -> Result<(), CommandError> {
+async fn run_chat(args: Args, context: &CommandContext<'_>) -> Result<(), CommandError> {
     args.thinking.as_deref().filter(|word| *word != "default").map(parse_thinking_level).transpose()?;
-    let environment = Environment::from_process();
-    let settings = Arc::new(config::load(args.config.as_deref(), &environment)?);
-    let state = environment.state_directory().ok_or_else(missing_state_directory)?;
-    let place = AgentBackend::new(settings.clone(), args.local, &state)?;
-    let screen = ChatTerminal::from_environment(&environment);
-    let (source, trouble) = InputSource::new(&state, screen.is_terminal, screen.uses_colour())?;
-    let failed = |error| CommandError::failure("signal_error", format!("cannot take Ctrl-C: {error}"));
-    let mut talk = Chat {
-        agent: Agent::new(place.new_exchange(), &load_context(&settings), place.tools(args.web_search)),
-        gateway_context: GatewayContext::new(environment, &settings, args.local),
+    let settings = Arc::new(context.load_settings()?);
+    let state = context.state_directory("sessions")?;
+    let backend = AgentBackend::new(settings.clone(), args.local, &state)?;
+    let writer = AnswerWriter::from_environment(&context.environment);
+    let (input, history_error) = ChatInput::new(&state, &writer)?;
+    let mut chat = Chat {
+        agent: Agent::new(backend.new_exchange(), &load_context(&settings), backend.tools(args.web_search)),
+        environment: context.environment.clone(),
+        gateway: (!args.local)
+            .then(|| GatewayAddress::from_bind(&settings.gateway.bind, settings.gateway.port)),
         settings,
         sessions: SessionStore::new(&state),
         id: args.session_id.unwrap_or_else(session::new_id),
@@ -89,47 +81,251 @@ async fn run_chat(args: Args) -> Result<(), CommandError> {
         reasoning: ReasoningDisplay::default(),
         footer: UsageFooter::default(),
         notices: FallbackNotices::default(),
-        screen,
-        interrupts: signal(SignalKind::interrupt()).map_err(failed)?,
-        queued_lines: VecDeque::new(),
-        has_quit: false,
+        writer,
+        input,
         has_failed: false,
     };
-    if let Some(trouble) = trouble {
-        talk.print_note(&trouble)?;
+    if let Some(error) = history_error {
+        chat.print_note(&error).map_err(CommandError::from_output_error)?;
     }
-    let outcome = match talk.apply_options(args.model.as_deref(), args.thinking.as_deref()).await {
-        Ok(()) => Box::pin(talk.run(source)).await,
-        Err(ending) => Err(ending),
+    let outcome = match chat.apply_options(args.model.as_deref(), args.thinking.as_deref()).await {
+        Ok(()) => Box::pin(chat.run()).await,
+        Err(error) => Err(error),
     };
-    place.finish().await;
-    outcome
+    backend.finish().await;
+    outcome.map_err(|error| match error {
+        ChatError::Fatal(error) => error,
+        ChatError::Rejected(why) => CommandError::failure("invalid_choice", why),
+    })
+}
+
+/// Why an input was not executed.
+enum ChatError {
+    /// The chat ends.
+    Fatal(CommandError),
+    /// The user sees the message, and the chat continues.
+    Rejected(String),
+}
+
+impl From<CommandError> for ChatError {
+    fn from(error: CommandError) -> Self {
+        Self::Fatal(error)
+    }
+}
+
+/// Standard output failed.
+impl From<io::Error> for ChatError {
+    fn from(error: io::Error) -> Self {
+        Self::Fatal(CommandError::from_output_error(error))
+    }
+}
+
+impl From<SessionError> for ChatError {
+    fn from(error: SessionError) -> Self {
+        Self::Rejected(error.to_string())
+    }
+}
+
+/// A running chat.
+struct Chat {
+    environment: Environment,
+    /// `None` if the providers are called from this process.
+    gateway: Option<GatewayAddress>,
+    settings: Arc<Settings>,
+    agent: Agent,
+    sessions: SessionStore,
+    /// The session's id.
+    id: String,
+    /// The model and the thinking level that the session has chosen.
+    model: Option<Reference>,
+    thinking: Option<ThinkingLevel>,
+    reasoning: ReasoningDisplay,
+    footer: UsageFooter,
+    notices: FallbackNotices,
+    writer: AnswerWriter,
+    input: ChatInput,
+    /// Whether a turn failed.
+    has_failed: bool,
 }
 
 impl Chat {
     /// Reads the session's settings and applies those of the command line.
-    async fn apply_options(
-        &mut self,
-        model: Option<&str>,
-        thinking: Option<&str>,
-    ) -> Result<(), CommandError> {
+    async fn apply_options(&mut self, model: Option<&str>, thinking: Option<&str>) -> Result<(), ChatError> {
         if !is_id(&self.id) {
-            return Err(CommandError::usage(format!(
-                "--session-id {}: letters, digits, . _ and - make an id",
-                self.id
-            )));
+            let why = format!("--session-id {}: an id has letters, digits, dots, _ and -", self.id);
+            return Err(CommandError::usage(why).into());
         }
-        let session = self.lock_session().await;
-        let session = session.map_err(|error| CommandError::failure("session_error", error.to_string()))?;
+        let session = self.lock_session().await.map_err(CommandError::from)?;
         self.load_session_choices(&session);
         drop(session);
-        let refused = |why: String| CommandError::failure("invalid_choice", why);
         if let Some(name) = model {
-            self.set_model(name).await?.map_err(refused)?;
+            self.set_model(name).await?;
         }
         if let Some(word) = thinking {
-            self.set_thinking(word).await?.map_err(refused)?;
+            self.set_thinking(word).await?;
         }
+        Ok(())
+    }
+
+    /// Reads and executes inputs. Exit 1 if a turn failed.
+    async fn run(mut self) -> Result<(), ChatError> {
+        if self.input.is_terminal() {
+            self.print_note(&format!("session {} · /help lists the commands, Ctrl-D leaves", self.id))?;
+        }
+        while let Some(line) = self.next_line().await? {
+            self.input.discard_interrupts();
+            let outcome = match parse_input(&line) {
+                Ok(Input::Empty) => Ok(()),
+                Ok(Input::Message(message)) => {
+                    let outcome = Box::pin(self.answer(message)).await;
+                    self.has_failed |= outcome.is_err();
+                    outcome
+                }
+                Ok(Input::Command(Command::Quit)) => break,
+                Ok(Input::Command(command)) => Box::pin(self.execute_command(command)).await,
+                Err(wrong) => Err(ChatError::Rejected(wrong.0)),
+            };
+            match outcome {
+                Err(ChatError::Rejected(why)) => self.print_error(&why)?,
+                outcome => outcome?,
+            }
+        }
+        if self.has_failed { Err(CommandError::silent().into()) } else { Ok(()) }
+    }
+
+    /// The next input; `None` at the end.
+    async fn next_line(&mut self) -> Result<Option<String>, ChatError> {
+        /// The model's name in the prompt is cut here.
+        const MAX_NAME: usize = 24;
+        loop {
+            let chain = self.active_chain();
+            let name = chain.references.first().map(|first| short_name(&self.settings, first));
+            let name: String = sanitize(&name.unwrap_or_default()).chars().take(MAX_NAME).collect();
+            let prompt = format!("{name}> ");
+            if let Some(line) = self.input.queued_lines.pop_front() {
+                self.print_reply(&format!("{prompt}{line}"))?;
+                return Ok(Some(line));
+            }
+            if self.input.has_quit {
+                return Ok(None);
+            }
+            self.writer.end_line()?;
+            let levels = self.thinking_levels().map_or(&[][..], |levels| levels.names());
+            let helper = ChatHelper {
+                models: model_names(&self.settings),
+                levels: levels.iter().chain(&["default"]).map(ToString::to_string).collect(),
+            };
+            match self.input.next_line(prompt, helper).await? {
+                ReadOutcome::Line(line) => return Ok(Some(line)),
+                ReadOutcome::Interrupted => self.print_note("Ctrl-D or /quit leaves")?,
+                ReadOutcome::EndOfInput => return Ok(None),
+            }
+        }
+    }
+
+    /// Sends the message, displays the answer as it arrives, then notes on it.
+    async fn answer(&mut self, message: String) -> Result<(), ChatError> {
+        let mut session = self.lock_session().await?;
+        let outcome = Box::pin(self.run_turn(&mut session, message)).await?;
+        // Another process may have changed them before the lock was taken.
+        self.load_session_choices(&session);
+        let usage = session.usage();
+        drop(session);
+        let (turn, failure) = match outcome {
+            Ok(turn) => (Some(turn), None),
+            Err(failure) => (failure.result.map(|turn| *turn), Some((failure.kind, failure.message))),
+        };
+        if let Some(notice) = turn.as_ref().and_then(|turn| self.notices.notice_for(turn)) {
+            self.print_note(&notice)?;
+        }
+        match failure {
+            Some(("aborted", _)) => {
+                self.print_note("stopped")?;
+                // A stopped script does not continue with its next line.
+                let is_script = !self.input.is_terminal();
+                self.input.has_quit |= is_script;
+                self.has_failed |= is_script;
+            }
+            Some((_, message)) => {
+                self.has_failed = true;
+                self.print_error(&message)?;
+            }
+            None => {}
+        }
+        let Some(turn) = turn else { return Ok(()) };
+        if turn.stop_reason == StopReason::Length {
+            self.print_note("cut off at the model's output limit")?;
+        }
+        if let Some(footer) = render_footer(self.footer, &turn, &usage) {
+            self.print_note(&footer)?;
+        }
+        Ok(())
+    }
+
+    async fn run_turn(
+        &mut self,
+        session: &mut Session,
+        message: String,
+    ) -> Result<Result<TurnResult, TurnFailure>, ChatError> {
+        let stop = CancellationToken::new();
+        let (sender, events) = mpsc::unbounded_channel();
+        let mut send = |event: TurnEvent| drop(sender.send(event));
+        let mut view = AnswerView::new(&mut self.writer, self.reasoning, "thinking…")?;
+        let request = TurnRequest { message, ..TurnRequest::default() };
+        let stopped = stop.clone().cancelled_owned();
+        let turn = Box::pin(self.agent.run_turn(session, request, stopped, &mut send));
+        let (outcome, written) = self.input.watch(turn, &stop, events, &mut view).await;
+        view.finish().and(written)?;
+        Ok(outcome)
+    }
+
+    fn load_session_choices(&mut self, session: &Session) {
+        self.model = session.model();
+        self.thinking = session.thinking().and_then(thinking::parse_level);
+    }
+
+    /// The targets in order; empty if only the gateway knows them.
+    fn active_chain(&self) -> Chain {
+        match &self.model {
+            Some(model) => self.settings.chain_from(model),
+            None => self.settings.default_chain.clone(),
+        }
+    }
+
+    /// The thinking levels of the requested model.
+    fn thinking_levels(&self) -> Option<ThinkingLevels> {
+        let chain = self.active_chain();
+        chain.references.first().map(|first| ThinkingLevels::for_reference(&self.settings, first))
+    }
+
+    /// Takes the session's lock.
+    async fn lock_session(&mut self) -> Result<Session, SessionError> {
+        let writer = &mut self.writer;
+        // Waiting works even if the status cannot be displayed.
+        let waiting = || drop(writer.show_status("another turn of this session is active; waiting…"));
+        tokio::select! {
+            session = self.sessions.lock(&self.id, waiting) => session,
+            () = self.input.interrupted() => Err(SessionError("another turn uses the session".to_owned())),
+        }
+    }
+
+    fn print_reply(&mut self, text: &str) -> io::Result<()> {
+        self.writer.write_line(Colour::Plain, text)
+    }
+
+    fn print_note(&mut self, text: &str) -> io::Result<()> {
+        self.writer.write_line(Colour::Dim, text)
+    }
+
+    /// Scripts get the error on standard error and in the exit code.
+    fn print_error(&mut self, text: &str) -> io::Result<()> {
+        if self.input.is_terminal() {
+            return self.writer.write_line(Colour::Red, text);
+        }
+        self.has_failed = true;
+        self.writer.end_line()?;
+        // A closed stream leaves no place to report the error.
+        let _ = writeln!(io::stderr(), "moonrelay: {}", sanitize(text));
         Ok(())
     }
 }

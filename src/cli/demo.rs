@@ -1,22 +1,27 @@
 //! `moonrelay demo`: a gateway and simulated upstreams on this machine, without keys or network access.
 
-mod conversation;
-
-use std::io::{IsTerminal, Write};
+use std::fmt::Display;
+use std::io::{IsTerminal, stdin, stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
+use bytes::Bytes;
 use clap::Args as ClapArgs;
-use serde_json::json;
+use futures_util::StreamExt;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method};
+use serde_json::{Value, json};
 
-use self::conversation::{DemoAnswer, stream_answer};
-use super::exit::{self, CommandError};
+use super::command::{self, CommandContext, CommandError};
+use super::output::format_duration;
 use super::simulation;
 use crate::config::{self, Environment};
+use crate::protocol::sse::FrameReader;
 use crate::service::signals::TerminationSignals;
-use crate::simulator::{self, Control};
-use crate::telemetry::log;
-use crate::upstream::Client;
+use crate::telemetry::request_log;
+use crate::upstream::{Client, Connector, UpstreamRequest};
+use moonrelay_simulator::{Control, SimulatorOptions};
 
 const PRIMARY: &str = "moonshot/kimi-k3";
 const FALLBACK: &str = "openrouter/auto";
@@ -31,33 +36,34 @@ pub struct Args {
 
 /// Runs the demonstration.
 pub async fn run(args: Args) -> ExitCode {
-    exit::into_exit_code(run_demo(args).await, false)
+    command::run(None, false, async |context| run_demo(&args, context).await).await
 }
 
-async fn run_demo(args: Args) -> Result<(), CommandError> {
-    let failed = |what: &str, error: &dyn std::fmt::Display| {
-        CommandError::failure("demo_error", format!("{what}: {error}"))
-    };
+async fn run_demo(args: &Args, context: &mut CommandContext<'_>) -> Result<(), CommandError> {
     let mut termination =
-        TerminationSignals::install().map_err(|error| failed("cannot catch signals", &error))?;
-    let upstreams = simulation::start_upstreams(simulator::SimulatorOptions::default())
+        TerminationSignals::install().map_err(|error| demo_error("cannot catch signals", error))?;
+    let upstreams = simulation::start_upstreams(SimulatorOptions::default())
         .await
-        .map_err(|error| failed("cannot start the simulated upstreams", &error))?;
+        .map_err(|error| demo_error("cannot start the simulated upstreams", error))?;
     // Slow enough that streaming is visible.
     inject_fault(&upstreams.control, "drip:40")?;
     let settings = config::from_text(&demo_config(&upstreams.address), None, &Environment::default())?;
-    let gateway = simulation::start_gateway(settings, Arc::new(|record| log::log_request(&record)))
+    let gateway = simulation::start_gateway(settings, Arc::new(|record| request_log::log_request(&record)))
         .await
-        .map_err(|error| failed("cannot listen", &error))?;
-    run_conversation(&gateway.address, &upstreams.address, &upstreams.control).await?;
-    if args.serve || (std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
-        print_line("\nServing until Ctrl-C.")?;
+        .map_err(|error| demo_error("cannot start the gateway", error))?;
+    run_conversation(&gateway.address, &upstreams.address, &upstreams.control, context).await?;
+    if args.serve || (stdin().is_terminal() && stdout().is_terminal()) {
+        context.print_line("\nServing until Ctrl-C.")?;
         termination.recv().await;
     } else {
-        print_line("\nWith `demo --serve` it keeps running for the curl line.")?;
+        context.print_line("\nUse `demo --serve` to keep it running for the curl command.")?;
     }
     gateway.stop().await;
     Ok(())
+}
+
+fn demo_error(what: &str, error: impl Display) -> CommandError {
+    CommandError::failure("demo_error", format!("{what}: {error}"))
 }
 
 /// The configuration that a user would write, except for the base URLs.
@@ -72,42 +78,87 @@ fn demo_config(simulated: &str) -> String {
     .to_string()
 }
 
-async fn run_conversation(gateway: &str, simulated: &str, control: &Control) -> Result<(), CommandError> {
+async fn run_conversation(
+    gateway: &str,
+    simulated: &str,
+    control: &Control,
+    context: &mut CommandContext<'_>,
+) -> Result<(), CommandError> {
     let client = Client::new(simulation::CONNECT_TIMEOUT);
-    print_line(&format!(
+    context.print_line(format_args!(
         "gateway    {gateway}/v1\nupstreams  {simulated} (simulated)\nchain      {PRIMARY} → {FALLBACK}\n"
     ))?;
-    print_line("1. Kimi is well.")?;
-    print_outcome(&stream_answer(&client, gateway, "What is the moon made of?").await?)?;
-    print_line("\n2. Kimi fails: every call gets a 429, engine overloaded.")?;
+    context.print_line("1. Kimi answers.")?;
+    stream_answer(&client, gateway, "What is the moon made of?", context).await?;
+    context.print_line("\n2. Kimi fails: every call gets a 429, engine overloaded.")?;
     inject_fault(control, "moonshot:overloaded")?;
-    print_outcome(&stream_answer(&client, gateway, "And what is it made of now?").await?)?;
-    print_line("\n3. The same again: Kimi rests, the fallback is asked at once.")?;
-    print_outcome(&stream_answer(&client, gateway, "Once more, please.").await?)?;
-    let body = json!({"model": PRIMARY, "stream": true, "messages": [{"role": "user", "content": "Hello"}]});
-    print_line(&format!(
+    stream_answer(&client, gateway, "And what is it made of now?", context).await?;
+    context.print_line("\n3. Kimi is in cooldown: the fallback answers at once.")?;
+    stream_answer(&client, gateway, "Once more, please.", context).await?;
+    let body = request_body("Hello");
+    context.print_line(format_args!(
         "\nTry it:\n  curl -N {gateway}/v1/chat/completions -H 'content-type: application/json' \\\n    -d '{body}'"
     ))
 }
 
 fn inject_fault(control: &Control, fault: &str) -> Result<(), CommandError> {
-    let fault =
-        fault.parse().map_err(|error| CommandError::failure("demo_error", format!("{fault}: {error}")))?;
-    control.add_fault(fault);
+    control.add_fault(fault.parse().map_err(|error| demo_error(fault, error))?);
     Ok(())
 }
 
-/// The headers that name the model and the attempts.
-fn print_outcome(asked: &DemoAnswer) -> Result<(), CommandError> {
-    print_line(&format!(
-        "   x-moonrelay-model: {}\n   x-moonrelay-attempts: {}\n   first byte {:.1} ms, whole answer {:.1} ms",
-        asked.model,
-        asked.attempts,
-        asked.first_byte.as_secs_f64() * 1e3,
-        asked.elapsed.as_secs_f64() * 1e3,
+fn request_body(question: &str) -> Value {
+    json!({"model": PRIMARY, "stream": true, "messages": [{"role": "user", "content": question}]})
+}
+
+/// Sends a question, prints the answer as it arrives, then the headers that name the model and the attempts.
+async fn stream_answer(
+    client: &Client,
+    gateway: &str,
+    question: &str,
+    context: &mut CommandContext<'_>,
+) -> Result<(), CommandError> {
+    let request = UpstreamRequest {
+        method: Method::POST,
+        url: format!("{gateway}/v1/chat/completions").into(),
+        headers: HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]),
+        body: vec![Bytes::from(request_body(question).to_string())],
+    };
+    let started = Instant::now();
+    let mut response =
+        client.send(request).await.map_err(|failure| demo_error("the gateway did not respond", failure))?;
+    if !response.status.is_success() {
+        return Err(demo_error("the gateway responded", response.status));
+    }
+    let header = |name: &str| {
+        response.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("none").to_owned()
+    };
+    let (model, attempts) = (header("x-moonrelay-model"), header("x-moonrelay-attempts"));
+    let mut reader = FrameReader::new();
+    let mut first_byte = None;
+    print_text(context, "   > ")?;
+    while let Some(chunk) = response.body.next().await {
+        first_byte.get_or_insert_with(|| started.elapsed());
+        reader.feed(chunk.map_err(|failure| demo_error("the answer was interrupted", failure))?);
+        while let Ok(Some(frame)) = reader.next_frame() {
+            if let Some(text) = frame.data().as_deref().and_then(chunk_text) {
+                print_text(context, &text)?;
+            }
+        }
+    }
+    let total = started.elapsed();
+    context.print_line(format_args!(
+        "\n   x-moonrelay-model: {model}\n   x-moonrelay-attempts: {attempts}\n   first byte {}, whole answer {}",
+        format_duration(first_byte.unwrap_or(total)),
+        format_duration(total),
     ))
 }
 
-fn print_line(line: &str) -> Result<(), CommandError> {
-    writeln!(std::io::stdout(), "{line}").map_err(CommandError::from_output_error)
+fn chunk_text(data: &[u8]) -> Option<String> {
+    let chunk: Value = serde_json::from_slice(data).ok()?;
+    chunk.pointer("/choices/0/delta/content")?.as_str().map(str::to_owned)
+}
+
+fn print_text(context: &mut CommandContext<'_>, text: &str) -> Result<(), CommandError> {
+    let written = context.out.write_all(text.as_bytes()).and_then(|()| context.out.flush());
+    written.map_err(CommandError::from_output_error)
 }

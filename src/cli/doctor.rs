@@ -1,30 +1,20 @@
-//! `moonrelay doctor`: what is wrong, how that was found, and the one command or Nix line that mends it.
-//!
-//! `facts` looks at everything once, with a limit of time for each look. The [`check`]s are functions of what was seen:
-//! they ask nobody, so a test states the facts and reads the findings.
+//! `moonrelay doctor`: runs the checks and prints their findings.
 
-pub mod check;
-mod checks;
-mod facts;
-pub mod finding;
-pub mod kind;
-mod report;
-#[cfg(test)]
-mod tests;
-
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args as ClapArgs;
 
-use self::facts::Facts;
-use self::report::DoctorReport;
-use super::console::Console;
-use super::exit::{self, CommandError};
-use super::progress::Progress;
-use crate::config::Environment;
+use super::command::{self, CommandError};
+use super::output;
+use crate::doctor::{Facts, Finding, Report, Severity};
 use crate::upstream::{Client, Connector};
+
+/// For a connection to a provider.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// `moonrelay doctor`.
 #[derive(Debug, ClapArgs)]
@@ -42,30 +32,64 @@ pub struct Args {
 
 /// Runs the checks and prints the findings; exit 1 with at least one error.
 pub async fn run(args: Args) -> ExitCode {
-    let mut out = std::io::stdout();
-    let json = args.json;
-    let mut console =
-        Console { environment: Environment::from_process(), config: args.config, json, out: &mut out };
-    let connector: Arc<dyn Connector> = Arc::new(Client::new(facts::CONNECT_TIMEOUT));
-    exit::into_exit_code(
-        run_checks(&mut console, &connector, args.offline, &Progress::on_terminal()).await,
-        json,
-    )
+    let connector: Arc<dyn Connector> = Arc::new(Client::new(CONNECT_TIMEOUT));
+    command::run(args.config, args.json, async |context| {
+        let progress = output::progress("");
+        let show = |text: &str| progress.set_message(text.to_owned());
+        let (environment, config) = (context.environment.clone(), context.config.as_deref());
+        let facts = Facts::gather(environment, config, &connector, args.offline, &show).await;
+        progress.finish_and_clear();
+        let report = Report::from_facts(&facts);
+        context.report(&report, || render(&report))?;
+        if report.ok { Ok(()) } else { Err(CommandError::silent()) }
+    })
+    .await
 }
 
-async fn run_checks(
-    console: &mut Console<'_>,
-    connector: &Arc<dyn Connector>,
-    offline: bool,
-    progress: &Progress,
-) -> Result<(), CommandError> {
-    let facts = Facts::gather(console, connector, offline, progress).await;
-    progress.clear();
-    let report = DoctorReport::from_facts(&facts);
-    if console.json {
-        console.print_json(&report.to_json())?;
-    } else {
-        console.print_line(report.to_text().trim_end())?;
+/// The findings by subject, the most severe first.
+fn render(report: &Report) -> String {
+    let count = |severity, name| match report.count(severity) {
+        1 => format!("1 {name}"),
+        count => format!("{count} {name}s"),
+    };
+    let mut text = match (report.count(Severity::Error), report.count(Severity::Warning)) {
+        (0, 0) => "✓ no problems found\n".to_owned(),
+        _ => format!("{}, {}\n", count(Severity::Error, "error"), count(Severity::Warning, "warning")),
+    };
+    let mut groups: Vec<&str> = Vec::new();
+    for found in &report.findings {
+        if !groups.contains(&found.group) {
+            groups.push(found.group);
+        }
     }
-    if report.has_error() { Err(CommandError::silent()) } else { Ok(()) }
+    for group in groups {
+        let _ = write!(text, "\n{group}\n");
+        let mut of_group: Vec<_> = report.findings.iter().filter(|found| found.group == group).collect();
+        of_group.sort_by_key(|found| found.finding.severity);
+        for found in of_group {
+            text.push_str(&render_finding(found.check, &found.finding));
+        }
+    }
+    let _ = write!(text, "\nchecked {}: {}\n", report.check_names.len(), report.check_names.join(", "));
+    for skipped in &report.checks_skipped {
+        let _ = writeln!(text, "not checked: {} ({})", skipped.check, skipped.why);
+    }
+    text
+}
+
+/// Further lines are indented below the first.
+fn render_finding(check: &str, finding: &Finding) -> String {
+    // A symbol and a word, readable without colour.
+    let label = match finding.severity {
+        Severity::Error => "✗ error",
+        Severity::Warning => "! warning",
+        Severity::Info => "· info",
+    };
+    let indent = |text: &str| text.replace('\n', "\n             ");
+    let mut out = format!("  {label:<9}  {} [{check}]\n", indent(&finding.problem));
+    let _ = writeln!(out, "      found  {}", indent(&finding.evidence));
+    if let Some(fix) = &finding.fix {
+        let _ = writeln!(out, "      fix    {}", indent(fix));
+    }
+    out
 }

@@ -1,6 +1,6 @@
 //! `moonrelay explain`: shows how a requested model is routed, target by target.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,18 +9,18 @@ use bytes::Bytes;
 use clap::{Args as ClapArgs, ValueEnum};
 use serde_json::{Value, json};
 
-use super::exit::{self, CommandError};
+use super::command::{self, CommandContext, CommandError};
 use super::gateway::no_key_error;
+use super::output::render_pairs;
 use crate::config::settings::{MatchKind, Settings};
-use crate::config::{self, Environment};
-use crate::failure::Failure;
 use crate::protocol::api::Api;
 use crate::protocol::request::RequestBody;
 use crate::routing::affinity;
-use crate::routing::plan::{Plan, PlannedTarget, plan_request};
-use crate::routing::request_bodies::{PreparedRequest, RequestBodies};
-use crate::routing::state::State;
-use crate::routing::stateless;
+use crate::routing::plan::{PlannedTarget, plan_request};
+use crate::routing::request::{check_name, check_stateless};
+use crate::routing::request_bodies::RequestBodies;
+use crate::routing::route::ResolvedRoute;
+use crate::state::State;
 
 /// Arguments of `explain`.
 #[derive(Debug, ClapArgs)]
@@ -74,18 +74,14 @@ impl ClientApi {
 }
 
 /// Prints the plan.
-pub fn run(args: &Args) -> ExitCode {
-    exit::into_exit_code(explain(args), args.json)
+pub async fn run(args: Args) -> ExitCode {
+    command::run(args.config.clone(), args.json, async |context| explain(&args, context)).await
 }
 
-fn explain(args: &Args) -> Result<(), CommandError> {
-    let settings = config::load(args.config.as_deref(), &Environment::from_process())?;
-    let explained = Explanation::new(&settings, &args.model, read_request(args)?)?;
-    let text = match args.json {
-        true => explained.json.to_string(),
-        false => explained.text,
-    };
-    writeln!(std::io::stdout(), "{}", text.trim_end()).map_err(CommandError::from_output_error)
+fn explain(args: &Args, context: &mut CommandContext<'_>) -> Result<(), CommandError> {
+    let settings = context.load_settings()?;
+    let explanation = Explanation::new(&settings, &args.model, read_request(args)?)?;
+    context.report(&explanation.json, || explanation.text)
 }
 
 /// The plan for a request, as JSON and as text.
@@ -95,33 +91,39 @@ pub(in crate::cli) struct Explanation {
 }
 
 impl Explanation {
-    /// Plans a minimal request for this model.
+    /// Plans a request for this model.
     pub(in crate::cli) fn new(
         settings: &Settings,
         model: &str,
         body: RequestBody,
     ) -> Result<Self, CommandError> {
-        stateless::check_stateless(&body)
-            .map_err(|refusal| CommandError::failure("not_kept", refusal.to_string()))?;
-        let plan = plan_request(&Arc::new(settings.clone()), &State::new(), model, &body, None)
-            .map_err(|refusal| CommandError::failure("unknown_model", refusal.to_string()))?;
+        check_stateless(&body).map_err(|error| CommandError::failure("not_kept", error.to_string()))?;
+        let route = check_name(model)
+            .and_then(|()| ResolvedRoute::resolve(settings, model, body.api))
+            .map_err(|error| CommandError::failure("unknown_model", error.to_string()))?;
+        let plan = plan_request(route, &State::new(), model, &body, None);
         if plan.targets.is_empty() {
             return Err(no_target_error(settings));
         }
         let bodies = RequestBodies::new(body, Arc::default(), usize::MAX);
-        let steps: Vec<PlanStep<'_>> =
-            plan.targets.iter().map(|planned| PlanStep::new(settings, planned, &bodies)).collect();
-        let note = affinity::explain_affinity(settings, bodies.client_body());
-        let (json, text) = (as_json(&plan, &steps, note.as_deref()), as_text(&plan, &steps, note.as_deref()));
+        let targets = plan.targets.iter().map(|planned| target_json(settings, planned, &bodies));
+        let json = json!({
+            "requested": plan.requested,
+            "matched": describe_match(&plan.matched_by),
+            "targets": targets.collect::<Vec<_>>(),
+            "warnings": plan.warnings,
+            "note": affinity::explain_affinity(settings, bodies.client_body()),
+        });
+        let text = render(&json, bodies.client_body().api);
         Ok(Self { json, text })
     }
 }
 
-/// The error for an empty chain `default`.
+/// The error for an empty default chain.
 fn no_target_error(settings: &Settings) -> CommandError {
     if settings.has_target() {
-        let why = "none of kimi, moonshot and openrouter has a key, so no model is the default: \
-                   set agents.defaults.model (moonrelay models set REF)";
+        let why = "none of kimi, moonshot and openrouter has a key, so there is no default model. Set \
+                   agents.defaults.model with: moonrelay models set REF";
         return CommandError::failure("no_primary", why);
     }
     no_key_error(settings)
@@ -146,50 +148,28 @@ fn read_request(args: &Args) -> Result<RequestBody, CommandError> {
         .map_err(|error| CommandError::failure("malformed_json", error.to_string()))
 }
 
-/// One target and the request that it would receive.
-struct PlanStep<'a> {
-    planned: &'a PlannedTarget,
-    /// The client's API format.
-    client_api: Api,
-    prepared: Result<PreparedRequest<'a>, Failure>,
-}
-
-impl<'a> PlanStep<'a> {
-    fn new(settings: &Settings, planned: &'a PlannedTarget, bodies: &'a RequestBodies) -> Self {
-        let prepared = bodies.prepare(&planned.target, settings.default_thinking);
-        Self { planned, client_api: bodies.client_body().api, prepared }
-    }
-
-    fn skip_reason(&self) -> Option<(&str, &str)> {
-        match (&self.planned.skip_reason, &self.prepared) {
-            (Some((skip, why)), _) => Some((skip.as_str(), why)),
-            (None, Err(failure)) => Some((failure.reason.as_str(), &failure.message)),
-            (None, Ok(_)) => None,
-        }
-    }
-
-    fn url(&self) -> &str {
-        self.planned.target.url()
-    }
-
-    fn rules(&self) -> &[&'static str] {
-        self.prepared.as_ref().map_or(&[], |prepared| &prepared.adapted.rules)
-    }
-
-    fn dropped_fields(&self) -> &[&'static str] {
-        self.prepared.as_ref().map_or(&[], |prepared| prepared.request_body.dropped())
-    }
-
-    /// Both API formats, if the client's differs from the target's.
-    fn translation(&self) -> Option<String> {
-        let (from, to) = (self.client_api, self.planned.target.api);
-        (from != to).then(|| format!("{} to {}", from.as_str(), to.as_str()))
-    }
-
-    fn masked_key(&self) -> Option<(String, String)> {
-        let target = &self.planned.target;
-        target.key().map(|key| (target.provider.mask_key(key), key.origin.to_string()))
-    }
+/// A target and the request that it would receive.
+fn target_json(settings: &Settings, planned: &PlannedTarget, bodies: &RequestBodies) -> Value {
+    let target = &planned.target;
+    let prepared = bodies.prepare(target, settings.default_thinking);
+    let skipped = match (&planned.skip_reason, &prepared) {
+        (Some((reason, detail)), _) => Some((reason.as_str(), detail)),
+        (None, Err(failure)) => Some((failure.reason.as_str(), &failure.message)),
+        (None, Ok(_)) => None,
+    };
+    let prepared = prepared.as_ref().ok();
+    let (url, key) = (target.url().to_string(), target.key());
+    json!({
+        "reference": target.reference.to_string(),
+        "sentAs": target.wire_model,
+        "url": url,
+        "face": target.api.as_str(),
+        "translated": bodies.client_body().api != target.api,
+        "dropped": prepared.map_or(&[][..], |prepared| prepared.request_body.dropped()),
+        "key": key.map(|key| json!({"masked": target.provider.mask_key(key), "origin": key.origin.to_string()})),
+        "rules": prepared.map_or(&[][..], |prepared| &prepared.adapted.rules),
+        "skipped": skipped.map(|(reason, detail)| json!({"reason": reason, "detail": detail})),
+    })
 }
 
 fn describe_match(by: &MatchKind) -> String {
@@ -202,63 +182,39 @@ fn describe_match(by: &MatchKind) -> String {
     }
 }
 
-fn as_json(plan: &Plan, steps: &[PlanStep<'_>], note: Option<&str>) -> Value {
-    let targets: Vec<Value> = steps
-        .iter()
-        .map(|step| {
-            let target = &step.planned.target;
-            json!({
-                "reference": target.reference.to_string(),
-                "sentAs": target.wire_model,
-                "url": step.url(),
-                "face": target.api.as_str(),
-                "translated": step.translation().is_some(),
-                "dropped": step.dropped_fields(),
-                "key": step.masked_key().map(|(masked, origin)| json!({"masked": masked, "origin": origin})),
-                "rules": step.rules(),
-                "skipped": step.skip_reason().map(|(word, why)| json!({"reason": word, "detail": why})),
-            })
-        })
-        .collect();
-    json!({
-        "requested": plan.requested,
-        "matched": describe_match(&plan.matched_by),
-        "targets": targets,
-        "warnings": plan.warnings,
-        "note": note,
-    })
-}
-
-fn as_text(plan: &Plan, steps: &[PlanStep<'_>], note: Option<&str>) -> String {
-    let mut out = format!("{} is {}\n", plan.requested, describe_match(&plan.matched_by));
-    for warning in &plan.warnings {
-        out.push_str(&format!("warning: {warning}\n"));
+fn render(plan: &Value, client_api: Api) -> String {
+    fn text<'v>(value: &'v Value, key: &str) -> &'v str {
+        value[key].as_str().unwrap_or_default()
     }
-    if let Some(note) = note {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let names = |value: &Value| match list(value).iter().filter_map(Value::as_str).collect::<Vec<_>>() {
+        names if names.is_empty() => "nothing".to_owned(),
+        names => names.join(", "),
+    };
+    let mut out = format!("{} is {}\n", text(plan, "requested"), text(plan, "matched"));
+    for warning in list(&plan["warnings"]) {
+        out.push_str(&format!("warning: {}\n", warning.as_str().unwrap_or_default()));
+    }
+    if let Some(note) = plan["note"].as_str() {
         out.push_str(&format!("note: {note}\n"));
     }
-    for (index, step) in steps.iter().enumerate() {
-        let target = &step.planned.target;
-        out.push_str(&format!("\n{}. {}\n", index + 1, target.reference));
-        if let Some((word, why)) = step.skip_reason() {
-            out.push_str(&format!("   skipped   {word}: {why}\n"));
-            continue;
+    for (index, target) in list(&plan["targets"]).iter().enumerate() {
+        let mut pairs = Vec::new();
+        if let Some(reason) = target["skipped"]["reason"].as_str() {
+            pairs.push(("skipped", format!("{reason}: {}", text(&target["skipped"], "detail"))));
+        } else {
+            pairs.push(("sent to", format!("{} as {}", text(target, "url"), text(target, "sentAs"))));
+            if let Some(key) = target["key"]["masked"].as_str() {
+                pairs.push(("key", format!("{key} from {}", text(&target["key"], "origin"))));
+            }
+            if target["translated"] == true {
+                pairs.push(("translate", format!("{} to {}", client_api.as_str(), text(target, "face"))));
+                pairs.push(("dropped", names(&target["dropped"])));
+            }
+            pairs.push(("rewrites", names(&target["rules"])));
         }
-        out.push_str(&format!("   sent to   {} as {}\n", step.url(), target.wire_model));
-        if let Some((masked, origin)) = step.masked_key() {
-            out.push_str(&format!("   key       {masked} from {origin}\n"));
-        }
-        if let Some(translated) = step.translation() {
-            out.push_str(&format!(
-                "   translate {translated}\n   dropped   {}\n",
-                join_names(step.dropped_fields())
-            ));
-        }
-        out.push_str(&format!("   rewrites  {}\n", join_names(step.rules())));
+        let lines = render_pairs(&pairs).replace('\n', "\n   ");
+        out.push_str(&format!("\n{}. {}\n   {lines}\n", index + 1, text(target, "reference")));
     }
     out
-}
-
-fn join_names(names: &[&str]) -> String {
-    if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
 }

@@ -1,24 +1,24 @@
-//! `moonrelay gateway`: serve, ask the one that serves, and the unit that makes it serve.
+//! `moonrelay gateway`: runs the gateway, shows its status, and controls its unit.
 
-mod control;
-mod inherited_sockets;
-mod logs;
-mod reload;
 mod run;
-pub(super) mod running_gateway;
 mod status;
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args as ClapArgs, Subcommand};
+use serde_json::json;
 
-use super::console::Console;
-use super::exit::{self, CommandError};
-use crate::config::Environment;
+use super::command::{self, CommandContext, CommandError};
+use super::systemd::{self, UnitStates};
+use crate::config;
 use crate::config::settings::{Bind, Settings};
+use crate::service::notify::RELOAD_REJECTED;
+use crate::service::unit::SERVICE_NAME;
 
-/// The verbs of `gateway`.
+/// Arguments of `moonrelay gateway`.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
     #[command(subcommand)]
@@ -35,19 +35,19 @@ impl Args {
 #[derive(Debug, Subcommand)]
 enum GatewayCommand {
     /// Run the gateway in the foreground
-    Run(run::Args),
+    Run(ListenOptions),
     /// Show the status of the running gateway; exit 1 when it is down
     Status(status::Args),
     /// Start the systemd unit and wait until it is ready
-    Start(control::Args),
+    Start(UnitArgs),
     /// Stop the systemd unit after active requests have finished
-    Stop(control::Args),
+    Stop(UnitArgs),
     /// Restart the systemd unit
-    Restart(control::Args),
+    Restart(UnitArgs),
     /// Reload the configuration; an invalid one is rejected, and the current one stays active
-    Reload(reload::Args),
+    Reload(ReloadArgs),
     /// Show the journal of the systemd unit
-    Logs(logs::Args),
+    Logs(LogsArgs),
 }
 
 /// Arguments of `run` and `status`.
@@ -64,12 +64,65 @@ struct ListenOptions {
     bind: Option<String>,
 }
 
-/// Parses `--bind`.
-fn parse_bind(text: &str) -> Result<Bind, CommandError> {
-    let refused = || {
-        CommandError::usage(format!("--bind {text}: loopback, all, an IP address or unix:PATH is expected"))
-    };
-    Bind::parse(text).ok_or_else(refused)
+impl ListenOptions {
+    fn bind(&self) -> Result<Option<Bind>, CommandError> {
+        let parse = |text: &String| {
+            let why = || format!("--bind {text}: expected loopback, all, an IP address or unix:PATH");
+            Bind::parse(text).ok_or_else(|| CommandError::usage(why()))
+        };
+        self.bind.as_ref().map(parse).transpose()
+    }
+}
+
+#[derive(Debug, ClapArgs)]
+struct UnitArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+struct ReloadArgs {
+    /// The configuration file [default: that of the running gateway]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+struct LogsArgs {
+    /// Follow new entries
+    #[arg(short, long)]
+    follow: bool,
+    /// Number of most recent entries to show
+    #[arg(short = 'n', long, value_name = "N")]
+    lines: Option<u32>,
+    /// Show only entries since this time, for example "1 hour ago"
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+}
+
+/// Runs a command of `gateway`.
+pub async fn run(args: Args) -> ExitCode {
+    match args.command {
+        GatewayCommand::Run(options) => command::into_exit_code(run::run(options).await, false),
+        GatewayCommand::Status(args) => status::run(args).await,
+        GatewayCommand::Start(args) => control(None, args.json, start).await,
+        GatewayCommand::Stop(args) => control(None, args.json, stop).await,
+        GatewayCommand::Restart(args) => control(None, args.json, restart).await,
+        GatewayCommand::Reload(args) => control(args.config, args.json, reload).await,
+        GatewayCommand::Logs(args) => command::into_exit_code(print_logs(&args), false),
+    }
+}
+
+async fn control(
+    config: Option<PathBuf>,
+    json: bool,
+    action: fn(&mut CommandContext<'_>) -> Result<(), CommandError>,
+) -> ExitCode {
+    command::run(config, json, async |context| action(context)).await
 }
 
 /// No target can be called: exit 78.
@@ -84,25 +137,98 @@ pub(super) fn no_key_error(settings: &Settings) -> CommandError {
     CommandError::configuration(message)
 }
 
-/// Runs one of the verbs.
-pub async fn run(args: Args) -> ExitCode {
-    match args.command {
-        GatewayCommand::Run(args) => run::run(args).await,
-        GatewayCommand::Status(args) => status::run(args).await,
-        GatewayCommand::Start(args) => run_with_console(None, args.json, control::start),
-        GatewayCommand::Stop(args) => run_with_console(None, args.json, control::stop),
-        GatewayCommand::Restart(args) => run_with_console(None, args.json, control::restart),
-        GatewayCommand::Reload(args) => run_with_console(args.config, args.json, reload::reload),
-        GatewayCommand::Logs(args) => exit::into_exit_code(logs::print_logs(&args), false),
+const RUN_HINT: &str = "run: moonrelay gateway run";
+const STOP_HINT: &str = "stop the gateway in your terminal with Ctrl-C, or with kill and its process id";
+const RELOAD_HINT: &str = "send the running gateway SIGHUP: kill -HUP and its process id";
+const LOGS_HINT: &str = "the gateway in your terminal logs to its standard error";
+
+/// Starts the socket unit, if there is one, and the service; waits until it is ready.
+fn start(context: &mut CommandContext<'_>) -> Result<(), CommandError> {
+    let names = UnitStates::query_installed(RUN_HINT)?.unit_names();
+    systemd::reset_failed(&names);
+    systemd::run_systemctl("start", &names)?;
+    print_state(context)
+}
+
+/// Stops both units after active requests have finished.
+fn stop(context: &mut CommandContext<'_>) -> Result<(), CommandError> {
+    let names = UnitStates::query_installed(STOP_HINT)?.unit_names();
+    systemd::run_systemctl("stop", &names)?;
+    print_state(context)
+}
+
+/// Restarts the service. The socket unit stays active: clients that connect meanwhile wait.
+fn restart(context: &mut CommandContext<'_>) -> Result<(), CommandError> {
+    let units = UnitStates::query_installed(RUN_HINT)?;
+    systemd::reset_failed(&units.unit_names());
+    // The service alone does not restart a socket that failed with it.
+    if units.socket.exists() && units.socket.active_state() != "active" {
+        systemd::run_systemctl("stop", &[SERVICE_NAME])?;
+        return start(context);
+    }
+    systemd::run_systemctl("restart", &[SERVICE_NAME])?;
+    print_state(context)
+}
+
+/// Reloads the running gateway; a rejected configuration is an error with its reasons.
+fn reload(context: &mut CommandContext<'_>) -> Result<(), CommandError> {
+    let service = UnitStates::query_installed(RELOAD_HINT)?.service;
+    let Some(pid) = service.pid().filter(|_| !matches!(service.active_state(), "inactive" | "failed")) else {
+        let message = format!("{SERVICE_NAME} is not running. Start it with: moonrelay gateway start");
+        return Err(CommandError::failure("gateway_down", message));
+    };
+    let rejected = |why: &str| CommandError::failure("reload_refused", format!("{RELOAD_REJECTED}{why}"));
+    let file = context.config.clone().or_else(|| config_of_process(pid));
+    if let Err(invalid) = config::load(file.as_deref(), &context.environment) {
+        return Err(rejected(&invalid.to_string()));
+    }
+    systemd::run_systemctl("reload", &[SERVICE_NAME])?;
+    // Only the gateway knows its options and the keys that are credentials.
+    let after = UnitStates::query(RELOAD_HINT)?.service;
+    match after.status().split_once(RELOAD_REJECTED) {
+        Some((_, why)) => Err(rejected(why)),
+        None => print_state(context),
     }
 }
 
-fn run_with_console(
-    config: Option<PathBuf>,
-    json: bool,
-    verb: impl FnOnce(&mut Console<'_>) -> Result<(), CommandError>,
-) -> ExitCode {
-    let mut out = std::io::stdout();
-    let mut console = Console { environment: Environment::from_process(), config, json, out: &mut out };
-    exit::into_exit_code(verb(&mut console), json)
+/// The file that the gateway was started with, which may be relative to its directory; `None` for the default
+/// file.
+fn config_of_process(pid: u32) -> Option<PathBuf> {
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let directory = std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
+    let mut words = line.split(|byte| *byte == 0);
+    loop {
+        let word = words.next()?;
+        let path = match word.strip_prefix(b"--config") {
+            Some([]) => words.next()?,
+            Some([b'=', path @ ..]) => path,
+            _ => continue,
+        };
+        return Some(directory.join(OsStr::from_bytes(path)));
+    }
+}
+
+fn print_state(context: &mut CommandContext<'_>) -> Result<(), CommandError> {
+    let service = UnitStates::query(RUN_HINT)?.service;
+    let (state, status) = (service.active_state(), service.status());
+    let value = json!({ "ok": true, "unit": SERVICE_NAME, "state": state, "status": status });
+    context.report(&value, || match status {
+        "" => format!("{SERVICE_NAME}: {state}"),
+        status => format!("{SERVICE_NAME}: {state}, {status}"),
+    })
+}
+
+fn print_logs(args: &LogsArgs) -> Result<(), CommandError> {
+    UnitStates::query_installed(LOGS_HINT)?;
+    let mut arguments = Vec::new();
+    if args.follow {
+        arguments.push("-f".to_owned());
+    }
+    if let Some(lines) = args.lines {
+        arguments.extend(["-n".to_owned(), lines.to_string()]);
+    }
+    if let Some(since) = &args.since {
+        arguments.extend(["--since".to_owned(), since.clone()]);
+    }
+    systemd::run_journalctl(&arguments)
 }

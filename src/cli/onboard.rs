@@ -1,18 +1,12 @@
-//! `moonrelay onboard`: a provider, its key, its place in the chain; or the web search.
+//! `moonrelay onboard`: configures a provider with its key and its position in the chain, or the web search.
 
-mod chain;
 mod choice;
-mod key;
 mod key_check;
-mod managed_config;
-mod oauth;
-mod prompt;
+mod provider;
 mod provider_config;
-mod provider_setup;
-mod questions;
 mod report;
-mod saved_terminal;
-mod service_unit;
+#[cfg(test)]
+mod tests;
 mod web_search;
 
 use std::path::PathBuf;
@@ -22,16 +16,17 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, ValueEnum};
 
 use self::choice::{Choice, Region};
-use self::saved_terminal::SavedTerminal;
-use super::console::Console;
-use super::exit::{self, CommandError};
-use crate::config::Environment;
+use self::key_check::{parse_key, read_key_from_stdin};
+use super::command::{self, CommandContext, CommandError};
+use super::prompt;
+use crate::config::settings::ProviderKey;
+use crate::secret::Secret;
 use crate::upstream::{Client, Connector};
 
 /// Connect timeout; short, because a user waits.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// `onboard`.
+/// Arguments of `onboard`.
 #[derive(Debug, Default, ClapArgs)]
 pub struct Args {
     /// Provider to configure; prompts when omitted
@@ -82,7 +77,7 @@ pub struct Args {
     /// Do not prompt for the systemd user unit
     #[arg(long)]
     no_install_service: bool,
-    /// The configuration file [default: $MOONRELAY_CONFIG, else ~/.config/moonrelay/config.json5]
+    /// Configuration file [default: $MOONRELAY_CONFIG, else ~/.config/moonrelay/config.json5]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Print JSON
@@ -117,60 +112,120 @@ impl CustomApi {
     }
 }
 
-/// Writes the configuration from flags and answers.
+/// Writes the configuration from options and answers.
 pub async fn run(args: Args) -> ExitCode {
-    let mut out = std::io::stdout();
-    let json = args.json;
-    let console = Console {
-        environment: Environment::from_process(),
-        config: args.config.clone(),
-        json,
-        out: &mut out,
-    };
-    exit::into_exit_code(run_with_terminal(args, console).await, json)
-}
-
-/// Restores the terminal on every exit path.
-async fn run_with_terminal(args: Args, mut console: Console<'_>) -> Result<(), CommandError> {
-    let client = Client::new(CONNECT_TIMEOUT);
-    if args.non_interactive {
-        return execute(&args, &mut console, &client).await;
-    }
-    if !SavedTerminal::is_available() {
-        return Err(CommandError::usage(
-            "there is no terminal to ask on: give --non-interactive, --auth-choice CHOICE (or --section web-search) and, \
-             with the key on standard input, --api-key-stdin",
-        ));
-    }
-    let terminal = SavedTerminal::save();
-    let outcome = tokio::select! {
-        biased;
-        _ = tokio::signal::ctrl_c() => Err(prompt::cancelled_error()),
-        outcome = execute(&args, &mut console, &client) => outcome,
-    };
-    if outcome.is_err() {
-        terminal.restore();
-    }
-    outcome
+    command::run(args.config.clone(), args.json, async |context| {
+        let client = Client::new(CONNECT_TIMEOUT);
+        if !args.non_interactive && !prompt::is_available() {
+            return Err(CommandError::usage(
+                "cannot prompt without a terminal: use --non-interactive, --auth-choice CHOICE (or --section \
+                 web-search), and --api-key-stdin with the key on standard input",
+            ));
+        }
+        tokio::select! {
+            biased;
+            _ = tokio::signal::ctrl_c(), if !args.non_interactive => Err(prompt::cancelled_error()),
+            outcome = execute(&args, context, &client) => outcome,
+        }
+    })
+    .await
 }
 
 async fn execute(
     args: &Args,
-    console: &mut Console<'_>,
+    context: &mut CommandContext<'_>,
     connector: &dyn Connector,
 ) -> Result<(), CommandError> {
-    match args.section {
-        Some(Section::WebSearch) => {
-            questions::validate_flags(args, None)?;
-            Box::pin(web_search::set_up(args, console, connector)).await
+    if args.section == Some(Section::WebSearch) {
+        reject_misplaced_options(args, None)?;
+        return Box::pin(web_search::set_up(args, context, connector)).await;
+    }
+    let choice = ask_choice(args).await?;
+    reject_misplaced_options(args, Some(choice))?;
+    Box::pin(provider::set_up(choice, args, context, connector)).await
+}
+
+/// Rejects options that have no effect for this choice; `None` is the web search.
+fn reject_misplaced_options(args: &Args, choice: Option<Choice>) -> Result<(), CommandError> {
+    let is_custom = choice == Some(Choice::Custom);
+    let has_login = choice == Some(Choice::KimiCodeOauth);
+    let has_regions = choice.is_none_or(|choice| choice.info().region.is_some());
+    let rules = [
+        ("--provider", args.provider.is_some(), is_custom, "--auth-choice custom"),
+        ("--face", args.face.is_some(), is_custom, "--auth-choice custom"),
+        ("--no-key", args.no_key, is_custom, "--auth-choice custom"),
+        ("--oauth-host", args.oauth_host.is_some(), has_login, "--auth-choice kimi-code-oauth"),
+        ("--api-key-stdin", args.api_key_stdin, !has_login, "a choice with a key"),
+        ("--primary", args.primary, choice.is_some(), "a provider"),
+        ("--install-service", args.install_service, choice.is_some(), "a provider"),
+        (
+            "--other-base-url",
+            args.other_base_url.is_some(),
+            has_regions,
+            "Moonshot's platform, which has two regions",
+        ),
+    ];
+    match rules.into_iter().find(|(_, is_given, is_valid, _)| *is_given && !is_valid) {
+        Some((option, _, _, owner)) => {
+            Err(CommandError::usage(format!("{option} can only be used with {owner}")))
+        }
+        None => Ok(()),
+    }
+}
+
+async fn ask_choice(args: &Args) -> Result<Choice, CommandError> {
+    let choices = Choice::value_variants();
+    match args.auth_choice {
+        Some(choice) => Ok(choice),
+        None if args.non_interactive => {
+            let words: Vec<String> = choices.iter().map(|choice| choice.word()).collect();
+            Err(CommandError::usage(format!(
+                "--auth-choice is required: {}; or --section web-search",
+                words.join(", ")
+            )))
         }
         None => {
-            let choice = questions::ask_choice(args).await?;
-            questions::validate_flags(args, Some(choice))?;
-            match choice {
-                Choice::KimiCodeOauth => Box::pin(oauth::set_up(args, console, connector)).await,
-                _ => Box::pin(provider_setup::set_up(choice, args, console, connector)).await,
-            }
+            let labels = choices.iter().map(|choice| choice.label()).collect();
+            let index = prompt::select("Which provider?", labels).await?;
+            choices.get(index).copied().ok_or_else(prompt::cancelled_error)
+        }
+    }
+}
+
+/// The key: from standard input, the existing one (`None`), or typed by the user.
+async fn ask_key(
+    args: &Args,
+    provider: &str,
+    existing: Option<&ProviderKey>,
+) -> Result<Option<Secret>, CommandError> {
+    if args.api_key_stdin {
+        return read_key_from_stdin().map(Some);
+    }
+    if args.non_interactive {
+        return match existing {
+            Some(_) => Ok(None),
+            None => Err(CommandError::usage(format!(
+                "there is no key for {provider} yet: pass it on standard input with --api-key-stdin"
+            ))),
+        };
+    }
+    if let Some(key) = existing {
+        let question =
+            format!("Keep the existing key for {provider} ({}, {})?", key.secret.masked(), key.origin);
+        if prompt::confirm(&question, true).await? {
+            return Ok(None);
+        }
+    }
+    prompt_key(provider).await.map(Some)
+}
+
+async fn prompt_key(provider: &str) -> Result<Secret, CommandError> {
+    let mut question = format!("Key for {provider} (not shown):");
+    loop {
+        let text = prompt::read_secret(&question).await?;
+        match parse_key(&text) {
+            Ok(key) => return Ok(key),
+            Err(why) => question = format!("{why}. Key for {provider}:"),
         }
     }
 }

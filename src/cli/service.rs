@@ -1,21 +1,23 @@
 //! `moonrelay service`: the systemd user unit, for people without Nix.
 
 mod install;
-mod uninstall;
-mod unit_files;
 
-use std::path::PathBuf;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf, absolute};
 use std::process::ExitCode;
 
 use clap::{Args as ClapArgs, Subcommand};
 use serde_json::json;
 
-use self::unit_files::RenderedUnits;
-use super::console::Console;
-use super::exit::{self, CommandError};
-use crate::config::Environment;
+use super::command::{self, CommandContext, CommandError};
+use super::systemd::{self, UnitStates};
+use crate::config::edit::{EditError, find_manager};
+use crate::config::settings::{Bind, GatewaySettings};
+use crate::config::{self, Environment};
+use crate::service::systemctl;
+use crate::service::unit::{SERVICE_NAME, SOCKET_NAME, UnitConfig, UnitPathError, is_generated};
 
-/// The verbs of `service`.
+/// Arguments of `moonrelay service`.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
     #[command(subcommand)]
@@ -65,50 +67,208 @@ struct InstallArgs {
     no_start: bool,
 }
 
-/// Runs one of the verbs.
-pub fn run(args: Args) -> ExitCode {
-    let mut out = std::io::stdout();
-    let json = args.json;
+/// Runs a command of `service`.
+pub async fn run(args: Args) -> ExitCode {
     let config = match &args.command {
-        ServiceCommand::Show(choices) | ServiceCommand::Install(InstallArgs { options: choices, .. }) => {
-            choices.config.clone()
+        ServiceCommand::Show(options) | ServiceCommand::Install(InstallArgs { options, .. }) => {
+            options.config.clone()
         }
         ServiceCommand::Uninstall { .. } => None,
     };
-    let mut console = Console { environment: Environment::from_process(), config, json, out: &mut out };
-    let outcome = match args.command {
-        ServiceCommand::Show(choices) => show(&choices, &mut console),
-        ServiceCommand::Install(args) => install::install(&args, &mut console),
-        ServiceCommand::Uninstall { force } => uninstall::uninstall(force, &mut console),
-    };
-    exit::into_exit_code(outcome, json)
+    command::run(config, args.json, async |context| match args.command {
+        ServiceCommand::Show(options) => show(&options, context),
+        ServiceCommand::Install(args) => install::install(&args, context),
+        ServiceCommand::Uninstall { force } => uninstall(force, context),
+    })
+    .await
 }
 
-/// As `install` without any flag, for who set a provider up. How the service is then: `active`, `failed`, ….
+/// Installs the unit as `install` without options does. Returns the state of the service: `active`, `failed`, ….
 ///
 /// # Errors
-/// When there is no systemd, or it does not start.
-pub(super) fn install_unit(console: &Console<'_>) -> Result<String, CommandError> {
-    let choices = UnitOptions { config: console.config.clone(), socket: false, credentials: Vec::new() };
-    let args = InstallArgs { options: choices, force: false, no_start: false };
-    install::install_files(&args, console)?;
+/// When there is no systemd, or the service does not start.
+pub(super) fn install_unit(context: &CommandContext<'_>) -> Result<String, CommandError> {
+    let options = UnitOptions { config: context.config.clone(), socket: false, credentials: Vec::new() };
+    install::install_files(&InstallArgs { options, force: false, no_start: false }, context)?;
     install::query_state().map(|service| service.active_state().to_owned())
 }
 
-fn show(choices: &UnitOptions, console: &mut Console<'_>) -> Result<(), CommandError> {
-    let files = RenderedUnits::render(choices, console)?;
-    if console.json {
-        let units = files.0.iter().map(|file| json!({ "path": file.path, "text": file.text }));
-        return console.print_json(&json!({ "units": units.collect::<Vec<_>>() }));
-    }
-    // One file can be redirected as it is; of two each says where it belongs.
-    let named = files.0.len() > 1;
-    for (number, file) in files.0.iter().enumerate() {
-        if named {
-            let gap = if number == 0 { "" } else { "\n" };
-            console.print_line(format_args!("{gap}# {}", file.path.display()))?;
+fn show(options: &UnitOptions, context: &mut CommandContext<'_>) -> Result<(), CommandError> {
+    let units = render_units(options, context)?;
+    let json = units.iter().map(|unit| json!({ "path": unit.path, "text": unit.text }));
+    context.report(&json!({ "units": json.collect::<Vec<_>>() }), || match units.as_slice() {
+        // One file can be redirected into a file.
+        [unit] => unit.text.clone(),
+        units => {
+            let texts =
+                units.iter().map(|unit| format!("# {}\n{}", unit.path.display(), unit.text.trim_end()));
+            texts.collect::<Vec<_>>().join("\n\n")
         }
-        console.print_line(file.text.trim_end())?;
+    })
+}
+
+/// The file of a unit.
+struct RenderedUnit {
+    name: &'static str,
+    path: PathBuf,
+    text: String,
+}
+
+/// The service, and its socket if requested.
+///
+/// # Errors
+/// When a unit file cannot contain a path, a credential is invalid, or the configuration with the socket is invalid.
+fn render_units(
+    options: &UnitOptions,
+    context: &CommandContext<'_>,
+) -> Result<Vec<RenderedUnit>, CommandError> {
+    let directory = unit_directory(&context.environment)?;
+    let listen_stream = match options.socket {
+        true => Some(listen_stream(&context.load_settings()?.gateway)),
+        false => None,
+    };
+    let unit = UnitConfig {
+        program: program_path(&context.environment)?,
+        rm_program: rm_program(),
+        config: explicit_config(context)?,
+        credentials: parse_credentials(options, &context.environment)?,
+        listen_stream,
+    };
+    let invalid_path = |error: UnitPathError| CommandError::failure("invalid_path", error.to_string());
+    let file = |name, text| RenderedUnit { name, path: directory.join(name), text };
+    let mut files = vec![file(SERVICE_NAME, unit.render_service().map_err(invalid_path)?)];
+    files.extend(unit.render_socket().map(|text| file(SOCKET_NAME, text)));
+    Ok(files)
+}
+
+/// The directory of the user's units.
+fn unit_directory(environment: &Environment) -> Result<PathBuf, CommandError> {
+    let home = environment.config_home();
+    let home = home.ok_or_else(|| CommandError::failure("no_home", "no directory for a unit: set HOME"))?;
+    Ok(home.join("systemd/user"))
+}
+
+/// This binary, by its name in the search path: the target of a link there may be gone after an upgrade.
+fn program_path(environment: &Environment) -> Result<PathBuf, CommandError> {
+    let unknown =
+        |error| CommandError::failure("no_program", format!("cannot find the path of this program: {error}"));
+    let program = std::env::current_exe().and_then(|path| path.canonicalize()).map_err(unknown)?;
+    let paths = environment.get("PATH").unwrap_or_default();
+    let paths = std::env::split_paths(paths).filter(|path| path.is_absolute());
+    let is_program = |path: &PathBuf| path.canonicalize().is_ok_and(|path| path == program);
+    Ok(paths.map(|path| path.join("moonrelay")).find(is_program).unwrap_or(program))
+}
+
+/// `rm` at a lasting path: in a Nix shell the search path leads to a path that is garbage-collected.
+fn rm_program() -> PathBuf {
+    let known = ["/run/current-system/sw/bin/rm", "/usr/bin/rm", "/bin/rm"].map(PathBuf::from);
+    known.iter().find(|path| path.is_file()).unwrap_or(&known[2]).clone()
+}
+
+/// The configuration that the unit names: only an explicit one, because systemd does not know this shell's variables.
+fn explicit_config(context: &CommandContext<'_>) -> Result<Option<PathBuf>, CommandError> {
+    let location = config::locate(context.config.as_deref(), &context.environment);
+    let path = location.filter(|found| found.explicit).map(|found| absolute(found.path)).transpose();
+    path.map_err(|error| CommandError::failure("invalid_path", format!("--config: {error}")))
+}
+
+/// The names and files of `--credential`.
+fn parse_credentials(
+    options: &UnitOptions,
+    environment: &Environment,
+) -> Result<Vec<(String, PathBuf)>, CommandError> {
+    options.credentials.iter().map(|text| parse_credential(text, environment)).collect()
+}
+
+fn parse_credential(text: &str, environment: &Environment) -> Result<(String, PathBuf), CommandError> {
+    let invalid = |why: &str| CommandError::usage(format!("--credential {text}: {why}; expected NAME=FILE"));
+    let (name, file) = text.split_once('=').ok_or_else(|| invalid("`=` is missing"))?;
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    if name.is_empty() || !name.chars().all(is_name) {
+        return Err(invalid("a name has letters, digits, `_` and `-`"));
     }
-    Ok(())
+    if file.is_empty() {
+        return Err(invalid("the file is missing"));
+    }
+    let file = absolute(environment.expand_path(file, None)).map_err(|error| invalid(&error.to_string()))?;
+    Ok((name.to_owned(), file))
+}
+
+/// The value of `ListenStream=`.
+fn listen_stream(gateway: &GatewaySettings) -> String {
+    let address = |ip| SocketAddr::new(ip, gateway.port).to_string();
+    match &gateway.bind {
+        Bind::Loopback => address(Ipv4Addr::LOCALHOST.into()),
+        // IPv6 and IPv4, as for a port alone.
+        Bind::All => address(Ipv6Addr::UNSPECIFIED.into()),
+        Bind::Address(ip) => address(*ip),
+        Bind::Unix(path) => absolute(path).unwrap_or_else(|_| path.clone()).display().to_string(),
+    }
+}
+
+const UNINSTALL_HINT: &str = "run this command in your login session, where it can stop the unit. Without systemd there are only \
+                              the files in ~/.config/systemd/user";
+
+/// Stops, disables and removes the units of `install`.
+fn uninstall(force: bool, context: &mut CommandContext<'_>) -> Result<(), CommandError> {
+    // The socket first: while it exists, a client would start the service again.
+    let found = [find_installed(SOCKET_NAME, force, context)?, find_installed(SERVICE_NAME, force, context)?];
+    let files: Vec<_> = found.into_iter().flatten().collect();
+    if !files.is_empty() {
+        remove_units(&files, &UnitStates::query(UNINSTALL_HINT)?)?;
+        systemctl::run(&["daemon-reload"]).map_err(|error| systemd::systemctl_error(&error))?;
+        systemd::reset_failed(&files.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    }
+    let removed: Vec<&PathBuf> = files.iter().map(|(_, path)| path).collect();
+    context.report(&json!({ "ok": true, "removed": removed }), || {
+        if removed.is_empty() {
+            return "no unit is installed".to_owned();
+        }
+        let lines = removed.iter().map(|path| format!("removed {}\n", path.display())).collect::<String>();
+        lines + "configuration and state are kept"
+    })
+}
+
+/// Stops, disables and deletes these units.
+fn remove_units(files: &[(&'static str, PathBuf)], units: &UnitStates) -> Result<(), CommandError> {
+    let known = units.unit_names();
+    let names: Vec<&str> = files.iter().map(|(name, _)| *name).filter(|name| known.contains(name)).collect();
+    if !names.is_empty() {
+        systemd::run_systemctl("disable", &[&["--now"], &*names].concat())?;
+    }
+    files
+        .iter()
+        .try_for_each(|(_, path)| std::fs::remove_file(path).map_err(|error| file_error(path, &error)))
+}
+
+/// The file of a unit, if it exists. It must be one of `install`, unless `force` is set.
+fn find_installed(
+    name: &'static str,
+    force: bool,
+    context: &CommandContext<'_>,
+) -> Result<Option<(&'static str, PathBuf)>, CommandError> {
+    let path = unit_directory(&context.environment)?.join(name);
+    let Some(text) = read_unit(&path)? else { return Ok(None) };
+    if let Some(mut managed) = find_manager(&path, &context.environment) {
+        managed.nix_lines.push("services.moonrelay.enable = false;".to_owned());
+        return Err(EditError::Managed(managed).into());
+    }
+    if !force && !is_generated(&text) {
+        let message = format!("{} was not written by this command. Remove it with --force.", path.display());
+        return Err(CommandError::failure("foreign_unit", message));
+    }
+    Ok(Some((name, path)))
+}
+
+/// The text of a unit file; `None` without one.
+fn read_unit(path: &Path) -> Result<Option<String>, CommandError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(file_error(path, &error)),
+    }
+}
+
+fn file_error(path: &Path, error: &std::io::Error) -> CommandError {
+    CommandError::failure("file_error", format!("{}: {error}", path.display()))
 }

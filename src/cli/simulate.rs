@@ -1,13 +1,13 @@
-//! `moonrelay simulate`: the simulated upstreams on a port.
+//! `moonrelay simulate`: the simulated providers on one port.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use crate::service::signals::TerminationSignals;
-use crate::simulator::{Api, Fault, Provider, Simulator, SimulatorOptions};
+use moonrelay_simulator::{Api, Fault, Provider, Simulator, SimulatorOptions};
 
-/// The routes of the simulator; the paths are the providers' own.
+/// The routes of the simulator, with the providers' own paths.
 const ROUTES: &str = "\
 Routes (chat stands for POST /chat/completions):
   /moonshot/v1         chat, POST /responses, GET /models, GET /users/me/balance
@@ -15,12 +15,12 @@ Routes (chat stands for POST /chat/completions):
   /kimi/coding/v1      chat, POST /responses, POST /messages, POST /messages/count_tokens,
                        GET /models, GET /usages
   /openrouter/api/v1   chat, POST /responses, POST /messages, GET /models, GET /key
-  /_faults             the faults on order; GET /_faults/kinds lists all that can be ordered
-  /_requests           what came, and on which face
+  /_faults             the injected failures; GET /_faults/kinds lists the kinds
+  /_requests           the received requests, with their API
   /_stats              counters
-  /_tally              tokens and cost of what was answered
+  /_tally              tokens and cost of the answers
   /oauth               Kimi Code's device login: moonrelay login --oauth-host http://ADDR/oauth
-  /_oauth              what it gave out; POST orders what it says next";
+  /_oauth              the issued tokens; POST sets the next responses";
 
 /// Simulate Moonshot, Kimi Code and OpenRouter on one port, with failures on request.
 #[derive(Clone, clap::Args)]
@@ -41,8 +41,8 @@ pub struct Args {
 pub async fn run(args: Args) -> ExitCode {
     match serve(args).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => {
-            let _ = writeln!(io::stderr(), "moonrelay simulate: {problem}");
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "moonrelay simulate: {error}");
             ExitCode::FAILURE
         }
     }
@@ -52,7 +52,7 @@ async fn serve(args: Args) -> io::Result<()> {
     let Args { listen, key, faults } = args;
     let simulator = Simulator::bind(listen, SimulatorOptions { key, faults, ..SimulatorOptions::default() })
         .await
-        .map_err(|problem| io::Error::new(problem.kind(), format!("cannot listen on {listen}: {problem}")))?;
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {listen}: {error}")))?;
     // Install the handlers before the ready line, so that a signal right after that line ends the process
     // properly.
     let mut termination = TerminationSignals::install()?;

@@ -1,4 +1,4 @@
-//! Simulated upstreams and a gateway before them, in this process and on free ports.
+//! Simulated providers, and a gateway that uses them, in this process and on free ports.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,14 +13,14 @@ use crate::config::settings::Settings;
 use crate::gateway::listener::Listener;
 use crate::routing::RecordSink;
 use crate::runtime::{self, TelemetryBuilder};
-use crate::simulator::{Control, Simulator, SimulatorOptions};
 use crate::upstream::Client;
+use moonrelay_simulator::{Control, Simulator, SimulatorOptions};
 
-/// To connect, on the same machine.
+/// For a connection on the same machine.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// Upstreams that serve until this is dropped.
+/// Simulated providers; they stop when this is dropped.
 pub(super) struct SimulatedUpstreams {
     /// `http://127.0.0.1:PORT`.
     pub(super) address: String,
@@ -28,7 +28,7 @@ pub(super) struct SimulatedUpstreams {
     task: JoinHandle<()>,
 }
 
-/// A gateway that serves until this is dropped.
+/// A gateway; it stops when this is dropped.
 pub(super) struct InProcessGateway {
     /// `http://127.0.0.1:PORT`.
     pub(super) address: String,
@@ -37,9 +37,6 @@ pub(super) struct InProcessGateway {
 }
 
 /// Starts the three simulated providers.
-///
-/// # Errors
-/// Those of binding.
 pub(super) async fn start_upstreams(options: SimulatorOptions) -> io::Result<SimulatedUpstreams> {
     let simulator = Simulator::bind(ANY_PORT, options).await?;
     let address = format!("http://{}", simulator.address());
@@ -47,10 +44,7 @@ pub(super) async fn start_upstreams(options: SimulatorOptions) -> io::Result<Sim
     Ok(SimulatedUpstreams { address, control, task: tokio::spawn(simulator.run(std::future::pending())) })
 }
 
-/// Starts a gateway; `sink` takes the records of its requests.
-///
-/// # Errors
-/// Those of binding.
+/// Starts a gateway; `sink` receives the records of its requests.
 pub(super) async fn start_gateway(settings: Settings, sink: RecordSink) -> io::Result<InProcessGateway> {
     let listener = Listener::from_tcp(TcpListener::bind(ANY_PORT).await?)?;
     let address = listener.address().to_owned();
@@ -67,7 +61,7 @@ pub(super) async fn start_gateway(settings: Settings, sink: RecordSink) -> io::R
 }
 
 impl InProcessGateway {
-    /// Waits for the answers under way.
+    /// Waits for active requests.
     pub(super) async fn stop(mut self) {
         let _ = self.stop.send(()).await;
         let _ = (&mut self.task).await;

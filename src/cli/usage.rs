@@ -1,32 +1,36 @@
 //! `moonrelay usage`: usage and cost of requests from the usage database, and the quotas that providers report.
 
-pub(in crate::cli) mod date_range;
-mod notes;
-pub(in crate::cli) mod number_format;
-pub(in crate::cli) mod output_style;
-mod quota;
 pub(in crate::cli) mod report;
-mod table;
 #[cfg(test)]
 mod tests;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use clap::{Args as ClapArgs, ValueEnum};
-use jiff::Zoned;
+use jiff::{Span, ToSpan, Zoned};
 use serde_json::{Value, json};
+use tokio::time::{Instant, timeout_at};
 
-use self::date_range::DateRange;
-use self::output_style::OutputStyle;
 use self::report::UsageReport;
-use super::console::Console;
-use super::exit::{self, CommandError};
+use super::command::{self, CommandContext, CommandError};
+use super::output::OutputStyle;
 use crate::config::Environment;
 use crate::config::settings::Settings;
-use crate::usage::{self, UsageDatabase};
+use crate::gateway::quota::to_json;
+use crate::routing::quota::QuotaCache;
+use crate::upstream::Client;
+use crate::upstream::gateway_client::GatewayAddress;
+use crate::upstream::oauth::AuthenticatedConnector;
+use crate::usage::{self, GroupBy, UsageDatabase};
+
+/// The gateway waits at most 5 s for the providers, and so does this command if no gateway runs.
+const GATEWAY_TIMEOUT: Duration = Duration::from_secs(6);
+/// For both: a server that is not a gateway and never responds leaves less time for the providers.
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(8);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Arguments of `moonrelay usage`.
 #[derive(Debug, ClapArgs)]
@@ -62,21 +66,12 @@ enum GroupByArg {
 }
 
 impl GroupByArg {
-    const fn to_group_by(self) -> usage::GroupBy {
+    const fn to_group_by(self) -> GroupBy {
         match self {
-            Self::Model => usage::GroupBy::Model,
-            Self::Provider => usage::GroupBy::Provider,
-            Self::Client => usage::GroupBy::Client,
-            Self::Day => usage::GroupBy::Day,
-        }
-    }
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Model => "model",
-            Self::Provider => "provider",
-            Self::Client => "client",
-            Self::Day => "day",
+            Self::Model => GroupBy::Model,
+            Self::Provider => GroupBy::Provider,
+            Self::Client => GroupBy::Client,
+            Self::Day => GroupBy::Day,
         }
     }
 
@@ -90,61 +85,108 @@ impl GroupByArg {
     }
 }
 
-/// Prints the usage table, or JSON.
+/// Prints usage, cost and quotas.
 pub async fn run(args: Args) -> ExitCode {
-    let mut out = std::io::stdout();
-    let (environment, config, json) = (Environment::from_process(), args.config.clone(), args.json);
-    let mut console = Console { environment, config, json, out: &mut out };
-    exit::into_exit_code(execute(&args, &mut console).await, json)
+    command::run(args.config.clone(), args.json, async |context| execute(&args, context).await).await
 }
 
-async fn execute(args: &Args, console: &mut Console<'_>) -> Result<(), CommandError> {
-    let settings = console.load_settings()?;
-    let span = DateRange::last_days(args.days, Zoned::now())?;
-    let store = open_usage(&console.environment)?;
-    let report = match &store {
-        Some(store) => UsageReport::gather(store.as_ref(), &span, args.by.to_group_by()).await?,
+async fn execute(args: &Args, context: &mut CommandContext<'_>) -> Result<(), CommandError> {
+    let settings = context.load_settings()?;
+    let range = DateRange::last_days(args.days, Zoned::now())?;
+    let database = open_usage(context)?;
+    let report = match &database {
+        Some(database) => UsageReport::gather(database.as_ref(), &range, args.by.to_group_by()).await?,
         None => UsageReport::default(),
     };
-    let note = data_note(&settings, store.is_some(), &console.environment);
-    let quotas = if args.no_quota { None } else { Some(quota::fetch_quotas(&settings).await) };
-    let shown = UsageView { span, by: args.by, report, note, quotas };
-    if console.json {
-        return console.print_json(&shown.to_json());
-    }
-    let screen = OutputStyle::from_environment(&console.environment);
-    console.print_line(shown.to_text(screen, SystemTime::now()))
+    let note = data_note(&settings, database.is_some(), &context.environment);
+    let quotas = if args.no_quota { None } else { Some(fetch_quotas(&settings).await) };
+    let view = UsageView { range, by: args.by, report, note, quotas };
+    let style = OutputStyle::from_environment(&context.environment);
+    context.report(&view.to_json(), || view.to_text(style, SystemTime::now()))
 }
 
 /// Opens the usage database in the state directory, whether or not the gateway runs.
-fn open_usage(environment: &Environment) -> Result<Option<Arc<dyn UsageDatabase>>, CommandError> {
-    let directory = environment.state_directory().ok_or_else(|| {
-        CommandError::failure(
-            "no_state",
-            "no place for a ledger: set HOME, XDG_STATE_HOME or STATE_DIRECTORY",
-        )
-    })?;
-    usage::open_read_only(&directory)
+fn open_usage(context: &CommandContext<'_>) -> Result<Option<Arc<dyn UsageDatabase>>, CommandError> {
+    usage::open_read_only(&context.state_directory("the usage database")?)
         .map_err(|error| CommandError::failure("ledger_error", error.to_string()))
 }
 
 /// Explains why records may be missing or incomplete.
-fn data_note(settings: &Settings, found: bool, environment: &Environment) -> Option<String> {
-    match (settings.usage.is_enabled, found) {
+fn data_note(settings: &Settings, has_database: bool, environment: &Environment) -> Option<String> {
+    match (settings.usage.is_enabled, has_database) {
         (true, true) => None,
         (true, false) => Some(format!(
-            "nothing recorded yet: there is no ledger in {}; the gateway makes one there when it runs as this user \
-             (of one that runs otherwise give the state directory as STATE_DIRECTORY)",
+            "Nothing is recorded yet: {} has no usage database. The gateway creates it when it runs as this user. If \
+             it runs as another user, set STATE_DIRECTORY to its state directory.",
             environment.state_directory().unwrap_or_default().display()
         )),
-        (false, true) => Some("usage.store is \"none\": this was recorded before that".to_owned()),
-        (false, false) => Some("nothing is recorded: usage.store is \"none\"".to_owned()),
+        (false, true) => Some("usage.store is \"none\": these are earlier records.".to_owned()),
+        (false, false) => Some("Nothing is recorded: usage.store is \"none\".".to_owned()),
     }
 }
 
-/// The complete report.
+/// The providers of `/usage/quota` of the running gateway, otherwise from the providers themselves. Never fails: a
+/// provider that reports nothing has an `error`.
+async fn fetch_quotas(settings: &Settings) -> Value {
+    let end = Instant::now() + TOTAL_TIMEOUT;
+    let client = Arc::new(Client::new(CONNECT_TIMEOUT));
+    let address = GatewayAddress::from_bind(&settings.gateway.bind, settings.gateway.port);
+    let response = address.get_json("/usage/quota", settings, client.as_ref(), GATEWAY_TIMEOUT).await;
+    let mut quotas = match response {
+        Ok(quotas) if quotas.get("providers").is_some_and(Value::is_array) => quotas,
+        _ => {
+            let direct = QuotaCache::new(Arc::new(AuthenticatedConnector::new(client)));
+            to_json(&timeout_at(end, direct.refresh(settings)).await.unwrap_or_default())
+        }
+    };
+    quotas["providers"].take()
+}
+
+/// Whole days up to now, in the local time zone.
+pub(in crate::cli) struct DateRange {
+    /// Midnight of the first day.
+    pub(in crate::cli) since: Zoned,
+    pub(in crate::cli) now: Zoned,
+    /// Number of days, including today.
+    days: u32,
+}
+
+impl DateRange {
+    /// The last `days` days, including today.
+    ///
+    /// # Errors
+    /// When the calendar does not reach back that far.
+    pub(in crate::cli) fn last_days(days: u32, now: Zoned) -> Result<Self, CommandError> {
+        let back = Span::new().try_days(days.saturating_sub(1));
+        let first = back.and_then(|back| now.date().checked_sub(back)?.to_zoned(now.time_zone().clone()));
+        let since = first.map_err(|_| {
+            CommandError::usage(format!("--days {days} is out of range: the calendar starts later"))
+        })?;
+        Ok(Self { since, now, days })
+    }
+
+    /// Each day, as named in the usage database.
+    fn dates(&self) -> Vec<String> {
+        let series = self.since.date().series(1.day());
+        series.take_while(|date| *date <= self.now.date()).map(|date| date.to_string()).collect()
+    }
+
+    /// `Europe/Berlin`, or `+01` for a time zone without a name.
+    fn zone_name(&self) -> String {
+        let zone = self.now.time_zone();
+        match zone.iana_name() {
+            // Days are in UTC if the time zone is unknown.
+            None if self.now.offset().is_zero() => "UTC".to_owned(),
+            _ if zone.is_unknown() => "UTC".to_owned(),
+            Some(name) => name.to_owned(),
+            None => self.now.offset().to_string(),
+        }
+    }
+}
+
+/// Everything that the command prints.
 struct UsageView {
-    span: DateRange,
+    range: DateRange,
     by: GroupByArg,
     report: UsageReport,
     note: Option<String>,
@@ -154,44 +196,40 @@ struct UsageView {
 impl UsageView {
     fn to_json(&self) -> Value {
         let mut value = json!({
-            "days": self.span.days,
-            "since": self.span.since.timestamp().to_string(),
-            "timeZone": self.span.zone_name(),
-            "by": self.by.as_str(),
+            "days": self.range.days,
+            "since": self.range.since.timestamp().to_string(),
+            "timeZone": self.range.zone_name(),
+            "by": self.by.heading().to_ascii_lowercase(),
+            "rows": self.report.keyed_rows(),
+            "total": self.report.total,
         });
-        if let Some(members) = value.as_object_mut() {
-            members.extend(self.report.to_json_members());
-            members.extend(self.note.iter().map(|note| ("note".to_owned(), json!(note))));
-            members.extend(self.quotas.iter().map(|quotas| ("quotas".to_owned(), quotas.clone())));
+        if let Some(note) = &self.note {
+            value["note"] = json!(note);
+        }
+        if let Some(quotas) = &self.quotas {
+            value["quotas"] = quotas.clone();
         }
         value
     }
 
-    fn to_text(&self, screen: OutputStyle, now: SystemTime) -> String {
+    fn to_text(&self, style: OutputStyle, now: SystemTime) -> String {
+        let (by, zone) = (self.by.heading().to_ascii_lowercase(), self.range.zone_name());
+        let first = self.range.since.date();
         let mut parts = Vec::new();
         if self.report.total.requests > 0 {
-            parts.push(screen.wrap_text(&self.title(), 0));
-            parts.push(table::render_table(&self.report, self.by.heading(), screen));
+            parts.push(match self.range.days {
+                1 => format!("Today, {first}, by {by} ({zone})"),
+                days => format!("The last {days} days by {by}, since {first} ({zone})"),
+            });
+            parts.push(self.report.to_table(self.by.heading(), style));
         } else if self.note.is_none() {
-            parts.push(screen.wrap_text(&format!("no requests since {}", self.span.first_date()), 0));
+            parts.push(format!("no requests since {first}"));
         }
-        let notes = notes::table_notes(&self.report);
-        let notes = notes.iter().chain(&self.note).map(|note| screen.wrap_text(note, 0));
-        parts.extend(Some(notes.collect::<Vec<_>>().join("\n")).filter(|notes| !notes.is_empty()));
+        let notes: Vec<String> = self.report.notes().into_iter().chain(self.note.clone()).collect();
+        parts.extend((!notes.is_empty()).then(|| notes.join("\n")));
         if let Some(quotas) = &self.quotas {
-            let lines = quota::quota_lines(quotas, screen, now);
-            let none = ["  no provider with a key tells one".to_owned()];
-            let lines = if lines.is_empty() { &none[..] } else { &lines };
-            parts.push(format!("Quotas\n{}", lines.join("\n")));
+            parts.push(format!("Quotas\n{}", report::render_quotas(quotas, style, now)));
         }
         parts.join("\n\n")
-    }
-
-    fn title(&self) -> String {
-        let (by, first, zone) = (self.by.as_str(), self.span.first_date(), self.span.zone_name());
-        match self.span.days {
-            1 => format!("Today, {first}, by {by} ({zone})"),
-            days => format!("The last {days} days by {by}, since {first} ({zone})"),
-        }
     }
 }

@@ -1,44 +1,43 @@
-//! Where `agent` and `chat` ask: through the gateway of this configuration, or in this process.
+//! What `agent` and `chat` call: the gateway of this configuration, or the providers from this process.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::task::JoinSet;
 
-use super::print_note;
-use super::web_search::WebSearchTool;
 use crate::assistant::backend::Backend;
-use crate::assistant::tools::{Tool, ToolSet};
-use crate::cli::exit::CommandError;
+use crate::assistant::search::{Searcher, tool};
+use crate::assistant::tools::{Tool, ToolFuture, ToolSet};
+use crate::cli::command::{CommandError, print_note};
 use crate::cli::gateway::no_key_error;
 use crate::config::settings::Settings;
+use crate::protocol::api::Api;
+use crate::record::{Record, RequestId};
 use crate::upstream::gateway_client::GatewayAddress;
 use crate::upstream::{Client, Connector};
 use crate::usage::UsageStore;
 
-/// The end waits no longer for what is not written yet.
+/// How long the command waits at its end until the usage of its turns is written.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// One of the two, and what goes with it.
+/// The gateway, or the providers and a usage database.
 pub(in crate::cli) struct AgentBackend {
     settings: Arc<Settings>,
     connector: Arc<dyn Connector>,
-    /// What the turns of this process cost, for `usage`.
+    /// `None` if turns go through the gateway, which records them.
     local_usage: Option<LocalUsage>,
 }
 
-/// A ledger and who writes it, as a gateway has them; both may write to the same file.
+/// The usage database and the task that writes it. A gateway may write the same file.
 struct LocalUsage {
-    usage: Arc<UsageStore>,
+    store: Arc<UsageStore>,
     writer_task: JoinSet<()>,
 }
 
 impl AgentBackend {
-    /// `is_local`: in this process, with the ledger in this state directory.
-    ///
-    /// # Errors
-    /// In this process, where no provider has a key: exit 78.
+    /// `is_local`: call the providers, and record usage in this state directory.
     pub(in crate::cli) fn new(
         settings: Arc<Settings>,
         is_local: bool,
@@ -48,22 +47,22 @@ impl AgentBackend {
             return Err(no_key_error(&settings));
         }
         let connector: Arc<dyn Connector> = Arc::new(Client::new(settings.failover.connect_timeout));
-        let books = is_local.then(|| {
-            let (ledger, writer) = UsageStore::persistent(Some(state), settings.usage);
-            let mut writing = JoinSet::new();
-            writing.spawn(writer.run());
-            LocalUsage { usage: Arc::new(ledger), writer_task: writing }
+        let local_usage = is_local.then(|| {
+            let (store, writer) = UsageStore::persistent(Some(state), settings.usage);
+            let mut writer_task = JoinSet::new();
+            writer_task.spawn(writer.run());
+            LocalUsage { store: Arc::new(store), writer_task }
         });
-        Ok(Self { settings, connector, local_usage: books })
+        Ok(Self { settings, connector, local_usage })
     }
 
-    /// To ask there.
+    /// The backend for an `Agent`.
     pub(in crate::cli) fn new_exchange(&self) -> Backend {
         let (settings, connector) = (self.settings.clone(), self.connector.clone());
         match &self.local_usage {
-            Some(books) => {
-                let ledger = books.usage.clone();
-                Backend::new_local(settings, connector, Arc::new(move |record| ledger.record(record)))
+            Some(usage) => {
+                let store = usage.store.clone();
+                Backend::new_local(settings, connector, Arc::new(move |record| store.record(record)))
             }
             None => {
                 let address = GatewayAddress::from_bind(&settings.gateway.bind, settings.gateway.port);
@@ -72,32 +71,69 @@ impl AgentBackend {
         }
     }
 
-    /// The web's search as a tool of the model: through the gateway where turns go through it, which has the key that a
-    /// service is given and remembers answers; else from here.
-    fn web_search_tool(&self) -> Arc<dyn Tool> {
-        let ledger = self.local_usage.as_ref().map(|books| books.usage.clone());
-        Arc::new(WebSearchTool::new(&self.settings, self.connector.clone(), ledger))
-    }
-
-    /// The tools that a turn offers: a search where the configuration speaks of one, or where it `is_asked_for`.
-    pub(in crate::cli) fn tools(&self, is_asked_for: bool) -> ToolSet {
+    /// The tools that a turn offers: web search if it is configured or `is_requested`.
+    pub(in crate::cli) fn tools(&self, is_requested: bool) -> ToolSet {
         let tools = ToolSet::default();
-        if is_asked_for || self.settings.web_search.is_configured {
-            tools.with_tool(self.web_search_tool())
-        } else {
-            tools
+        if !is_requested && !self.settings.web_search.is_configured {
+            return tools;
         }
+        let usage = self.local_usage.as_ref().map(|usage| usage.store.clone());
+        tools.with_tool(Arc::new(WebSearchTool::new(&self.settings, self.connector.clone(), usage)))
     }
 
-    /// Writes what waits to be written.
+    /// Writes the remaining usage records.
     pub(in crate::cli) async fn finish(self) {
-        let Some(LocalUsage { usage: ledger, writer_task: mut writing }) = self.local_usage else { return };
-        ledger.close();
-        let in_time = tokio::time::timeout(FLUSH_TIMEOUT, writing.join_next()).await.is_ok();
-        let health = ledger.health();
-        if !in_time || health.queued + health.dropped > 0 {
-            let why = health.last_error.unwrap_or_else(|| "it takes too long".to_owned());
-            print_note(&format!("moonrelay: warning: what this cost is not in the ledger: {why}"));
+        let Some(LocalUsage { store, mut writer_task }) = self.local_usage else { return };
+        store.close();
+        let is_in_time = tokio::time::timeout(FLUSH_TIMEOUT, writer_task.join_next()).await.is_ok();
+        let health = store.health();
+        if !is_in_time || health.queued + health.dropped > 0 {
+            let why = health.last_error.unwrap_or_else(|| "writing takes too long".to_owned());
+            print_note(format_args!("warning: the usage database misses the cost of this: {why}"));
         }
+    }
+}
+
+/// Web search as a tool of the model. Through the gateway, which has the key of a service and a cache, if turns go
+/// through it; else from this process.
+struct WebSearchTool {
+    searcher: Searcher,
+    /// Records the searches of a turn in this process; the gateway records its own.
+    usage: Option<Arc<UsageStore>>,
+}
+
+impl WebSearchTool {
+    fn new(settings: &Settings, connector: Arc<dyn Connector>, usage: Option<Arc<UsageStore>>) -> Self {
+        let mut searcher = Searcher::new(connector, settings);
+        if usage.is_none() {
+            let address = GatewayAddress::from_bind(&settings.gateway.bind, settings.gateway.port);
+            searcher = searcher.with_gateway(address, settings);
+        }
+        Self { searcher, usage }
+    }
+
+    async fn search(&self, arguments: &Value) -> Result<String, String> {
+        let query = tool::parse_query(arguments)?;
+        let outcome = match &self.usage {
+            Some(usage) => {
+                let record = Record::new(RequestId::now(), "moonrelay".to_owned(), Api::ChatCompletions);
+                self.searcher.search_recorded(query, record, |record| usage.record(record)).await
+            }
+            None => self.searcher.search(query).await,
+        };
+        match tool::render_outcome(&outcome) {
+            (text, false) => Ok(text),
+            (text, true) => Err(text),
+        }
+    }
+}
+
+impl Tool for WebSearchTool {
+    fn definition(&self) -> Value {
+        tool::definition()
+    }
+
+    fn call<'a>(&'a self, arguments: &'a Value) -> ToolFuture<'a> {
+        Box::pin(self.search(arguments))
     }
 }

@@ -1,57 +1,51 @@
 use std::fs;
-use std::process::ExitCode;
 
 use serde_json::json;
 
 use super::{ConfigCommand, execute, import};
-use crate::cli::console::tests::{Desk, told};
+use crate::cli::command::CommandError;
+use crate::cli::command::tests::{TestHome, error_text};
 
-fn same(code: ExitCode, expected: u8) -> bool {
-    code == ExitCode::from(expected)
+fn backup(home: &TestHome) -> std::path::PathBuf {
+    home.file().with_file_name("config.json5.bak")
 }
 
-fn backup(desk: &Desk) -> std::path::PathBuf {
-    desk.file().with_file_name("config.json5.bak")
+fn get(home: &mut TestHome, path: &str) -> String {
+    execute(ConfigCommand::Get { path: Some(path.to_owned()) }, &mut home.context(false)).unwrap();
+    home.printed()
 }
 
-fn get(desk: &mut Desk, path: &str) -> String {
-    execute(ConfigCommand::Get { path: Some(path.to_owned()) }, &mut desk.console(false)).unwrap();
-    desk.printed()
-}
-
-fn set(desk: &mut Desk, path: &str, value: &str) -> Result<ExitCode, crate::cli::exit::CommandError> {
+fn set(home: &mut TestHome, path: &str, value: &str) -> Result<(), CommandError> {
     execute(
         ConfigCommand::Set { path: path.to_owned(), value: value.to_owned(), dry_run: false },
-        &mut desk.console(false),
+        &mut home.context(false),
     )
 }
 
 #[test]
-fn validate_tells_valid_files_with_their_warnings() {
-    let mut desk = Desk::with("{ models: { providers: { moonshot: { apiKey: '${K}' } } } }");
-    let code = execute(ConfigCommand::Validate { file: None }, &mut desk.console(true)).unwrap();
-    assert!(same(code, 0));
-    let message = "K is not set or empty: provider moonshot is off until it is";
+fn validate_reports_a_valid_file_with_its_warnings() {
+    let mut home = TestHome::with("{ models: { providers: { moonshot: { apiKey: '${K}' } } } }");
+    execute(ConfigCommand::Validate { file: None }, &mut home.context(true)).unwrap();
+    let message = "K is not set or empty, so provider moonshot is disabled";
     let expected = json!({
         "valid": true,
-        "path": desk.file(),
+        "path": home.file(),
         "warnings": [{ "path": "models.providers.moonshot.apiKey", "kind": "missing_key", "message": message }],
     });
-    assert_eq!(desk.printed_json(), expected);
-    execute(ConfigCommand::Validate { file: None }, &mut desk.console(false)).unwrap();
+    assert_eq!(home.printed_json(), expected);
+    execute(ConfigCommand::Validate { file: None }, &mut home.context(false)).unwrap();
     let text =
-        format!("{}: valid\nwarning: models.providers.moonshot.apiKey: {message}\n", desk.file().display());
-    assert_eq!(desk.printed(), text);
+        format!("{}: valid\nwarning: models.providers.moonshot.apiKey: {message}\n", home.file().display());
+    assert_eq!(home.printed(), text);
 }
 
 #[test]
-fn validate_tells_every_issue_with_its_place() {
-    let mut desk = Desk::empty();
-    let file = desk.home.path().join("other.json5");
+fn validate_reports_every_issue_with_its_position() {
+    let mut home = TestHome::empty();
+    let file = home.home.path().join("other.json5");
     fs::write(&file, "{\n  modles: {},\n  gateway: { port: 'x' },\n}").unwrap();
-    let code =
-        execute(ConfigCommand::Validate { file: Some(file.clone()) }, &mut desk.console(true)).unwrap();
-    assert!(same(code, 78));
+    let invalid = execute(ConfigCommand::Validate { file: Some(file.clone()) }, &mut home.context(true));
+    assert!(error_text(invalid).contains("code: 78"));
     let expected = json!({
         "valid": false,
         "path": file,
@@ -65,147 +59,148 @@ fn validate_tells_every_issue_with_its_place() {
             },
         ],
     });
-    assert_eq!(desk.printed_json(), expected);
-    let missing = desk.home.path().join("missing.json5");
-    let code = execute(ConfigCommand::Validate { file: Some(missing) }, &mut desk.console(false)).unwrap();
-    assert!(same(code, 78));
-    assert!(desk.printed().contains("cannot be read"), "{}", desk.printed());
+    assert_eq!(home.printed_json(), expected);
+    let missing = home.home.path().join("missing.json5");
+    let invalid = execute(ConfigCommand::Validate { file: Some(missing) }, &mut home.context(false));
+    assert!(error_text(invalid).contains("code: 78"));
+    assert!(home.printed().contains("cannot be read"), "{}", home.printed());
 }
 
 #[test]
 fn validate_without_a_file_is_valid() {
-    let mut desk = Desk::empty();
-    assert!(same(execute(ConfigCommand::Validate { file: None }, &mut desk.console(true)).unwrap(), 0));
-    assert_eq!(desk.printed_json(), json!({ "valid": true, "path": null, "warnings": [] }));
+    let mut home = TestHome::empty();
+    execute(ConfigCommand::Validate { file: None }, &mut home.context(true)).unwrap();
+    assert_eq!(home.printed_json(), json!({ "valid": true, "path": null, "warnings": [] }));
 }
 
 #[test]
 fn get_hides_secrets() {
-    let mut desk = Desk::with(
+    let mut home = TestHome::with(
         "{ env: { A: 'sk-1', vars: { B: 'sk-2' } }, gateway: { port: 7, auth: { token: 'sk-3', tokens: { me: 'sk-4' } } },
           models: { providers: { moonshot: { baseUrl: 'https://api.moonshot.ai/v1', apiKey: ['sk-5', '${KEY}', { source: 'env', id: 'X' }],
             headers: { 'X-K': 'sk-6' }, models: [{ id: 'kimi-k3', headers: { 'X-K': 'sk-7' } }] } } },
           plugins: { entries: { moonshot: { config: { webSearch: { apiKey: 'sk-8' } } } } } }",
     );
-    execute(ConfigCommand::Get { path: None }, &mut desk.console(true)).unwrap();
-    assert!(!desk.printed().contains("sk-"), "{}", desk.printed());
-    let keys = &desk.printed_json()["models"]["providers"]["moonshot"]["apiKey"];
+    execute(ConfigCommand::Get { path: None }, &mut home.context(true)).unwrap();
+    assert!(!home.printed().contains("sk-"), "{}", home.printed());
+    let keys = &home.printed_json()["models"]["providers"]["moonshot"]["apiKey"];
     assert_eq!(*keys, json!(["***", "${KEY}", { "source": "env", "id": "X" }]));
-    assert_eq!(get(&mut desk, "gateway.port"), "7\n");
-    assert_eq!(get(&mut desk, "gateway.auth.token"), "***\n");
-    assert_eq!(get(&mut desk, "env.vars.B"), "***\n");
-    assert_eq!(get(&mut desk, "models.providers.moonshot.baseUrl"), "https://api.moonshot.ai/v1\n");
-    assert_eq!(get(&mut desk, "models.providers.moonshot.apiKey[0]"), "***\n");
+    assert_eq!(get(&mut home, "gateway.port"), "7\n");
+    assert_eq!(get(&mut home, "gateway.auth.token"), "***\n");
+    assert_eq!(get(&mut home, "env.vars.B"), "***\n");
+    assert_eq!(get(&mut home, "models.providers.moonshot.baseUrl"), "https://api.moonshot.ai/v1\n");
+    assert_eq!(get(&mut home, "models.providers.moonshot.apiKey[0]"), "***\n");
 }
 
 #[test]
-fn get_of_nothing_fails_with_the_nearest_key() {
-    let mut desk = Desk::with("{}");
-    let told = told(execute(ConfigCommand::Get { path: Some("gatway".into()) }, &mut desk.console(false)));
-    assert!(told.contains("code: 1") && told.contains("did you mean \\\"gateway\\\"?"), "{told}");
+fn get_suggests_the_nearest_key() {
+    let mut home = TestHome::with("{}");
+    let error =
+        error_text(execute(ConfigCommand::Get { path: Some("gatway".into()) }, &mut home.context(false)));
+    assert!(error.contains("code: 1") && error.contains("did you mean \\\"gateway\\\"?"), "{error}");
 }
 
 #[test]
-fn set_takes_text_and_json5_and_keeps_comments() {
-    let mut desk = Desk::with("{\n  // mine\n  logging: { level: 'info' },\n}\n");
-    set(&mut desk, "logging.level", "debug").unwrap();
-    assert_eq!(desk.text(), "{\n  // mine\n  logging: { level: \"debug\" },\n}\n");
-    set(&mut desk, "models.providers.moonshot.apiKey", "12345").unwrap();
-    set(&mut desk, "gateway", "{ port: 0x7b1 }").unwrap();
-    set(&mut desk, "failover.hedgeAfterMs", "null").unwrap();
+fn set_accepts_text_and_json5_and_keeps_comments() {
+    let mut home = TestHome::with("{\n  // mine\n  logging: { level: 'info' },\n}\n");
+    set(&mut home, "logging.level", "debug").unwrap();
+    assert_eq!(home.text(), "{\n  // mine\n  logging: { level: \"debug\" },\n}\n");
+    set(&mut home, "models.providers.moonshot.apiKey", "12345").unwrap();
+    set(&mut home, "gateway", "{ port: 0x7b1 }").unwrap();
+    set(&mut home, "failover.hedgeAfterMs", "null").unwrap();
     assert!(
-        desk.text().contains("\"apiKey\": \"12345\"") && desk.text().contains("\"port\": 1969"),
+        home.text().contains("\"apiKey\": \"12345\"") && home.text().contains("\"port\": 1969"),
         "{}",
-        desk.text()
+        home.text()
     );
-    let before = desk.text();
-    set(&mut desk, "logging.level", "debug").unwrap();
-    assert!(desk.printed().starts_with("No change: "));
-    assert_eq!(desk.text(), before);
+    let before = home.text();
+    set(&mut home, "logging.level", "debug").unwrap();
+    assert!(home.printed().starts_with("No change: "));
+    assert_eq!(home.text(), before);
 }
 
 #[test]
-fn set_refuses_what_would_be_wrong() {
-    let mut desk = Desk::with("{}");
+fn set_rejects_an_invalid_result() {
+    let mut home = TestHome::with("{}");
     for (path, value, why) in [
         ("gateway.prot", "1", "did you mean"),
         ("gateway.port", "high", "expected a whole number"),
         ("agents.defaults.model", "kimi/", "has no model"),
         ("gateway.port.x", "1", "unknown key"),
     ] {
-        let told = told(set(&mut desk, path, value));
-        assert!(told.contains("code: 1"), "{told}");
-        assert!(told.contains(why) || why == "unknown key", "{told}");
-        assert_eq!(desk.text(), "{}");
+        let error = error_text(set(&mut home, path, value));
+        assert!(error.contains("code: 1"), "{error}");
+        assert!(error.contains(why) || why == "unknown key", "{error}");
+        assert_eq!(home.text(), "{}");
     }
-    assert!(told(set(&mut desk, "a..b", "1")).contains("code: 2"));
-    let mut broken = Desk::with("{ a: ");
-    assert!(told(set(&mut broken, "gateway.port", "1")).contains("code: 78"));
+    assert!(error_text(set(&mut home, "a..b", "1")).contains("code: 2"));
+    let mut broken = TestHome::with("{ a: ");
+    assert!(error_text(set(&mut broken, "gateway.port", "1")).contains("code: 78"));
 }
 
 #[test]
-fn a_file_that_was_wrong_ends_with_78_until_a_change_mends_it() {
-    let mut desk = Desk::with("{ logging: { level: 'lots' }, gatway: {} }");
-    let before = desk.text();
-    let refused = told(set(&mut desk, "gateway.port", "1"));
-    assert!(refused.contains("code: 78") && refused.contains("wrong already"), "{refused}");
+fn invalid_file_exits_with_78_until_a_change_fixes_it() {
+    let mut home = TestHome::with("{ logging: { level: 'lots' }, gatway: {} }");
+    let before = home.text();
+    let refused = error_text(set(&mut home, "gateway.port", "1"));
+    assert!(refused.contains("code: 78") && refused.contains("already invalid"), "{refused}");
     assert!(refused.contains("gatway") && refused.contains("lots"), "{refused}");
-    assert_eq!(desk.text(), before);
-    set(&mut desk, "logging.level", "debug").unwrap();
+    assert_eq!(home.text(), before);
+    set(&mut home, "logging.level", "debug").unwrap();
     assert!(
-        desk.printed().contains("\nstill wrong: ") && desk.printed().contains("gatway"),
+        home.printed().contains("\nstill invalid: ") && home.printed().contains("gatway"),
         "{}",
-        desk.printed()
+        home.printed()
     );
-    execute(ConfigCommand::Unset { path: "gatway".into(), dry_run: false }, &mut desk.console(true)).unwrap();
+    execute(ConfigCommand::Unset { path: "gatway".into(), dry_run: false }, &mut home.context(true)).unwrap();
     assert_eq!(
-        desk.printed_json(),
-        json!({ "ok": true, "changed": true, "path": desk.file(), "backup": backup(&desk) })
+        home.printed_json(),
+        json!({ "ok": true, "changed": true, "path": home.file(), "backup": backup(&home) })
     );
 }
 
 #[test]
-fn keys_are_not_printed_where_they_are_at_a_wrong_place() {
+fn misplaced_keys_are_redacted() {
     let text =
         "{ models: { providers: { x: { apikey: 'sk-1', baseUrl: 'https://e.example/v1?key=sk-2' } } } }";
-    let mut desk = Desk::with(text);
-    let shown = get(&mut desk, "models");
+    let mut home = TestHome::with(text);
+    let shown = get(&mut home, "models");
     assert!(!shown.contains("sk-") && shown.contains("https://e.example/v1?***"), "{shown}");
-    assert_eq!(get(&mut desk, "models.providers.x.apikey"), "***\n");
-    assert_eq!(get(&mut desk, "models.providers.x.baseUrl"), "https://e.example/v1?***\n");
+    assert_eq!(get(&mut home, "models.providers.x.apikey"), "***\n");
+    assert_eq!(get(&mut home, "models.providers.x.baseUrl"), "https://e.example/v1?***\n");
 }
 
 #[test]
-fn unset_removes() {
-    let mut desk = Desk::with("{ gateway: { port: 1, reload: false } }");
-    execute(ConfigCommand::Unset { path: "gateway.port".into(), dry_run: false }, &mut desk.console(false))
+fn unset_removes_a_value() {
+    let mut home = TestHome::with("{ gateway: { port: 1, reload: false } }");
+    execute(ConfigCommand::Unset { path: "gateway.port".into(), dry_run: false }, &mut home.context(false))
         .unwrap();
-    assert_eq!(desk.text(), "{ gateway: { reload: false } }");
-    let told = told(execute(
+    assert_eq!(home.text(), "{ gateway: { reload: false } }");
+    let error = error_text(execute(
         ConfigCommand::Unset { path: "gateway.port".into(), dry_run: false },
-        &mut desk.console(false),
+        &mut home.context(false),
     ));
-    assert!(told.contains("gateway.port is not set"), "{told}");
+    assert!(error.contains("gateway.port is not set"), "{error}");
 }
 
 #[test]
-fn managed_files_are_refused_with_the_nix_line() {
-    let mut desk = Desk::with("{}").variable("MOONRELAY_NIX_MODE", "1");
-    let refused = told(set(&mut desk, "gateway.port", "2000"));
+fn managed_configuration_is_rejected_with_nix_lines() {
+    let mut home = TestHome::with("{}").variable("MOONRELAY_NIX_MODE", "1");
+    let refused = error_text(set(&mut home, "gateway.port", "2000"));
     assert!(
         refused.contains("code: 1") && refused.contains("services.moonrelay.settings.gateway.port = 2000;"),
         "{refused}"
     );
-    assert_eq!(desk.text(), "{}");
+    assert_eq!(home.text(), "{}");
     for (path, name) in [("env.K", "K"), ("models.providers.kimi.apiKey", "KIMI_API_KEY")] {
-        let refused = told(set(&mut desk, path, "sk-secret"));
+        let refused = error_text(set(&mut home, path, "sk-secret"));
         assert!(!refused.contains("sk-secret") && !refused.contains("***"), "{refused}");
         assert!(refused.contains(&format!("services.moonrelay.credentials.{name} = ")), "{refused}");
     }
-    let old = desk.home.path().join("openclaw.json");
+    let old = home.home.path().join("openclaw.json");
     fs::write(&old, "{ env: { K: 'sk-1' }, models: { providers: { kimi: { apiKey: 'sk-2' } } } }").unwrap();
-    let verb = ConfigCommand::Import(import::Args::new(old, true, false));
-    let refused = told(execute(verb, &mut desk.console(false)));
+    let command = ConfigCommand::Import(import::Args { file: old, force: true, dry_run: false });
+    let refused = error_text(execute(command, &mut home.context(false)));
     assert!(!refused.contains("sk-") && !refused.contains("***"), "{refused}");
     let line = "services.moonrelay.settings = { models = { providers = { kimi = { apiKey = { source = \\\"credential\\\"; id = \\\"KIMI_API_KEY\\\"; }; }; }; }; };";
     assert!(refused.contains(line) && refused.contains("services.moonrelay.credentials.K = "), "{refused}");
@@ -213,35 +208,35 @@ fn managed_files_are_refused_with_the_nix_line() {
 
 #[test]
 fn schema_and_path_are_printed() {
-    let mut desk = Desk::empty();
-    execute(ConfigCommand::Schema, &mut desk.console(false)).unwrap();
-    let schema = desk.printed_json();
+    let mut home = TestHome::empty();
+    execute(ConfigCommand::Schema, &mut home.context(false)).unwrap();
+    let schema = home.printed_json();
     assert_eq!(schema["properties"]["gateway"]["properties"]["port"]["maximum"], json!(65_535));
     assert_eq!(schema["additionalProperties"], json!(false));
-    let file = desk.file();
-    execute(ConfigCommand::Path, &mut desk.console(false)).unwrap();
-    assert_eq!(desk.printed(), format!("{}\n", file.display()));
-    execute(ConfigCommand::Path, &mut desk.console(true)).unwrap();
-    assert_eq!(desk.printed_json(), json!({ "path": file, "exists": false }));
+    let file = home.file();
+    execute(ConfigCommand::Path, &mut home.context(false)).unwrap();
+    assert_eq!(home.printed(), format!("{}\n", file.display()));
+    execute(ConfigCommand::Path, &mut home.context(true)).unwrap();
+    assert_eq!(home.printed_json(), json!({ "path": file, "exists": false }));
 }
 
 #[test]
-fn import_writes_once_and_names_what_is_left_out() {
-    let mut desk = Desk::empty();
-    let old = desk.home.path().join("openclaw.json");
+fn import_writes_once_and_lists_what_is_left_out() {
+    let mut home = TestHome::empty();
+    let old = home.home.path().join("openclaw.json");
     fs::write(&old, "{ channels: {}, agents: { defaults: { model: 'moonshotai/kimi-k3' } } }").unwrap();
-    let verb = |force, dry_run| ConfigCommand::Import(import::Args::new(old.clone(), force, dry_run));
-    execute(verb(false, true), &mut desk.console(false)).unwrap();
+    let command = |force, dry_run| ConfigCommand::Import(import::Args { file: old.clone(), force, dry_run });
+    execute(command(false, true), &mut home.context(false)).unwrap();
     let expected = "// changed: agents.defaults.model: moonshotai/kimi-k3 is moonshot/kimi-k3 now\n\
                     // left out: channels: Moonrelay has no chat channels\n\
                     {\n  \"agents\": {\n    \"defaults\": {\n      \"model\": \"moonshot/kimi-k3\"\n    }\n  }\n}\n";
-    assert_eq!(desk.printed(), expected);
-    assert!(!desk.file().exists());
-    execute(verb(false, false), &mut desk.console(true)).unwrap();
-    let report = desk.printed_json();
+    assert_eq!(home.printed(), expected);
+    assert!(!home.file().exists());
+    execute(command(false, false), &mut home.context(true)).unwrap();
+    let report = home.printed_json();
     assert_eq!((&report["written"], &report["leftOut"][0]["path"]), (&json!(true), &json!("channels")));
-    assert_eq!(get(&mut desk, "agents.defaults.model"), "moonshot/kimi-k3\n");
-    let told = told(execute(verb(false, false), &mut desk.console(false)));
-    assert!(told.contains("exists: --force replaces it"), "{told}");
-    execute(verb(true, false), &mut desk.console(false)).unwrap();
+    assert_eq!(get(&mut home, "agents.defaults.model"), "moonshot/kimi-k3\n");
+    let error = error_text(execute(command(false, false), &mut home.context(false)));
+    assert!(error.contains("exists. Replace it with --force"), "{error}");
+    execute(command(true, false), &mut home.context(false)).unwrap();
 }

@@ -1,21 +1,76 @@
-//! The drill's report: a row for each case, and a summary.
+//! Whether the client lost content or received an error, and the report: a row for each case, and a summary.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::case::Case;
-use super::client::ObservedResponse;
-use super::setup::DrillSetup;
-use super::timeouts;
-use super::verdict::CaseVerdict;
+use super::Case;
+use super::run::ObservedResponse;
+use super::setup::{self, DrillSetup};
+use crate::cli::output::{format_duration, sanitize_line};
 use crate::record::{Attempt, AttemptOutcome, Record, render_attempts_header};
 
-/// Of an error so much is shown in the table; `--json` has all of it.
+/// Characters of an error in the text; `--json` has all of it.
 const MAX_ERROR_CHARS: usize = 110;
 
-/// One case, played.
+/// How a case ended for the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum CaseVerdict {
+    /// A complete answer, as without the fault.
+    Unnoticed,
+    /// An error that an SDK raises.
+    Error(String),
+    /// An incomplete or different answer without an error: no client can detect this.
+    Lost(String),
+}
+
+impl CaseVerdict {
+    pub(super) const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Unnoticed => "unnoticed",
+            Self::Error(_) => "error",
+            Self::Lost(_) => "lost",
+        }
+    }
+}
+
+/// Compares a response with the `baseline`: the answers of the chain's targets without a fault.
+pub(super) fn evaluate(observed: &ObservedResponse, baseline: &[ObservedResponse]) -> CaseVerdict {
+    let sent = observed.text.chars().count();
+    if let Some(error) = &observed.error {
+        let status = match observed.status {
+            200 => "an error event".to_owned(),
+            status => format!("status {status}"),
+        };
+        let after = if sent == 0 { String::new() } else { format!(" after {sent} characters of the answer") };
+        return CaseVerdict::Error(format!("{status}{after}: {error}"));
+    }
+    if let Some(error) = &observed.connection_error {
+        return CaseVerdict::Lost(format!("no error, and the connection was interrupted: {error}"));
+    }
+    if observed.status != 200 {
+        return CaseVerdict::Lost(format!("status {} without an error", observed.status));
+    }
+    let is_equal = |other: &ObservedResponse| {
+        other.text == observed.text
+            && other.finish_reasons == observed.finish_reasons
+            && other.tool_calls == observed.tool_calls
+    };
+    if !baseline.iter().any(is_equal) {
+        let finish = match observed.finish_reasons.as_slice() {
+            [] => "none".to_owned(),
+            reasons => reasons.join(", "),
+        };
+        let message = format!("no error, and a different answer: {sent} characters, finish reason {finish}");
+        return CaseVerdict::Lost(message);
+    }
+    if observed.done_count != usize::from(observed.is_stream) {
+        return CaseVerdict::Lost(format!("no error, and {} [DONE] events", observed.done_count));
+    }
+    CaseVerdict::Unnoticed
+}
+
 pub(super) struct CaseResult {
     label: String,
     phase: &'static str,
@@ -23,11 +78,69 @@ pub(super) struct CaseResult {
     verdict: CaseVerdict,
     /// The target that answered.
     model: Option<String>,
-    attempts: String,
-    /// The same for people: what failed before, from the first comma on.
-    failed_attempts: String,
-    /// With the user's own clocks.
+    attempts: Vec<Attempt>,
+    /// With the user's own timeouts.
     real_duration: Duration,
+}
+
+impl CaseResult {
+    pub(super) fn new(
+        case: &Case,
+        observed: ObservedResponse,
+        verdict: CaseVerdict,
+        record: Option<Record>,
+        setup: &DrillSetup,
+    ) -> Self {
+        let (attempts, model) = record.map(|record| (record.attempts, record.served_by)).unwrap_or_default();
+        let verdict = match verdict {
+            CaseVerdict::Error(text) => {
+                CaseVerdict::Error(setup::with_real_times(&setup.timeouts, &attempts, &text))
+            }
+            other => other,
+        };
+        Self {
+            label: case.label(),
+            phase: case.phase.as_str(),
+            real_duration: setup::estimate_real_time(&setup.timeouts, observed.elapsed, &attempts),
+            observed,
+            verdict,
+            model,
+            attempts,
+        }
+    }
+
+    /// The row, in columns as wide as all `cases` need.
+    pub(super) fn to_line(&self, cases: &[Case]) -> String {
+        let width = label_width(cases);
+        let time = format_duration(self.real_duration);
+        let outcome = match &self.verdict {
+            CaseVerdict::Unnoticed => {
+                let model = self.model.as_deref().unwrap_or("unknown target");
+                format!("{model} answers{}", failed_attempts_text(&self.attempts))
+            }
+            CaseVerdict::Error(what) => truncate(what),
+            CaseVerdict::Lost(what) => format!("LOST: {}", truncate(what)),
+        };
+        format!("{:<width$}  {:<10}  {time:>10}  {outcome}", self.label, self.phase)
+    }
+
+    fn to_json(&self) -> Value {
+        let message = match &self.verdict {
+            CaseVerdict::Unnoticed => None,
+            CaseVerdict::Error(what) | CaseVerdict::Lost(what) => Some(what),
+        };
+        json!({
+            "fault": self.label,
+            "phase": self.phase,
+            "result": self.verdict.as_str(),
+            "status": self.observed.status,
+            "model": self.model,
+            "attempts": render_attempts_header(&self.attempts),
+            "message": message,
+            "drillMs": whole_millis(self.observed.elapsed),
+            "realMs": whole_millis(self.real_duration),
+        })
+    }
 }
 
 /// How all cases ended.
@@ -39,154 +152,81 @@ pub(super) struct DrillSummary {
     pub(super) lost: usize,
 }
 
-impl CaseResult {
-    /// What a case led to; a request that left no record has no attempts either.
-    pub(super) fn new(
-        case: &Case,
-        observed: ObservedResponse,
-        verdict: CaseVerdict,
-        record: Option<Record>,
-        stage: &DrillSetup,
-    ) -> Self {
-        let real_duration = record.as_ref().map_or(observed.elapsed, |record| {
-            timeouts::estimate_real_time(&stage.timeouts, observed.elapsed, &record.attempts)
-        });
-        let verdict = match verdict {
-            CaseVerdict::Error(text) => {
-                let attempts = record.as_ref().map(|record| record.attempts.as_slice()).unwrap_or_default();
-                CaseVerdict::Error(timeouts::with_real_times(&stage.timeouts, attempts, &text))
-            }
-            other => other,
-        };
-        let attempts =
-            record.as_ref().map_or_else(String::new, |record| render_attempts_header(&record.attempts));
-        let failed_attempts =
-            record.as_ref().map_or_else(String::new, |record| failed_attempts_text(&record.attempts));
-        let model = record.and_then(|record| record.served_by);
-        Self {
-            label: case.label(),
-            phase: case.phase.as_str(),
-            observed,
-            verdict,
-            model,
-            attempts,
-            failed_attempts,
-            real_duration,
-        }
-    }
-
-    /// The row, in columns as wide as all `cases` need.
-    pub(super) fn to_line(&self, cases: &[Case]) -> String {
-        let width = label_width(cases);
-        let time = format_duration(self.real_duration);
-        let seen = self.outcome_text();
-        format!("{:<width$}  {:<10}  {time:>7}  {seen}", self.label, self.phase)
-    }
-
-    fn outcome_text(&self) -> String {
-        match &self.verdict {
-            CaseVerdict::Unnoticed => {
-                format!("{} answers{}", self.model.as_deref().unwrap_or("somebody"), self.failed_attempts)
-            }
-            CaseVerdict::Error(what) => truncate(what),
-            CaseVerdict::Lost(what) => format!("LOST: {}", truncate(what)),
-        }
-    }
-
-    fn as_json(&self) -> Value {
-        let message = match &self.verdict {
-            CaseVerdict::Unnoticed => None,
-            CaseVerdict::Error(what) | CaseVerdict::Lost(what) => Some(what),
-        };
-        json!({
-            "fault": self.label, "phase": self.phase, "result": self.verdict.as_str(), "status": self.observed.status,
-            "model": self.model, "attempts": self.attempts, "message": message,
-            "drillMs": whole_millis(self.observed.elapsed), "realMs": whole_millis(self.real_duration),
-        })
-    }
-}
-
 impl DrillSummary {
-    /// Counts.
-    pub(super) fn from_results(rows: &[CaseResult]) -> Self {
-        let count = |word: &str| rows.iter().filter(|row| row.verdict.as_str() == word).count();
-        Self { cases: rows.len(), unnoticed: count("unnoticed"), errors: count("error"), lost: count("lost") }
+    pub(super) fn from_results(results: &[CaseResult]) -> Self {
+        let count = |word: &str| results.iter().filter(|result| result.verdict.as_str() == word).count();
+        let (unnoticed, errors, lost) = (count("unnoticed"), count("error"), count("lost"));
+        Self { cases: results.len(), unnoticed, errors, lost }
     }
 
-    /// The last lines.
     pub(super) fn to_text(&self) -> String {
         let Self { cases, unnoticed, errors, lost } = self;
-        let mut text =
-            format!("\n{unnoticed} of {cases} faults the client did not notice; {errors} ended in an error");
-        let _ = match lost {
-            0 => write!(text, "; nothing was lost silently."),
-            _ => write!(text, "; {lost} LOST SOMETHING without an error."),
+        let lost = match lost {
+            0 => "no content was lost silently".to_owned(),
+            _ => format!("{lost} LOST CONTENT without an error"),
         };
-        text
+        format!(
+            "\n{unnoticed} of {cases} failures were invisible to the client; {errors} ended in an error; {lost}."
+        )
     }
 }
 
-/// What is drilled, and the headings of the columns.
-pub(super) fn heading_text(stage: &DrillSetup, cases: &[Case]) -> String {
-    let chain: Vec<String> = stage.chain.references.iter().map(ToString::to_string).collect();
-    let mut text = format!("asked for  {}\nchain      {}\n", stage.requested_model, chain.join(" → "));
-    let _ = writeln!(text, "faults on  {}", stage.primary_provider().unwrap_or_default());
-    if !stage.providers_without_key.is_empty() {
-        let _ = writeln!(
-            text,
-            "no key     {}: drilled as if there were one",
-            stage.providers_without_key.join(", ")
-        );
+/// The chain, the timeouts, and the headings of the columns.
+pub(super) fn heading_text(setup: &DrillSetup, cases: &[Case]) -> String {
+    let chain: Vec<String> = setup.chain.references.iter().map(ToString::to_string).collect();
+    let mut text = format!("requested  {}\nchain      {}\n", setup.requested_model, chain.join(" → "));
+    let _ = writeln!(text, "faults on  {}", setup.primary_provider().unwrap_or_default());
+    if !setup.providers_without_key.is_empty() {
+        let providers = setup.providers_without_key.join(", ");
+        let _ = writeln!(text, "no key     {providers}: simulated as if there were one");
     }
-    let short: Vec<String> = stage
-        .timeouts
-        .iter()
-        .filter(|clock| clock.configured > clock.shortened)
-        .map(|clock| {
-            format!(
-                "{} {} for {}",
-                clock.name,
-                format_duration(clock.shortened),
-                format_duration(clock.configured)
-            )
+    let shortened = setup.timeouts.iter().filter(|timeout| timeout.configured > timeout.shortened);
+    let shortened: Vec<String> = shortened
+        .map(|timeout| {
+            let [shortened, configured] = [timeout.shortened, timeout.configured].map(format_duration);
+            format!("{} {shortened} instead of {configured}", timeout.name)
         })
         .collect();
-    if !short.is_empty() {
-        let _ = writeln!(text, "clocks     {}; times are those of your own clocks", short.join(", "));
+    if !shortened.is_empty() {
+        let timeouts = shortened.join(", ");
+        let _ = writeln!(text, "timeouts   {timeouts}; the times below are those with your own timeouts");
     }
     let width = label_width(cases);
-    let _ = write!(text, "\n{:<width$}  {:<10}  {:>7}  THE CLIENT SEES", "FAULT", "ASKED FOR", "TIME");
+    let _ = write!(text, "\n{:<width$}  {:<10}  {:>10}  CLIENT RECEIVES", "FAULT", "REQUEST", "TIME");
     text
 }
 
-/// Everything.
-pub(super) fn as_json(stage: &DrillSetup, rows: &[CaseResult], summary: &DrillSummary) -> Value {
-    let clocks = stage.timeouts.iter().map(
-        |clock| json!({"name": clock.name, "drillMs": whole_millis(clock.shortened), "realMs": whole_millis(clock.configured)}),
-    );
+pub(super) fn to_json(setup: &DrillSetup, results: &[CaseResult], summary: &DrillSummary) -> Value {
+    let timeouts = setup.timeouts.iter().map(|timeout| {
+        let (shortened, configured) = (whole_millis(timeout.shortened), whole_millis(timeout.configured));
+        json!({"name": timeout.name, "drillMs": shortened, "realMs": configured})
+    });
     json!({
         "ok": summary.lost == 0,
-        "requested": stage.requested_model,
-        "chain": stage.chain.references.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "withoutKey": stage.providers_without_key,
-        "clocks": clocks.collect::<Vec<_>>(),
-        "cases": rows.iter().map(CaseResult::as_json).collect::<Vec<_>>(),
+        "requested": setup.requested_model,
+        "chain": setup.chain.references.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "withoutKey": setup.providers_without_key,
+        "clocks": timeouts.collect::<Vec<_>>(),
+        "cases": results.iter().map(CaseResult::to_json).collect::<Vec<_>>(),
         "summary": {
-            "cases": summary.cases, "unnoticed": summary.unnoticed, "errors": summary.errors, "lost": summary.lost,
+            "cases": summary.cases,
+            "unnoticed": summary.unnoticed,
+            "errors": summary.errors,
+            "lost": summary.lost,
         },
     })
 }
 
-/// `, after kimi/kimi-for-coding: overloaded, overloaded`; nothing where the first try was good.
+/// `, after kimi/kimi-for-coding: overloaded, overloaded`; empty if the first attempt succeeded.
 fn failed_attempts_text(attempts: &[Attempt]) -> String {
     let mut text = String::new();
     let mut last = "";
     for attempt in attempts.iter().filter(|attempt| attempt.outcome != AttemptOutcome::Ok) {
-        let word = attempt.outcome.as_str();
+        let reason = attempt.outcome.as_str();
         let _ = if attempt.reference == last {
-            write!(text, ", {word}")
+            write!(text, ", {reason}")
         } else {
-            write!(text, "{} {}: {word}", if last.is_empty() { ", after" } else { ";" }, attempt.reference)
+            write!(text, "{} {}: {reason}", if last.is_empty() { ", after" } else { ";" }, attempt.reference)
         };
         last = &attempt.reference;
     }
@@ -201,16 +241,8 @@ fn whole_millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn format_duration(time: Duration) -> String {
-    match time.as_secs_f64() {
-        seconds if seconds < 0.95 => format!("{:.0} ms", seconds * 1e3),
-        seconds if seconds < 9.95 => format!("{seconds:.1} s"),
-        seconds => format!("{seconds:.0} s"),
-    }
-}
-
 fn truncate(text: &str) -> String {
-    let text = text.replace(char::is_control, " ");
+    let text = sanitize_line(text);
     match text.char_indices().nth(MAX_ERROR_CHARS) {
         Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
         None => text,

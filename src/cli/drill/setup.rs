@@ -1,55 +1,49 @@
-//! The user's settings, made safe: every upstream simulated, every key invented.
+//! The user's settings, made safe: every provider simulated, every key invented, every timeout shortened.
 
-use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::timeouts::{self, Timeout};
 use crate::catalog::{AdapterId, builtin_catalog};
-use crate::cli::exit::CommandError;
+use crate::cli::command::CommandError;
 use crate::cli::gateway::no_key_error;
 use crate::config::settings::{
     Auth, Bind, Chain, GatewaySettings, Lookup, Provider, ProviderKey, Reference, SecretOrigin, Settings,
 };
-use crate::config::{self, Environment};
+use crate::failure::TimeoutKind;
 use crate::protocol::api::Api;
+use crate::record::{Attempt, AttemptOutcome};
 use crate::secret::Secret;
-use crate::simulator;
+use moonrelay_simulator as simulator;
 
-/// What takes the place of a base URL until the simulator of a case has a port.
+/// Replaces a base URL until the simulator of a case has a port.
 const PLACEHOLDER_URL: &str = "http://127.0.0.1:9";
 
-/// What is drilled.
+/// What the drill tests.
 #[derive(Clone)]
 pub(super) struct DrillSetup {
-    /// Nothing in them leads out of this machine.
+    /// No address in them is outside this machine.
     settings: Settings,
     pub(super) timeouts: Vec<Timeout>,
-    /// The model that the client requests.
     pub(super) requested_model: String,
     pub(super) chain: Chain,
-    /// Providers of the chain that have no key here and are drilled as if they had one.
+    /// Providers of the chain without a key, which are simulated as if they had one.
     pub(super) providers_without_key: Vec<String>,
     /// The simulator that acts as the primary's provider.
     pub(super) primary_simulator: simulator::Provider,
     /// The primary's model, as its provider sees it.
     pub(super) primary_model: String,
-    /// The primary's provider is none that the simulator knows.
+    /// The simulator does not know the primary's provider.
     pub(super) is_generic: bool,
-    /// The primary's model may be offered tools.
+    /// The primary's model accepts tools.
     pub(super) accepts_tools: bool,
 }
 
 impl DrillSetup {
-    /// Reads the configuration and takes the chain of `model`, or the default one.
+    /// Uses the chain of `model`, or the default one.
     ///
     /// # Errors
-    /// Exit 78 for a bad configuration or one without a chain, 1 for a name that leads nowhere.
-    pub(super) fn load(
-        file: Option<&Path>,
-        environment: &Environment,
-        model: Option<&str>,
-    ) -> Result<Self, CommandError> {
-        let mut settings = config::load(file, environment)?;
+    /// Exit 78 for a configuration without a chain, 1 for an unknown name.
+    pub(super) fn load(mut settings: Settings, model: Option<&str>) -> Result<Self, CommandError> {
         if settings.default_chain.references.is_empty() {
             settings.default_chain = chain_assuming_keys(&settings);
         }
@@ -58,12 +52,12 @@ impl DrillSetup {
         let chain = match settings.lookup(&requested) {
             Lookup::Resolved { chain, .. } => chain.clone(),
             Lookup::Unknown { nearest } => {
-                let message = format!("nothing is called {requested:?}; nearest: {}", nearest.join(", "));
+                let message = format!("there is no model {requested:?}; nearest: {}", nearest.join(", "));
                 return Err(CommandError::failure("unknown_model", message));
             }
         };
         let without_key = isolate_settings(&mut settings, &chain);
-        let clocks = timeouts::shorten_timeouts(&mut settings);
+        let timeouts = shorten_timeouts(&mut settings);
         let usable = chain.references.iter().find_map(|reference| find_primary(&settings, reference));
         let Some((provider, reference)) = usable else {
             let message = "no provider of the chain can be called: see moonrelay config validate";
@@ -76,7 +70,7 @@ impl DrillSetup {
             is_generic: provider.adapter == AdapterId::Generic,
             accepts_tools: facts.is_none_or(|model| model.model.compat.supports_tools != Some(false)),
             settings,
-            timeouts: clocks,
+            timeouts,
             requested_model: requested,
             chain,
             providers_without_key: without_key,
@@ -97,7 +91,7 @@ impl DrillSetup {
         providers
     }
 
-    /// The id of the provider on which the faults are.
+    /// The id of the provider with the faults.
     pub(super) fn primary_provider(&self) -> Option<&str> {
         self.providers().first().map(|provider| provider.id.as_str())
     }
@@ -105,7 +99,7 @@ impl DrillSetup {
     /// The settings with `addresses`, pairs of a provider's id and its simulator, as the upstreams.
     ///
     /// # Errors
-    /// When something would still lead elsewhere: then nothing is started.
+    /// When an address would still be outside this machine: then nothing is started.
     pub(super) fn simulated_settings(
         &self,
         addresses: &[(String, String)],
@@ -113,16 +107,17 @@ impl DrillSetup {
         let mut settings = self.settings.clone();
         for (id, address) in addresses {
             let Some(provider) = settings.providers.get_mut(id).map(Arc::make_mut) else { continue };
-            let player = simulator_for(provider.adapter);
-            let at = |face: Api| format!("{address}{}", player.base_path_for(simulator_api(face)));
-            provider.apis.iter_mut().for_each(|(face, url)| *url = at(*face));
+            let simulator = simulator_for(provider.adapter);
+            for (api, url) in &mut provider.apis {
+                *url = format!("{address}{}", simulator.base_path_for(simulator_api(*api)));
+            }
         }
         verify_loopback_only(&settings)?;
         Ok(settings)
     }
 }
 
-/// What the default chain would be if every provider of the catalog had a key.
+/// The default chain if every provider of the catalog had a key.
 fn chain_assuming_keys(settings: &Settings) -> Chain {
     let known = builtin_catalog().providers.iter().filter(|known| known.is_enabled_by_default);
     let references = known.filter_map(|known| {
@@ -132,7 +127,7 @@ fn chain_assuming_keys(settings: &Settings) -> Chain {
     Chain { references: references.collect() }
 }
 
-/// The first reference that would be tried.
+/// The provider of a reference that can be called.
 fn find_primary<'s>(settings: &'s Settings, reference: &Reference) -> Option<(&'s Provider, Reference)> {
     let provider = settings.providers.get(&reference.provider)?;
     (provider.disabled_reason.is_none() && provider.find_model(&reference.model).is_some())
@@ -140,42 +135,42 @@ fn find_primary<'s>(settings: &'s Settings, reference: &Reference) -> Option<(&'
 }
 
 /// The simulator for a provider with this adapter. Moonshot's API is the simplest of the three.
-const fn simulator_for(dialect: AdapterId) -> simulator::Provider {
-    match dialect {
+const fn simulator_for(adapter: AdapterId) -> simulator::Provider {
+    match adapter {
         AdapterId::Moonshot | AdapterId::Generic => simulator::Provider::Moonshot,
         AdapterId::KimiCode => simulator::Provider::Kimi,
         AdapterId::OpenRouter => simulator::Provider::OpenRouter,
     }
 }
 
-const fn simulator_api(face: Api) -> simulator::Api {
-    match face {
+const fn simulator_api(api: Api) -> simulator::Api {
+    match api {
         Api::ChatCompletions => simulator::Api::ChatCompletions,
         Api::Messages => simulator::Api::Messages,
         Api::Responses => simulator::Api::Responses,
     }
 }
 
-/// Takes out whatever is secret or leads out of this machine. Returns the providers of the chain without a key.
+/// Removes secrets and addresses outside this machine. Returns the providers of the chain without a key.
 fn isolate_settings(settings: &mut Settings, chain: &Chain) -> Vec<String> {
     let mut without_key = Vec::new();
     for (id, provider) in &mut settings.providers {
         let provider = Arc::make_mut(provider);
         let in_chain = chain.references.iter().any(|reference| reference.provider == *id);
-        // A provider without a base URL stays off; a key is something that this machine may not see.
+        // A provider without a base URL stays disabled; a key may be missing on this machine only.
         if in_chain && provider.disabled_reason.is_some() && !provider.apis.is_empty() {
             without_key.push(id.clone());
             provider.disabled_reason = None;
         }
         if !in_chain {
-            provider.disabled_reason = Some("it is no part of this drill".to_owned());
+            provider.disabled_reason = Some("it is not part of the drill".to_owned());
         }
         let keys = provider.keys.len().max(1);
         provider.keys = (0..keys).map(invented_key).collect();
         if provider.auth == Auth::Login {
             (provider.auth, provider.login_file) = (Auth::Bearer, None);
         }
-        // Headers may hold keys; the User-Agent is what a client would be known by.
+        // Headers may hold keys; the User-Agent identifies the client.
         provider.headers.retain(|header| header.name == http::header::USER_AGENT);
         provider.apis.iter_mut().for_each(|(_, url)| PLACEHOLDER_URL.clone_into(url));
         for model in provider.models.values_mut().filter(|model| !model.headers.is_empty()) {
@@ -196,21 +191,142 @@ fn invented_key(index: usize) -> ProviderKey {
 }
 
 /// # Errors
-/// When any provider could be called elsewhere or with a key that is not invented.
+/// When a provider could be called outside this machine, or with a real key.
 fn verify_loopback_only(settings: &Settings) -> Result<(), CommandError> {
-    let here = |url: &str| {
+    let is_local = |url: &str| {
         url::Url::parse(url)
             .is_ok_and(|url| matches!(url.host(), Some(url::Host::Ipv4(ip)) if ip.is_loopback()))
     };
-    let safe = |provider: &Provider| {
-        provider.apis.iter().all(|(_, url)| here(url))
+    let is_safe = |provider: &Provider| {
+        provider.apis.iter().all(|(_, url)| is_local(url))
             && provider.keys.iter().all(|key| key.secret.expose().starts_with("sk-drill-invented-"))
     };
-    match settings.providers.values().find(|provider| !safe(provider)) {
+    match settings.providers.values().find(|provider| !is_safe(provider)) {
         None => Ok(()),
         Some(provider) => {
             let message = format!("{} would not be simulated: nothing was started", provider.id);
             Err(CommandError::failure("drill_error", message))
         }
     }
+}
+
+/// The shortest timeout of a drill: long enough on a busy machine.
+const MIN_TIMEOUT: Duration = Duration::from_secs(1);
+/// Between two timeouts, so that their order stays.
+const TIMEOUT_STEP: Duration = Duration::from_millis(300);
+/// Back-off between attempts is configured, up to this.
+const MAX_BACKOFF: Duration = Duration::from_secs(2);
+
+/// What a timeout limits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Limit {
+    /// An attempt, at every provider.
+    Timeout(TimeoutKind),
+    /// An attempt at this provider: [`TimeoutKind::Provider`].
+    OfProvider(String),
+    /// The wait for an attempt before another one is hedged.
+    Hedge,
+}
+
+/// A timeout of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Timeout {
+    pub(super) limit: Limit,
+    /// The last key of its setting, or the provider's id.
+    pub(super) name: String,
+    pub(super) configured: Duration,
+    pub(super) shortened: Duration,
+}
+
+/// Shortens every timeout and keeps their order. Returns those that an attempt can exceed.
+pub(super) fn shorten_timeouts(settings: &mut Settings) -> Vec<Timeout> {
+    let mut known: Vec<Duration> = timeouts_mut(settings).into_iter().map(|timeout| *timeout).collect();
+    known.sort_unstable();
+    known.dedup();
+    let short = |configured: Duration| {
+        let index = known.iter().position(|timeout| *timeout == configured).unwrap_or(known.len());
+        configured.min(MIN_TIMEOUT + TIMEOUT_STEP * u32::try_from(index).unwrap_or(u32::MAX))
+    };
+    let failover = &settings.failover;
+    let kind = |kind, name, configured| (Limit::Timeout(kind), name, configured);
+    let providers = settings.providers.values().filter_map(|provider| {
+        let configured = provider.first_token_timeout?;
+        Some((Limit::OfProvider(provider.id.clone()), provider.id.as_str(), configured))
+    });
+    let limits = [
+        kind(TimeoutKind::ResponseHeader, "headSeconds", failover.response_header_timeout),
+        kind(TimeoutKind::FirstToken, "firstByteSeconds", failover.first_token_timeout),
+        kind(TimeoutKind::Idle, "idleSeconds", failover.idle_timeout),
+    ];
+    let total = failover.total_timeout.map(|total| kind(TimeoutKind::Total, "totalSeconds", total));
+    let hedge = failover.hedge_after.map(|hedge| (Limit::Hedge, "hedgeAfterMs", hedge));
+    let limits = limits.into_iter().chain(total).chain(hedge).chain(providers);
+    let timeout = |(limit, name, configured): (Limit, &str, Duration)| Timeout {
+        limit,
+        name: name.to_owned(),
+        configured,
+        shortened: short(configured),
+    };
+    let timeouts = limits.map(timeout).collect();
+    timeouts_mut(settings).into_iter().for_each(|timeout| *timeout = short(*timeout));
+    let failover = &mut settings.failover;
+    failover.initial_backoff = failover.initial_backoff.min(MAX_BACKOFF);
+    failover.max_backoff = failover.max_backoff.min(MAX_BACKOFF);
+    timeouts
+}
+
+/// Every timeout of the settings.
+fn timeouts_mut(settings: &mut Settings) -> Vec<&mut Duration> {
+    let failover = &mut settings.failover;
+    let mut timeouts = vec![
+        &mut failover.connect_timeout,
+        &mut failover.response_header_timeout,
+        &mut failover.first_token_timeout,
+        &mut failover.idle_timeout,
+        &mut failover.keep_alive_interval,
+    ];
+    timeouts.extend(&mut failover.total_timeout);
+    timeouts.extend(&mut failover.hedge_after);
+    let providers = settings.providers.values_mut();
+    timeouts.extend(providers.filter_map(|provider| Arc::make_mut(provider).first_token_timeout.as_mut()));
+    timeouts
+}
+
+/// The timeout that ended an attempt.
+fn exceeded_timeout<'t>(timeouts: &'t [Timeout], attempt: &Attempt) -> Option<&'t Timeout> {
+    let limit = match attempt.timeout? {
+        TimeoutKind::Provider => {
+            Limit::OfProvider(attempt.reference.split('/').next().unwrap_or_default().to_owned())
+        }
+        kind => Limit::Timeout(kind),
+    };
+    timeouts.iter().find(|timeout| timeout.limit == limit)
+}
+
+/// Replaces the durations of exceeded timeouts in an error by the configured ones.
+pub(super) fn with_real_times(timeouts: &[Timeout], attempts: &[Attempt], text: &str) -> String {
+    let mut text = text.to_owned();
+    for attempt in attempts {
+        if let Some((kind, timeout)) = attempt.timeout.zip(exceeded_timeout(timeouts, attempt)) {
+            text = text.replacen(&attempt.detail, &kind.message(timeout.configured), 1);
+        }
+    }
+    text
+}
+
+/// The time that the attempts would take with the configured timeouts, if they elapsed `elapsed` in the drill.
+pub(super) fn estimate_real_time(timeouts: &[Timeout], elapsed: Duration, attempts: &[Attempt]) -> Duration {
+    let longer = |timeout: Option<&Timeout>| {
+        timeout.map_or(Duration::ZERO, |timeout| timeout.configured.saturating_sub(timeout.shortened))
+    };
+    let limiting = |limit: Limit| timeouts.iter().find(|timeout| timeout.limit == limit);
+    let of_attempt = |attempt: &Attempt| match attempt.outcome {
+        AttemptOutcome::Failed(_) => longer(exceeded_timeout(timeouts, attempt)),
+        // A hedged request to another target answered.
+        AttemptOutcome::Cancelled => longer(limiting(Limit::Hedge)),
+        _ => Duration::ZERO,
+    };
+    let total_time = elapsed + attempts.iter().map(of_attempt).sum::<Duration>();
+    limiting(Limit::Timeout(TimeoutKind::Total))
+        .map_or(total_time, |total| total_time.min(total.configured.max(elapsed)))
 }

@@ -1,167 +1,312 @@
-//! `models status`: keys and their sources, why a provider is disabled, and active cooldowns.
+//! `models status`: keys and their sources, why a provider is disabled, and active cooldowns. `--probe` sends one small
+//! request to each target of the default chain.
 
-use std::time::SystemTime;
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use serde_json::{Value, json};
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http::header::{HeaderMap, HeaderValue, USER_AGENT};
+use serde_json::{Map, Value, json};
 
-use super::cooldowns::GatewayCooldowns;
-use super::probe::ProbeResult;
-use crate::cli::console::{Console, render_table};
-use crate::cli::exit::CommandError;
-use crate::config::settings::{Auth, Provider, Settings};
+use crate::catalog::AdapterId;
+use crate::cli::command::{CommandContext, CommandError};
+use crate::cli::output::{self, format_duration, render_table};
+use crate::config::settings::{Auth, Provider, Reference, Settings};
+use crate::failure::Reason;
+use crate::protocol::api::Api;
+use crate::record::{AttemptOutcome, RequestId};
+use crate::routing::{Answer, ClientRequest, Engine, RequestError};
+use crate::upstream::Connector;
+use crate::upstream::gateway_client::GatewayAddress;
+use crate::upstream::gateway_status::{Availability, GatewayStatus, STATUS_TIMEOUT};
 
-/// Prints it. Keys are masked.
-///
-/// # Errors
-/// When probes were made and no target answered, or the output is gone.
-pub(super) fn print(
-    settings: &Settings,
-    gateway: &GatewayCooldowns,
-    probed: Option<&[ProbeResult]>,
-    console: &mut Console<'_>,
+/// For one target: a short answer of a model that may think first.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Concurrent probes. More would make a slow connection look like slow targets.
+const MAX_CONCURRENT: usize = 4;
+
+/// Prints the status; with `probe`, exit 1 if no target answers.
+pub(super) async fn execute(
+    probe: bool,
+    context: &mut CommandContext<'_>,
+    connector: &Arc<dyn Connector>,
 ) -> Result<(), CommandError> {
-    print_text(settings, gateway, probed, console)?;
-    match probed {
-        Some(probed) if !probed.iter().any(ProbeResult::is_ok) => Err(CommandError::silent()),
+    let settings = context.load_settings()?;
+    let probes = if probe { Some(probe_chain(&settings, connector).await) } else { None };
+    let address = GatewayAddress::from_bind(&settings.gateway.bind, settings.gateway.port);
+    let status = address.status(&settings, connector.as_ref(), STATUS_TIMEOUT).await;
+    let mut value = status_json(&settings, &address.to_string(), &status);
+    if let Some(probes) = &probes {
+        value["probes"] = probes.iter().map(ProbeResult::to_json).collect();
+    }
+    context.report(&value, || render(&value, probes.as_deref()))?;
+    match probes {
+        Some(probes) if !probes.iter().any(|probe| probe.result == "ok") => Err(CommandError::silent()),
         _ => Ok(()),
     }
 }
 
-fn print_text(
-    settings: &Settings,
-    gateway: &GatewayCooldowns,
-    probed: Option<&[ProbeResult]>,
-    console: &mut Console<'_>,
-) -> Result<(), CommandError> {
+/// The settings, with the cooldowns of the running gateway.
+fn status_json(settings: &Settings, address: &str, gateway: &Result<GatewayStatus, String>) -> Value {
     let mut chain = settings.default_chain.references.iter().map(ToString::to_string);
     let primary = chain.next();
-    let fallbacks: Vec<String> = chain.collect();
-    if console.json {
-        let mut value = as_json(settings, gateway, primary, &fallbacks);
-        if let (Some(probed), Some(object)) = (probed, value.as_object_mut()) {
-            object.insert("probes".to_owned(), probed.iter().map(ProbeResult::to_json).collect());
-        }
-        return console.print_json(&value);
-    }
-    match &settings.path {
-        Some(path) => console.print_line(format_args!("configuration  {}", path.display()))?,
-        None => console.print_line("configuration  none: the built-in catalog serves")?,
-    }
-    let none = "none: no provider has a key";
-    console.print_line(format_args!("primary        {}", primary.as_deref().unwrap_or(none)))?;
-    if !fallbacks.is_empty() {
-        console.print_line(format_args!("fallbacks      {}", fallbacks.join(", ")))?;
-    }
-    console.print_line(format_args!("gateway        {}", gateway.describe()))?;
-    console.print_line("")?;
-    let rows: Vec<Vec<String>> =
-        settings.providers.values().map(|provider| provider_cells(provider, gateway)).collect();
-    console.print_line(render_table(&["Provider", "State", "Address", "Keys"], &rows).trim_end())?;
-    if let Some(probed) = probed {
-        let rows: Vec<Vec<String>> = probed.iter().map(ProbeResult::to_cells).collect();
-        console.print_line("")?;
-        console.print_line(render_table(&["Target", "Key", "Result", "Took", ""], &rows).trim_end())?;
-    }
-    for warning in &settings.warnings {
-        console.print_line(format_args!("warning: {}: {}", warning.path, warning.message))?;
-    }
-    Ok(())
-}
-
-fn as_json(
-    settings: &Settings,
-    gateway: &GatewayCooldowns,
-    primary: Option<String>,
-    fallbacks: &[String],
-) -> Value {
-    let providers: Vec<Value> =
-        settings.providers.values().map(|provider| provider_json(provider, gateway)).collect();
-    let aliases: serde_json::Map<String, Value> =
-        settings.aliases.iter().map(|(alias, meant)| (alias.clone(), json!(meant.to_string()))).collect();
-    let warnings: Vec<Value> = settings
-        .warnings
-        .iter()
-        .map(|warning| json!({ "path": warning.path, "kind": warning.kind.as_str(), "message": warning.message }))
-        .collect();
-    json!({
+    let providers = settings.providers.values().map(|provider| {
+        let mut entries = gateway.iter().flat_map(|status| &status.providers);
+        let entry = entries.find(|entry| entry.id == provider.id).map(|entry| &entry.availability);
+        provider_json(provider, entry.filter(|availability| availability.cooldown_until.is_some()))
+    });
+    let aliases = settings.aliases.iter().map(|(alias, model)| (alias.clone(), json!(model.to_string())));
+    let warnings = settings.warnings.iter().map(
+        |warning| json!({ "path": warning.path, "kind": warning.kind.as_str(), "message": warning.message }),
+    );
+    let mut value = json!({
         "config": settings.path,
         "primary": primary,
-        "fallbacks": fallbacks,
-        "aliases": aliases,
-        "gateway": gateway.to_json(),
-        "providers": providers,
-        "warnings": warnings,
-    })
-}
-
-fn provider_json(provider: &Provider, gateway: &GatewayCooldowns) -> Value {
-    let keys: Vec<Value> =
-        masked_keys(provider).map(|(masked, origin)| json!({ "key": masked, "origin": origin })).collect();
-    let mut value = json!({
-        "id": provider.id,
-        "state": provider_state(provider),
-        "configured": provider.is_configured,
-        "baseUrl": provider.apis.first().map(|(_, base)| base),
-        "keys": keys,
+        "fallbacks": chain.collect::<Vec<_>>(),
+        "aliases": aliases.collect::<Map<_, _>>(),
+        "gateway": { "running": gateway.is_ok(), "address": address },
+        "providers": providers.collect::<Vec<_>>(),
+        "warnings": warnings.collect::<Vec<_>>(),
     });
-    if let (Some((masked, expires)), Some(object)) = (login_key(provider), value.as_object_mut()) {
-        let expires = expires.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
-        object.insert("login".to_owned(), json!({ "key": masked, "expiresAt": u64::try_from(expires).ok() }));
-    }
-    match (&provider.disabled_reason, gateway.cooldown(&provider.id), value.as_object_mut()) {
-        (Some(why), _, Some(object)) => {
-            object.insert("reason".to_owned(), json!(why));
-        }
-        // Same text as `gateway status`.
-        (None, Some(rest), Some(object)) => {
-            object.insert("state".to_owned(), json!("cooling_down"));
-            object.insert("cooldownUntil".to_owned(), json!(rest.until));
-            object.insert("reason".to_owned(), json!(rest.reason));
-        }
-        _ => {}
+    if let Err(why) = gateway {
+        value["gateway"]["reason"] = json!(why);
     }
     value
 }
 
-const fn provider_state(provider: &Provider) -> &'static str {
-    if provider.disabled_reason.is_some() { "off" } else { "on" }
-}
-
-/// Masked, and where each came from.
-fn masked_keys(provider: &Provider) -> impl Iterator<Item = (String, String)> {
-    let real = provider.keys.iter().filter(|_| provider.auth != Auth::None);
-    real.map(|key| (provider.mask_key(key), key.origin.to_string()))
-}
-
-/// The key of now of a login, and when it ends.
-fn login_key(provider: &Provider) -> Option<(String, SystemTime)> {
-    let login = provider.login_file.as_ref()?.read().ok()?;
-    Some((login.access_token.masked(), login.expires_at))
-}
-
-/// When a login's key ends, for people.
-fn format_expiry(expires: SystemTime, now: SystemTime) -> String {
-    match expires.duration_since(now) {
-        Ok(left) => format!("good for {} min", left.as_secs().div_ceil(60)),
-        Err(_) => "refreshed at its next use".to_owned(),
+/// A provider with its masked keys.
+fn provider_json(provider: &Provider, cooldown: Option<&Availability>) -> Value {
+    let keys = provider.keys.iter().filter(|_| provider.auth != Auth::None);
+    let keys = keys.map(|key| json!({ "key": provider.mask_key(key), "origin": key.origin.to_string() }));
+    let mut value = json!({
+        "id": provider.id,
+        "state": if provider.disabled_reason.is_some() { "off" } else { "on" },
+        "configured": provider.is_configured,
+        "baseUrl": provider.apis.first().map(|(_, base)| base),
+        "keys": keys.collect::<Vec<_>>(),
+    });
+    if let Some(login) = provider.login_file.as_ref().and_then(|file| file.read().ok()) {
+        let expires = login.expires_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        value["login"] =
+            json!({ "key": login.access_token.masked(), "expiresAt": u64::try_from(expires).ok() });
     }
+    if let Some(why) = &provider.disabled_reason {
+        value["reason"] = json!(why);
+    } else if let Some(cooldown) = cooldown {
+        value["state"] = json!("cooling_down");
+        value["cooldownUntil"] = json!(cooldown.cooldown_until);
+        value["reason"] = json!(cooldown.reason.as_deref().unwrap_or_default());
+    }
+    value
 }
 
-fn provider_cells(provider: &Provider, gateway: &GatewayCooldowns) -> Vec<String> {
+fn text<'v>(value: &'v Value, key: &str) -> &'v str {
+    value[key].as_str().unwrap_or_default()
+}
+
+fn list<'v>(value: &'v Value, key: &str) -> impl Iterator<Item = &'v Value> {
+    value[key].as_array().into_iter().flatten()
+}
+
+fn render(status: &Value, probes: Option<&[ProbeResult]>) -> String {
+    let gateway = &status["gateway"];
+    let address = text(gateway, "address");
+    let gateway = match gateway["reason"].as_str() {
+        None => format!("running on {address}"),
+        Some(why) => format!("not running on {address} ({why}); cooldown state unavailable"),
+    };
+    let config = status["config"].as_str().unwrap_or("none; the built-in catalog is used");
+    let primary = status["primary"].as_str().unwrap_or("none: no provider has a key");
+    let fallbacks = list(status, "fallbacks").filter_map(Value::as_str).collect::<Vec<_>>().join(", ");
+    let mut pairs = vec![("configuration", config.to_owned()), ("primary", primary.to_owned())];
+    pairs.extend((!fallbacks.is_empty()).then_some(("fallbacks", fallbacks)));
+    pairs.push(("gateway", gateway));
+    let rows: Vec<_> = list(status, "providers").map(provider_cells).collect();
+    let table = render_table(&["Provider", "State", "Base URL", "Keys"], &rows);
+    let mut out = format!("{}\n\n{table}", output::render_pairs(&pairs));
+    if let Some(probes) = probes {
+        let rows: Vec<_> = probes.iter().map(ProbeResult::to_cells).collect();
+        out += &format!("\n{}", render_table(&["Target", "Key", "Result", "Time", ""], &rows));
+    }
+    for warning in list(status, "warnings") {
+        out += &format!("warning: {}: {}\n", text(warning, "path"), text(warning, "message"));
+    }
+    out
+}
+
+fn provider_cells(provider: &Value) -> Vec<String> {
+    let left = |millis: &Value| {
+        let end = UNIX_EPOCH + Duration::from_millis(millis.as_u64().unwrap_or_default());
+        end.duration_since(SystemTime::now()).ok().map(format_duration)
+    };
+    let (id, state, reason) = (text(provider, "id"), text(provider, "state"), text(provider, "reason"));
+    let keys = list(provider, "keys");
     let mut keys: Vec<String> =
-        masked_keys(provider).map(|(masked, origin)| format!("{masked} ({origin})")).collect();
-    if let Some((masked, expires)) = login_key(provider) {
-        keys.push(format!("now {masked}, {}", format_expiry(expires, SystemTime::now())));
+        keys.map(|key| format!("{} ({})", text(key, "key"), text(key, "origin"))).collect();
+    if let Some(login) = provider.get("login") {
+        let validity = match left(&login["expiresAt"]) {
+            Some(left) => format!("valid for {left}"),
+            None => "refreshed at its next use".to_owned(),
+        };
+        keys.push(format!("token {}, {validity}", text(login, "key")));
     }
-    let last = match (&provider.disabled_reason, keys.is_empty()) {
-        (Some(why), _) => why.clone(),
-        (None, true) => "needs none".to_owned(),
-        (None, false) => keys.join(", "),
+    let details = match (state, keys.is_empty()) {
+        ("off", _) => reason.to_owned(),
+        (_, true) => "no key needed".to_owned(),
+        (_, false) => keys.join(", "),
     };
-    let base = provider.apis.first().map_or("-", |(_, base)| base.as_str());
-    let state = match gateway.cooldown(&provider.id).filter(|_| provider.disabled_reason.is_none()) {
-        Some(rest) => rest.describe(SystemTime::now()),
-        None => provider_state(provider).to_owned(),
+    let state = match state {
+        "cooling_down" => {
+            let left = left(&provider["cooldownUntil"]).unwrap_or_else(|| "0 s".to_owned());
+            format!("in cooldown for {left} ({reason})")
+        }
+        state => state.to_owned(),
     };
-    vec![provider.id.clone(), state, base.to_owned(), last]
+    vec![id.to_owned(), state, provider["baseUrl"].as_str().unwrap_or("-").to_owned(), details]
+}
+
+struct ProbeResult {
+    reference: String,
+    key: String,
+    /// `ok`, or the reason as in `x-moonrelay-attempts`.
+    result: &'static str,
+    detail: String,
+    elapsed: Duration,
+}
+
+impl ProbeResult {
+    fn to_json(&self) -> Value {
+        json!({
+            "model": self.reference,
+            "key": self.key,
+            "result": self.result,
+            "detail": self.detail,
+            "ms": u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX),
+        })
+    }
+
+    fn to_cells(&self) -> Vec<String> {
+        let time = format_duration(self.elapsed);
+        vec![self.reference.clone(), self.key.clone(), self.result.to_owned(), time, self.detail.clone()]
+    }
+}
+
+/// A model with one key of its provider.
+struct ProbeTarget {
+    reference: Reference,
+    provider: Provider,
+}
+
+/// Probes every key of every available model of the default chain. The results are in the order of the chain.
+async fn probe_chain(settings: &Settings, connector: &Arc<dyn Connector>) -> Vec<ProbeResult> {
+    let mut targets = Vec::new();
+    for reference in &settings.default_chain.references {
+        let provider = settings.providers.get(&reference.provider);
+        if let Some(provider) = provider.filter(|provider| provider.disabled_reason.is_none()) {
+            targets.extend(provider.keys.iter().map(|key| ProbeTarget {
+                reference: reference.clone(),
+                provider: Provider { keys: vec![key.clone()], ..provider.as_ref().clone() },
+            }));
+        }
+    }
+    let (total, done) = (targets.len(), Cell::new(0_usize));
+    let progress = output::progress(format!("probing {total} targets"));
+    let groups = group_by_account(targets).into_iter().map(async |group| {
+        let mut results = Vec::with_capacity(group.len());
+        for (position, target) in group {
+            let result = target.probe(settings, connector).await;
+            done.set(done.get() + 1);
+            progress.set_message(format!(
+                "{} of {total}: {} {}",
+                done.get(),
+                result.reference,
+                result.result
+            ));
+            results.push((position, result));
+        }
+        results
+    });
+    let results: Vec<Vec<(usize, ProbeResult)>> =
+        stream::iter(groups).buffer_unordered(MAX_CONCURRENT).collect().await;
+    progress.finish_and_clear();
+    let results: BTreeMap<usize, ProbeResult> = results.into_iter().flatten().collect();
+    results.into_values().collect()
+}
+
+/// Groups of targets that are probed one after the other, with their positions in the chain. A Moonshot account of the
+/// lowest tier allows one request at a time (platform.kimi.ai, limits, 2026-09): concurrent probes would be rate-limited.
+fn group_by_account(targets: Vec<ProbeTarget>) -> Vec<Vec<(usize, ProbeTarget)>> {
+    let mut groups: Vec<Vec<(usize, ProbeTarget)>> = Vec::new();
+    for (position, target) in targets.into_iter().enumerate() {
+        let is_sequential = target.provider.adapter == AdapterId::Moonshot;
+        let is_same = |group: &&mut Vec<(usize, ProbeTarget)>| {
+            is_sequential && group.first().is_some_and(|(_, first)| first.provider.id == target.provider.id)
+        };
+        match groups.iter_mut().find(is_same) {
+            Some(group) => group.push((position, target)),
+            None => groups.push(vec![(position, target)]),
+        }
+    }
+    groups
+}
+
+impl ProbeTarget {
+    async fn probe(self, settings: &Settings, connector: &Arc<dyn Connector>) -> ProbeResult {
+        let Self { reference, provider } = self;
+        let key = match (provider.auth, provider.keys.first()) {
+            (Auth::None, _) | (_, None) => "none".to_owned(),
+            (_, Some(key)) => provider.mask_key(key),
+        };
+        let started = Instant::now();
+        let call = send_request(settings, provider, &reference, connector);
+        let (result, detail) = tokio::time::timeout(PROBE_TIMEOUT, call).await.unwrap_or_else(|_| {
+            (Reason::Timeout.as_str(), format!("no response within {} s", PROBE_TIMEOUT.as_secs()))
+        });
+        ProbeResult { reference: reference.to_string(), key, result, detail, elapsed: started.elapsed() }
+    }
+}
+
+/// Sends one request with one key and returns its result and the detail of an error.
+async fn send_request(
+    settings: &Settings,
+    provider: Provider,
+    reference: &Reference,
+    connector: &Arc<dyn Connector>,
+) -> (&'static str, String) {
+    // Kimi Code's Chat Completions API accepts known coding agents only; its Messages API accepts every client.
+    let has_messages = provider.apis.iter().any(|(api, _)| *api == Api::Messages);
+    let is_messages = has_messages && provider.adapter == AdapterId::KimiCode;
+    let mut settings = settings.clone();
+    settings.providers = BTreeMap::from([(provider.id.clone(), Arc::new(provider))]);
+    settings.failover.attempts_per_target = 1;
+    let engine = Engine::new(Arc::new(settings), connector.clone(), Arc::new(|_| {}));
+    let user_agent = HeaderValue::from_static(concat!("moonrelay/", env!("CARGO_PKG_VERSION")));
+    let body = json!({
+        "model": reference.to_string(),
+        "max_tokens": 1,
+        "messages": [{"role": "user", "content": "ping"}],
+    });
+    let request = ClientRequest {
+        id: RequestId::now(),
+        api: if is_messages { Api::Messages } else { Api::ChatCompletions },
+        client: None,
+        headers: HeaderMap::from_iter([(USER_AGENT, user_agent)]),
+        body: Bytes::from(body.to_string()),
+        is_fallback_disabled: true,
+    };
+    let attempts = match engine.answer(request).await {
+        Ok(Answer::Complete { attempts, .. } | Answer::Stream { attempts, .. })
+        | Err(RequestError::AttemptsFailed { attempts, .. } | RequestError::NoUsableTarget { attempts }) => {
+            attempts
+        }
+        Err(error) => return (Reason::BadRequest.as_str(), error.to_string()),
+    };
+    match attempts.last() {
+        Some(last) if last.outcome == AttemptOutcome::Ok => (last.outcome.as_str(), String::new()),
+        Some(last) => (last.outcome.as_str(), last.detail.clone()),
+        None => ("none", String::new()),
+    }
 }

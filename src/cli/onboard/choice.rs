@@ -1,28 +1,71 @@
-//! What can be set up, and what is known of it.
+//! What can be configured: accounts, and the regions of Moonshot's platform.
 
 use clap::ValueEnum;
 
-use crate::catalog::{BuiltinProvider, builtin_catalog};
+use crate::catalog::builtin_catalog;
 use crate::protocol::api::Api;
 
-/// Which account answers.
+/// An account at a provider, and how to authenticate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Choice {
-    /// Kimi Code, the subscription for coding agents
+    /// Kimi Code, the subscription for coding agents (keys sk-kimi-…)
     KimiCodeApiKey,
-    /// The same by a login, in the place of a key
+    /// Kimi Code, with a browser login instead of a key
     KimiCodeOauth,
     /// Moonshot's open platform, international (platform.kimi.ai)
     MoonshotApiKey,
     /// Moonshot's open platform, China (platform.kimi.com)
     MoonshotApiKeyCn,
-    /// OpenRouter, a broker of many vendors' models
+    /// OpenRouter, a broker of many vendors' models (keys sk-or-…)
     OpenrouterApiKey,
-    /// Any server that speaks one of the three protocols
+    /// Another server with an OpenAI or Anthropic API
     Custom,
 }
 
-/// A site of Moonshot's platform. Keys, balances and files of the two are separate.
+/// What is known of a choice.
+pub(super) struct ChoiceInfo {
+    /// In messages; empty for a custom provider.
+    pub(super) name: &'static str,
+    /// Whose keys it takes.
+    pub(super) product: &'static str,
+    /// The provider's id; `None` if the user names it. Both regions of Moonshot's platform are `moonshot`, and differ
+    /// by the base URL.
+    pub(super) provider: Option<&'static str>,
+    /// The region of Moonshot's platform.
+    pub(super) region: Option<Region>,
+}
+
+impl Choice {
+    pub(super) const fn info(self) -> ChoiceInfo {
+        const KIMI: &str = "Kimi Code (sk-kimi-…)";
+        const MOONSHOT: &str = "Moonshot's platform (sk-…)";
+        let (name, product, provider, region) = match self {
+            Self::KimiCodeApiKey | Self::KimiCodeOauth => ("Kimi Code", KIMI, Some("kimi"), None),
+            Self::MoonshotApiKey => {
+                ("Moonshot's international platform", MOONSHOT, Some("moonshot"), Some(Region::Ai))
+            }
+            Self::MoonshotApiKeyCn => {
+                ("Moonshot's China platform", MOONSHOT, Some("moonshot"), Some(Region::Cn))
+            }
+            Self::OpenrouterApiKey => ("OpenRouter", "OpenRouter (sk-or-…)", Some("openrouter"), None),
+            Self::Custom => ("", "this server", None, None),
+        };
+        ChoiceInfo { name, product, provider, region }
+    }
+
+    /// Its help text, for a prompt.
+    pub(super) fn label(self) -> String {
+        let value = self.to_possible_value();
+        value.and_then(|value| value.get_help().map(ToString::to_string)).unwrap_or_default()
+    }
+
+    /// The value of `--auth-choice`.
+    pub(super) fn word(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+}
+
+/// A region of Moonshot's platform. Keys and balances of the two are separate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Region {
     /// International: api.moonshot.ai
@@ -32,7 +75,6 @@ pub(super) enum Region {
 }
 
 impl Region {
-    /// The other one.
     pub(super) const fn other(self) -> Self {
         match self {
             Self::Ai => Self::Cn,
@@ -40,29 +82,22 @@ impl Region {
         }
     }
 
-    /// Its provider in the catalog.
-    const fn catalog_id(self) -> &'static str {
-        match self {
+    /// The base URL of its Chat Completions API.
+    pub(super) fn base_url(self) -> &'static str {
+        let id = match self {
             Self::Ai => "moonshot",
             Self::Cn => "moonshot-cn",
-        }
+        };
+        let known = builtin_catalog().provider(id);
+        let urls = known.map(|known| known.base_urls.as_slice()).unwrap_or_default();
+        urls.iter().find(|(api, _)| *api == Api::ChatCompletions).map_or("", |(_, base)| base.as_str())
     }
 
     /// `api.moonshot.ai` or `api.moonshot.cn`.
     pub(super) fn host(self) -> &'static str {
-        self.catalog_provider().and_then(|known| known.hosts.first()).map_or("", String::as_str)
+        self.base_url().trim_start_matches("https://").split('/').next().unwrap_or_default()
     }
 
-    /// The base URL of its OpenAI APIs.
-    pub(super) fn base_url(self) -> &'static str {
-        self.catalog_provider().and_then(chat_base_url).unwrap_or_default()
-    }
-
-    fn catalog_provider(self) -> Option<&'static BuiltinProvider> {
-        builtin_catalog().provider(self.catalog_id())
-    }
-
-    /// How people call its platform.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Ai => "the international platform",
@@ -70,104 +105,18 @@ impl Region {
         }
     }
 
-    /// The word on the command line.
-    pub(super) const fn as_str(self) -> &'static str {
+    /// The value of `--region`.
+    pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Ai => "ai",
             Self::Cn => "cn",
         }
     }
 
-    /// The choice that sets it up.
     pub(super) const fn choice(self) -> Choice {
         match self {
             Self::Ai => Choice::MoonshotApiKey,
             Self::Cn => Choice::MoonshotApiKeyCn,
-        }
-    }
-}
-
-fn chat_base_url(known: &BuiltinProvider) -> Option<&str> {
-    known.base_urls.iter().find(|(face, _)| *face == Api::ChatCompletions).map(|(_, base)| base.as_str())
-}
-
-impl Choice {
-    /// In the order in which they are offered.
-    pub(super) const ALL: [Self; 6] = [
-        Self::KimiCodeApiKey,
-        Self::KimiCodeOauth,
-        Self::MoonshotApiKey,
-        Self::MoonshotApiKeyCn,
-        Self::OpenrouterApiKey,
-        Self::Custom,
-    ];
-
-    /// The word on the command line.
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::KimiCodeApiKey => "kimi-code-api-key",
-            Self::KimiCodeOauth => "kimi-code-oauth",
-            Self::MoonshotApiKey => "moonshot-api-key",
-            Self::MoonshotApiKeyCn => "moonshot-api-key-cn",
-            Self::OpenrouterApiKey => "openrouter-api-key",
-            Self::Custom => "custom",
-        }
-    }
-
-    /// For people.
-    pub(super) const fn label(self) -> &'static str {
-        match self {
-            Self::KimiCodeApiKey => "Kimi Code, the subscription (keys sk-kimi-…)",
-            Self::KimiCodeOauth => "Kimi Code, logged in with a browser",
-            Self::MoonshotApiKey => "Moonshot's platform, international (platform.kimi.ai)",
-            Self::MoonshotApiKeyCn => "Moonshot's platform, China (platform.kimi.com)",
-            Self::OpenrouterApiKey => "OpenRouter (keys sk-or-…)",
-            Self::Custom => "Another server: OpenAI's or Anthropic's protocol",
-        }
-    }
-
-    /// The provider's id in references; `None` if the user names it. Both sites of Moonshot's platform are
-    /// `moonshot`, distinguished by the base URL.
-    pub(super) const fn provider(self) -> Option<&'static str> {
-        match self {
-            Self::KimiCodeApiKey | Self::KimiCodeOauth => Some("kimi"),
-            Self::MoonshotApiKey | Self::MoonshotApiKeyCn => Some("moonshot"),
-            Self::OpenrouterApiKey => Some("openrouter"),
-            Self::Custom => None,
-        }
-    }
-
-    /// The site of Moonshot's platform.
-    pub(super) const fn region(self) -> Option<Region> {
-        match self {
-            Self::MoonshotApiKey => Some(Region::Ai),
-            Self::MoonshotApiKeyCn => Some(Region::Cn),
-            _ => None,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::ValueEnum;
-
-    use super::{Choice, Region};
-    use crate::catalog::builtin_catalog;
-
-    #[test]
-    fn every_choice_has_its_word_and_a_provider_of_the_catalog() {
-        assert_eq!(Choice::ALL, Choice::value_variants());
-        for choice in Choice::ALL {
-            assert_eq!(choice.to_possible_value().unwrap().get_name(), choice.as_str());
-            assert!(
-                choice.provider().is_none_or(|id| builtin_catalog().provider(id).is_some()),
-                "{choice:?}"
-            );
-        }
-        for region in [Region::Ai, Region::Cn] {
-            assert_eq!(region.to_possible_value().unwrap().get_name(), region.as_str());
-            assert_eq!(region.base_url(), format!("https://{}/v1", region.host()));
-            assert_eq!(region.choice().region(), Some(region));
         }
     }
 }

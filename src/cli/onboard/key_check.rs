@@ -1,77 +1,127 @@
-//! Whether a provider takes a key, and where it would be taken instead.
+//! Reads a key and checks it: whether the provider accepts it, and which other provider would.
 
+use std::io::Read;
+
+use http::HeaderValue;
 use serde_json::{Value, json};
 
 use super::choice::{Choice, Region};
-use super::key;
 use crate::catalog::AdapterId;
-use crate::cli::exit::CommandError;
-use crate::cli::key_product::uses_catalog_host;
-use crate::cli::provider_query::{self, ModelList};
-use crate::config::settings::{Auth, Header, Provider};
+use crate::cli::command::CommandError;
+use crate::config::settings::{Auth, Provider};
+use crate::doctor::provider_query::{self, ModelList, detect_other_product, uses_catalog_host};
 use crate::failure::{Failure, Reason};
 use crate::protocol::api::Api;
+use crate::secret::Secret;
 use crate::upstream::Connector;
 
-/// What came of it.
+/// Reads a key from standard input: one line.
+pub(super) fn read_key_from_stdin() -> Result<Secret, CommandError> {
+    /// Longer than any key. A file with other content is not read to its end.
+    const MAX_BYTES: u64 = 64 * 1024;
+    let mut text = String::new();
+    std::io::stdin()
+        .lock()
+        .take(MAX_BYTES)
+        .read_to_string(&mut text)
+        .map_err(|error| error.to_string())
+        .and_then(|_| parse_key(&text))
+        .map_err(|why| CommandError::usage(format!("--api-key-stdin: {why}")))
+}
+
+/// Parses a key, without the white space around it. The error does not contain the key.
+pub(super) fn parse_key(text: &str) -> Result<Secret, String> {
+    let key = text.trim();
+    let why = if key.is_empty() {
+        "no key"
+    } else if key.contains(char::is_whitespace) {
+        "the key contains white space"
+    } else if key.starts_with(['"', '\'']) {
+        // The secrets file strips quotes.
+        "the key is in quotes: remove them"
+    } else if !key.is_ascii() || HeaderValue::from_str(key).is_err() {
+        "the key contains characters that are not allowed in a key"
+    } else {
+        return Ok(Secret::new(key.to_owned()));
+    };
+    Err(why.to_owned())
+}
+
+/// The choice that this key belongs to, if its prefix is that of another product than the adapter's.
+pub(super) fn choice_for_other_product(adapter: AdapterId, key: &Secret) -> Option<Choice> {
+    match detect_other_product(adapter, key)? {
+        AdapterId::KimiCode => Some(Choice::KimiCodeApiKey),
+        AdapterId::OpenRouter => Some(Choice::OpenrouterApiKey),
+        AdapterId::Moonshot | AdapterId::Generic => None,
+    }
+}
+
+/// The choice that a rejected key probably belongs to: a plain `sk-…` at Kimi Code or OpenRouter is most likely a key
+/// of Moonshot's platform.
+pub(super) fn suspect_product(adapter: AdapterId, key: &Secret) -> Option<Choice> {
+    let is_plain = key.expose().starts_with("sk-")
+        && !["sk-kimi-", "sk-or-", "sk-ant-", "sk-proj-"].iter().any(|start| key.expose().starts_with(start));
+    match adapter {
+        AdapterId::KimiCode | AdapterId::OpenRouter if is_plain => Some(Choice::MoonshotApiKey),
+        _ => None,
+    }
+}
+
+/// The result of a check.
 #[derive(Debug, PartialEq)]
 pub(super) enum KeyVerdict {
-    /// The key is valid. The ids of its model list, if that was requested, and what the account cannot do for
-    /// now.
+    /// The key is valid. `models`: the ids of the account's list, if it was requested; `note`: a limit of the account.
     Accepted { models: Option<Vec<String>>, note: Option<String> },
-    /// The server reports nothing that confirms or rejects the key.
+    /// The server neither confirms nor rejects the key.
     Unverified { why: String },
     /// No request was sent.
     Skipped,
-    /// It is one of Moonshot's other site.
+    /// The key belongs to Moonshot's other region.
     OtherRegion { right: Region },
-    /// It is one of another product.
+    /// The key belongs to another product.
     OtherProduct { right: Choice, certain: bool },
-    /// It is none, as the provider says.
+    /// The provider rejects the key.
     Refused { message: String },
-    /// The provider did not answer, or not as it should.
+    /// The provider did not respond, or not as a provider.
     Unreachable { why: String },
 }
 
-/// The key to check, and where.
-pub(super) struct KeyCheck<'p> {
-    /// With the key as its first.
-    pub(super) provider: &'p Provider,
-    /// The site of Moonshot's platform that was chosen.
-    pub(super) region: Option<Region>,
-    /// The base URL of the other site's platform, if one was given.
-    pub(super) other_base_url: Option<&'p str>,
-}
-
-/// Checks the key with the provider and, if that helps, with Moonshot's other site. A key with the prefix of
+/// Checks the provider's first key with the provider and, if that helps, with Moonshot's other region. A key with the prefix of
 /// another product is not sent to a host of the catalog.
-pub(super) async fn check_key(question: &KeyCheck<'_>, connector: &dyn Connector) -> KeyVerdict {
-    let provider = question.provider;
+pub(super) async fn check_key(
+    provider: &Provider,
+    region: Option<Region>,
+    other_base_url: Option<&str>,
+    connector: &dyn Connector,
+) -> KeyVerdict {
     let secret = provider.keys.first().map(|key| &key.secret).filter(|_| provider.auth != Auth::None);
-    let foreign = secret.and_then(|secret| key::choice_for_other_product(provider.adapter, secret));
+    let foreign = secret.and_then(|secret| choice_for_other_product(provider.adapter, secret));
     if let Some(right) = foreign
         && uses_catalog_host(provider)
     {
         return KeyVerdict::OtherProduct { right, certain: true };
     }
     match query_provider(provider, connector).await {
-        KeyVerdict::Refused { message: said } => {
+        KeyVerdict::Refused { message } => {
             if let Some(right) = foreign {
                 return KeyVerdict::OtherProduct { right, certain: true };
             }
-            if let Some(right) = find_other_region(question, connector).await {
-                return KeyVerdict::OtherRegion { right };
+            let region = region.filter(|_| provider.adapter == AdapterId::Moonshot);
+            if let Some(region) = region
+                && accepts_in_other_region(provider, region, other_base_url, connector).await
+            {
+                return KeyVerdict::OtherRegion { right: region.other() };
             }
-            match secret.and_then(|secret| key::suspect_product(provider.adapter, secret)) {
+            match secret.and_then(|secret| suspect_product(provider.adapter, secret)) {
                 Some(right) => KeyVerdict::OtherProduct { right, certain: false },
-                None => KeyVerdict::Refused { message: said },
+                None => KeyVerdict::Refused { message },
             }
         }
         verdict => verdict,
     }
 }
 
-/// One question. The list of models is open to everybody at OpenRouter, so there it is the key's own page (wire.md 3.4).
+/// Sends one request. The list of models of OpenRouter is public, so there the page of the key is requested (wire.md 3.4).
 async fn query_provider(provider: &Provider, connector: &dyn Connector) -> KeyVerdict {
     let route = if provider.adapter == AdapterId::OpenRouter { "/key" } else { "/models" };
     let body = match provider_query::fetch(provider, route, connector).await {
@@ -79,8 +129,8 @@ async fn query_provider(provider: &Provider, connector: &dyn Connector) -> KeyVe
         Err(failure) => return classify_refusal(provider, &failure),
     };
     if route != "/models" {
-        let is_one = serde_json::from_slice::<Value>(&body).is_ok_and(|value| value.get("data").is_some());
-        return if is_one {
+        let is_key = serde_json::from_slice::<Value>(&body).is_ok_and(|value| value.get("data").is_some());
+        return if is_key {
             KeyVerdict::Accepted { models: None, note: None }
         } else {
             unexpected_response(provider, route)
@@ -98,79 +148,82 @@ async fn query_provider(provider: &Provider, connector: &dyn Connector) -> KeyVe
 
 fn unexpected_response(provider: &Provider, route: &str) -> KeyVerdict {
     let base = provider_query::api_base(provider).map_or("", |(_, base)| base);
-    KeyVerdict::Unreachable { why: format!("what answers GET {base}{route} is no such provider") }
+    KeyVerdict::Unreachable { why: format!("unexpected response to GET {base}{route}") }
 }
 
-/// What a refusal says of the key. One for the account's state comes after the key was recognised.
+/// What an error means for the key. An error about the account's balance implies that the key is valid.
 fn classify_refusal(provider: &Provider, failure: &Failure) -> KeyVerdict {
-    let said = failure.message.clone();
+    let message = failure.message.clone();
     match (failure.reason, failure.status) {
-        (Reason::Auth, Some(_)) => KeyVerdict::Refused { message: said },
-        (Reason::Billing | Reason::Quota, Some(_)) => KeyVerdict::Accepted { models: None, note: Some(said) },
-        // Any client can get this response. Kimi Code's client restriction applies to one API (wire.md 2.4).
+        (Reason::Auth, Some(_)) => KeyVerdict::Refused { message },
+        (Reason::Billing | Reason::Quota, Some(_)) => {
+            KeyVerdict::Accepted { models: None, note: Some(message) }
+        }
+        // These say nothing about the key. Kimi Code restricts clients on one API only (wire.md 2.4).
         (Reason::RateLimit | Reason::Overloaded | Reason::ForbiddenClient, Some(_)) => {
-            KeyVerdict::Unverified { why: said }
+            KeyVerdict::Unverified { why: message }
         }
         // Not every server has a list of models.
         (_, Some(404 | 405 | 501)) if provider.adapter == AdapterId::Generic => {
             KeyVerdict::Unverified { why: "the server has no list of models".to_owned() }
         }
-        (_, Some(status)) => KeyVerdict::Unreachable { why: format!("it answered {status}: {said}") },
-        (_, None) => KeyVerdict::Unreachable { why: said },
+        (_, Some(status)) => KeyVerdict::Unreachable { why: format!("status {status}: {message}") },
+        (_, None) => KeyVerdict::Unreachable { why: message },
     }
 }
 
-/// The site of Moonshot's platform that accepts a key which this one rejected: keys are per site (wire.md 1.1).
-/// The other site is tried only if the first was a site itself, or if its URL was given: the key is sent
-/// nowhere else.
-async fn find_other_region(question: &KeyCheck<'_>, connector: &dyn Connector) -> Option<Region> {
-    let provider = question.provider;
-    let asked = question.region.filter(|_| provider.adapter == AdapterId::Moonshot)?;
-    let base = match question.other_base_url {
+/// Whether Moonshot's other region accepts a key that this one rejected: keys are per region (wire.md 1.1). The key is
+/// sent there only if this region is a host of the catalog, or if the user gave the URL.
+async fn accepts_in_other_region(
+    provider: &Provider,
+    region: Region,
+    other_base_url: Option<&str>,
+    connector: &dyn Connector,
+) -> bool {
+    let base = match other_base_url {
         Some(base) => base.trim_end_matches('/').to_owned(),
-        None if uses_catalog_host(provider) => asked.other().base_url().to_owned(),
-        None => return None,
+        None if uses_catalog_host(provider) => region.other().base_url().to_owned(),
+        None => return false,
     };
-    // Headers of the user's are for the host that they were written for.
-    let headers: Vec<Header> = Vec::new();
-    let other = Provider { apis: vec![(Api::ChatCompletions, base)], headers, ..provider.clone() };
-    matches!(query_provider(&other, connector).await, KeyVerdict::Accepted { .. }).then(|| asked.other())
+    // The user's headers are for the configured host only.
+    let other =
+        Provider { apis: vec![(Api::ChatCompletions, base)], headers: Vec::new(), ..provider.clone() };
+    matches!(query_provider(&other, connector).await, KeyVerdict::Accepted { .. })
 }
 
 impl KeyVerdict {
-    /// Whether it may be written down.
+    /// Whether the key may be saved.
     pub(super) const fn is_usable(&self) -> bool {
         matches!(self, Self::Accepted { .. } | Self::Unverified { .. } | Self::Skipped)
     }
 
-    /// For people: what was found, of the provider with this name.
+    /// The message for people. `provider` is its name there.
     pub(super) fn to_text(&self, choice: Choice, provider: &str) -> String {
         match self {
             Self::Accepted { models: Some(models), .. } => {
-                format!("{provider} takes the key and lists {} models", models.len())
+                format!("{provider} accepts the key and lists {} models", models.len())
             }
-            Self::Accepted { note: Some(note), .. } => format!("{provider} knows the key, but: {note}"),
-            Self::Accepted { .. } => format!("{provider} takes the key"),
-            Self::Unverified { why } => format!("whether {provider} takes the key is not known: {why}"),
+            Self::Accepted { note: Some(note), .. } => format!("{provider} accepts the key, but: {note}"),
+            Self::Accepted { .. } => format!("{provider} accepts the key"),
+            Self::Unverified { why } => format!("cannot tell whether {provider} accepts the key: {why}"),
             Self::Skipped => "the key was not checked".to_owned(),
             Self::OtherRegion { right } => format!(
-                "the key is one of {}: {} takes it, and {} does not",
+                "the key belongs to {}: {} accepts it, and {} does not",
                 right.name(),
                 right.host(),
                 right.other().host()
             ),
             Self::OtherProduct { right, certain } => {
-                let is = if *certain { "is" } else { "is refused, and probably" };
-                format!("the key {is} one of {}, not of {}", product_name(*right), product_name(choice))
+                let how =
+                    if *certain { "the key belongs" } else { "the key is rejected; it probably belongs" };
+                format!("{how} to {}, not to {}", right.info().product, choice.info().product)
             }
-            Self::Refused { message: said } => format!("{provider} refuses the key: {said}"),
-            Self::Unreachable { why } => {
-                format!("{provider} cannot be asked whether it takes the key: {why}")
-            }
+            Self::Refused { message } => format!("{provider} rejects the key: {message}"),
+            Self::Unreachable { why } => format!("cannot check the key with {provider}: {why}"),
         }
     }
 
-    /// The word for `--json`.
+    /// `check.result`, or `error.type`, of the JSON output.
     pub(super) const fn as_str(&self) -> &'static str {
         match self {
             Self::Accepted { .. } => "ok",
@@ -183,24 +236,18 @@ impl KeyVerdict {
         }
     }
 
-    /// For `--json`.
     pub(super) fn to_json(&self) -> Value {
         let mut value = json!({ "result": self.as_str() });
-        let more = match self {
-            Self::Accepted { models, note } => [
-                models.as_ref().map(|models| ("models", json!(models.len()))),
-                note.as_ref().map(|note| ("note", json!(note))),
-            ],
-            Self::Unverified { why } => [Some(("note", json!(why))), None],
-            _ => [None, None],
-        };
-        if let Some(object) = value.as_object_mut() {
-            object.extend(more.into_iter().flatten().map(|(name, value)| (name.to_owned(), value)));
+        if let Self::Accepted { models: Some(models), .. } = self {
+            value["models"] = json!(models.len());
+        }
+        if let Self::Accepted { note: Some(note), .. } | Self::Unverified { why: note } = self {
+            value["note"] = json!(note);
         }
         value
     }
 
-    /// The choice under which the key would be taken.
+    /// The choice that would accept the key.
     pub(super) const fn correct_choice(&self) -> Option<Choice> {
         match self {
             Self::OtherRegion { right } => Some(right.choice()),
@@ -209,26 +256,11 @@ impl KeyVerdict {
         }
     }
 
-    /// Why nothing was written, and what to do instead: exit 1.
-    pub(super) fn to_error(&self, choice: Choice, provider: &str, instead: Option<String>) -> CommandError {
-        let instead = instead.map(|instead| format!("\nit is set up with: {instead}")).unwrap_or_default();
-        let words = self.to_text(choice, provider);
-        CommandError::failure(
-            self.as_str(),
-            format!("{words}{instead}\nnothing was written; --skip-check writes the key all the same"),
-        )
+    /// Why nothing was written: exit 1. `command` configures the right provider.
+    pub(super) fn to_error(&self, choice: Choice, provider: &str, command: Option<String>) -> CommandError {
+        let hint = command.map(|command| format!("\nUse instead: {command}")).unwrap_or_default();
+        let text = self.to_text(choice, provider);
+        let why = format!("{text}{hint}\nNothing was written. --skip-check saves the key without a check.");
+        CommandError::failure(self.as_str(), why)
     }
 }
-
-/// Whose keys they are.
-const fn product_name(choice: Choice) -> &'static str {
-    match choice {
-        Choice::KimiCodeApiKey | Choice::KimiCodeOauth => "Kimi Code (sk-kimi-…)",
-        Choice::MoonshotApiKey | Choice::MoonshotApiKeyCn => "Moonshot's platform (sk-…)",
-        Choice::OpenrouterApiKey => "OpenRouter (sk-or-…)",
-        Choice::Custom => "this server",
-    }
-}
-
-#[cfg(test)]
-mod tests;

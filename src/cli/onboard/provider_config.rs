@@ -1,54 +1,133 @@
-//! What the configuration says of a provider that is set up.
+//! The configuration of a provider: its settings, where its key is stored, and its position in the chain.
 
 use serde_json::{Value, json};
 use url::Url;
 
-use super::choice::Region;
+use super::choice::{Choice, Region};
 use crate::catalog::builtin_catalog;
+use crate::cli::command::{CommandContext, CommandError};
+use crate::cli::models::chain::{chain_json, defaults_path, find_written_key, write_full_chain};
 use crate::config::edit::{Document, EditError};
 use crate::config::keypath::KeyPath;
+use crate::config::settings::{Provider, Reference, Settings};
+use crate::config::{from_text, lookup};
+use crate::secret::Secret;
 
-/// A provider to set up.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A provider to configure.
+#[derive(Clone, Debug)]
 pub(super) struct ProviderSetup {
+    pub(super) choice: Choice,
     /// Its id in references.
     pub(super) id: String,
-    /// Where it is; `None` leaves what the file, or else the catalog, says.
+    /// `None` keeps that of the file or the catalog.
     pub(super) base_url: Option<String>,
-    /// The site of Moonshot's platform.
-    pub(super) region: Option<Region>,
-    /// Of a custom one.
+    /// Settings of a custom provider.
     pub(super) custom: Option<CustomProvider>,
-    /// The model that answers; `None`: the catalog's default.
+    /// `None`: the catalog's default model.
     pub(super) model: Option<String>,
-    /// Whether it becomes the primary, whatever was the primary before.
+    /// Whether it replaces the current primary.
     pub(super) is_primary: bool,
 }
 
-/// What no catalog knows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct CustomProvider {
-    /// As `api` has it.
+    /// The value of `api`.
     pub(super) api: &'static str,
-    /// Whether it needs no key.
     pub(super) is_keyless: bool,
 }
 
-/// Where the key of a provider is stored.
+/// Where a provider's key is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct KeyVariable {
-    /// Its name in the file with secrets.
+    /// Its name in the secrets file.
     pub(super) name: String,
-    /// What `apiKey` has to say, so that it is found; `None`: it says so, or nothing needs to.
+    /// The value that `apiKey` must get; `None` if the key is found without a change.
     pub(super) setting: Option<Value>,
 }
 
-fn providers_path() -> KeyPath {
+pub(super) fn providers_path() -> KeyPath {
     KeyPath::default().join_key("models").join_key("providers")
 }
 
 impl ProviderSetup {
-    /// Where its settings stand: under the id as the file writes it.
+    pub(super) fn display_name(&self) -> &str {
+        match self.choice.info().name {
+            "" => &self.id,
+            name => name,
+        }
+    }
+
+    pub(super) fn is_keyless(&self) -> bool {
+        self.custom.as_ref().is_some_and(|custom| custom.is_keyless)
+    }
+
+    /// The changed configuration, not written, and the settings before the change of the chain.
+    pub(super) fn draft(
+        &self,
+        key: Option<&Secret>,
+        context: &CommandContext<'_>,
+    ) -> Result<(Document, Settings), CommandError> {
+        let mut document = context.read_document()?;
+        let settings = self.apply_with_chain(key, &mut document, context)?;
+        Ok((document, settings))
+    }
+
+    /// The provider as it would be called.
+    pub(super) fn resolve(
+        &self,
+        key: Option<&Secret>,
+        context: &CommandContext<'_>,
+    ) -> Result<Provider, CommandError> {
+        let mut document = context.read_document()?;
+        self.apply(key.is_some(), &mut document)?;
+        match document.check(&context.environment) {
+            // `refuse_if_managed` reports this with more detail.
+            Ok(()) | Err(EditError::Managed(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let settings = self.resolve_settings(key, &document, context)?;
+        let provider = settings.providers.get(&self.id).map(|provider| provider.as_ref().clone());
+        let mut provider = provider.ok_or_else(|| {
+            CommandError::failure("unknown_provider", format!("there is no provider {}", self.id))
+        })?;
+        // Of several keys, only the new one is checked.
+        if let Some(key) = key {
+            provider.keys.retain(|known| known.secret == *key);
+        }
+        Ok(provider)
+    }
+
+    /// The settings of a document, with this key in the environment.
+    fn resolve_settings(
+        &self,
+        key: Option<&Secret>,
+        document: &Document,
+        context: &CommandContext<'_>,
+    ) -> Result<Settings, CommandError> {
+        let environment = match key {
+            Some(key) => context.environment.with_variable(&self.key_variable(document).name, key.expose()),
+            None => context.environment.clone(),
+        };
+        Ok(from_text(&document.text(), Some(&context.locate_config()?.path), &environment)?)
+    }
+
+    /// Applies the provider and the chain; returns the settings between both.
+    pub(super) fn apply_with_chain(
+        &self,
+        key: Option<&Secret>,
+        document: &mut Document,
+        context: &CommandContext<'_>,
+    ) -> Result<Settings, CommandError> {
+        self.apply(key.is_some(), document)?;
+        let settings = self.resolve_settings(key, document, context)?;
+        let model = self.chosen_model(&settings)?;
+        if self.extend_chain(&model, &settings, document)? {
+            self.add_alias(&model, &settings, document)?;
+        }
+        Ok(settings)
+    }
+
+    /// The path of the provider, with its id as the file spells it.
     fn config_path(&self, document: &Document) -> KeyPath {
         let written = document.get(&providers_path());
         let written = written.as_ref().and_then(Value::as_object);
@@ -56,134 +135,170 @@ impl ProviderSetup {
         providers_path().join_key(key.map_or(self.id.as_str(), String::as_str))
     }
 
-    /// Writes what the provider needs, and nothing that is so already. Where it gets no new key, what the file says of
-    /// the one that is there stays.
-    ///
-    /// # Errors
-    /// When the file has something else where an object belongs.
-    pub(super) fn apply_to_document(&self, new_key: bool, document: &mut Document) -> Result<(), EditError> {
-        let place = self.config_path(document);
-        if let Some(base) = self.base_url_to_write(document.get(&place.join_key("baseUrl")).as_ref()) {
-            document.set(&place.join_key("baseUrl"), &json!(base))?;
+    /// Writes what the provider needs, except for what is already set. Without a new key, `apiKey` is unchanged.
+    pub(super) fn apply(&self, has_new_key: bool, document: &mut Document) -> Result<(), EditError> {
+        let path = self.config_path(document);
+        if let Some(base) = self.base_url_to_write(document.get(&path.join_key("baseUrl")).as_ref()) {
+            document.set(&path.join_key("baseUrl"), &json!(base))?;
         }
-        let replaces =
-            document.get(&KeyPath::default().join_key("models").join_key("mode")) == Some(json!("replace"));
-        if replaces && document.get(&place).is_none() {
-            document.set(&place, &json!({}))?;
+        let mode = document.get(&KeyPath::default().join_key("models").join_key("mode"));
+        if mode == Some(json!("replace")) && document.get(&path).is_none() {
+            document.set(&path, &json!({}))?;
         }
         if let Some(custom) = &self.custom {
-            document.set(&place.join_key("api"), &json!(custom.api))?;
+            document.set(&path.join_key("api"), &json!(custom.api))?;
         }
-        if self.is_keyless() {
-            document.set(&place.join_key("auth"), &json!("none"))?;
-            document.remove(&place.join_key("apiKey"))?;
-        } else if new_key {
-            self.write_key_setting(&place, document)?;
+        if self.choice == Choice::KimiCodeOauth {
+            document.set(&path.join_key("auth"), &json!("oauth"))?;
+        } else if self.is_keyless() {
+            document.set(&path.join_key("auth"), &json!("none"))?;
+            document.remove(&path.join_key("apiKey"))?;
+        } else if has_new_key {
+            let auth = document.get(&path.join_key("auth"));
+            // With these the key would not be used.
+            if matches!(auth.as_ref().and_then(Value::as_str), Some("none" | "oauth")) {
+                document.remove(&path.join_key("auth"))?;
+            }
+            if let Some(setting) = self.key_variable(document).setting {
+                document.set(&path.join_key("apiKey"), &setting)?;
+            }
         }
-        self.add_model(&place, document)
-    }
-
-    /// Whether no key is sent.
-    pub(super) fn is_keyless(&self) -> bool {
-        self.custom.as_ref().is_some_and(|custom| custom.is_keyless)
-    }
-
-    fn write_key_setting(&self, place: &KeyPath, document: &mut Document) -> Result<(), EditError> {
-        // A provider that is called without a key, or with another kind of one, would not look at it.
-        if matches!(document.get(&place.join_key("auth")), Some(Value::String(auth)) if auth == "none" || auth == "oauth")
-        {
-            document.remove(&place.join_key("auth"))?;
-        }
-        match self.key_variable(document).setting {
-            Some(setting) => document.set(&place.join_key("apiKey"), &setting),
-            None => Ok(()),
-        }
-    }
-
-    /// A custom provider's model, which no catalog has.
-    fn add_model(&self, place: &KeyPath, document: &mut Document) -> Result<(), EditError> {
         let (Some(_), Some(model)) = (&self.custom, &self.model) else { return Ok(()) };
-        let list = document.get(&place.join_key("models"));
+        let list = document.get(&path.join_key("models"));
         let rows = list.as_ref().and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         if rows.iter().any(|row| row.get("id").and_then(Value::as_str) == Some(model)) {
             return Ok(());
         }
-        document.push(&place.join_key("models"), &json!({ "id": model }))
+        document.push(&path.join_key("models"), &json!({ "id": model }))
     }
 
-    /// The base URL to write: the requested one, or the right site of Moonshot's platform if the file has the
-    /// other one or none. A custom proxy URL is kept.
+    /// The requested base URL, or that of the chosen region if the file has the other one or none. The URL of a proxy
+    /// is kept.
     fn base_url_to_write(&self, written: Option<&Value>) -> Option<String> {
         if let Some(base) = &self.base_url {
             return Some(base.clone());
         }
-        let region = self.region?;
-        let host = written.and_then(Value::as_str).and_then(|base| Url::parse(base).ok());
-        let host = host.as_ref().and_then(Url::host_str);
-        match (written, region) {
-            (None, Region::Ai) => None,
-            (None, Region::Cn) => Some(region.base_url().to_owned()),
-            (Some(_), _) => (host == Some(region.other().host())).then(|| region.base_url().to_owned()),
-        }
+        let region = self.choice.info().region?;
+        let url = written.and_then(Value::as_str).and_then(|base| Url::parse(base).ok());
+        let needs_change = match written {
+            None => region == Region::Cn,
+            Some(_) => url.as_ref().and_then(Url::host_str) == Some(region.other().host()),
+        };
+        needs_change.then(|| region.base_url().to_owned())
     }
 
-    /// Whether a new key takes the place of something else than a variable.
+    /// Whether a new key replaces something else than a variable.
     pub(super) fn replaces_key(&self, document: &Document) -> bool {
         let written = document.get(&self.config_path(document).join_key("apiKey"));
         written.is_some_and(|written| !written.is_array()) && self.key_variable(document).setting.is_some()
     }
 
-    /// Where its key is stored, according to `apiKey`.
+    /// Where the key is stored, according to `apiKey`.
     pub(super) fn key_variable(&self, document: &Document) -> KeyVariable {
-        let own = self.default_variable();
-        let reference = format!("${{{own}}}");
-        let written = document.get(&self.config_path(document).join_key("apiKey"));
-        let setting = match &written {
-            // The catalog's providers look for it by themselves.
-            None if self.custom.is_none() => None,
-            None => Some(json!(reference)),
-            Some(value) => {
-                if let Some(name) = variable_in_setting(value) {
-                    return KeyVariable { name, setting: None };
-                }
-                match value {
-                    Value::Array(keys)
-                        if keys.iter().any(|key| variable_in_setting(key).as_ref() == Some(&own)) =>
-                    {
-                        None
-                    }
-                    // The new one first, as it is the one that is known to be good.
-                    Value::Array(keys) => Some(Value::Array([vec![json!(reference)], keys.clone()].concat())),
-                    _ => Some(json!(reference)),
-                }
+        let name = self.default_variable();
+        let reference = json!(format!("${{{name}}}"));
+        let setting = match document.get(&self.config_path(document).join_key("apiKey")) {
+            // Providers of the catalog read their variable without a setting.
+            None => self.custom.is_some().then_some(reference),
+            Some(Value::Array(keys)) => {
+                let is_listed = keys.iter().any(|key| variable_in_setting(key).as_ref() == Some(&name));
+                // The new key goes first, because it has just been checked.
+                (!is_listed).then(|| Value::Array([vec![reference], keys].concat()))
             }
+            Some(value) => match variable_in_setting(&value) {
+                Some(name) => return KeyVariable { name, setting: None },
+                None => Some(reference),
+            },
         };
-        KeyVariable { name: own, setting }
+        KeyVariable { name, setting }
     }
 
-    /// The catalog's name for its key, or `MY_LAB_API_KEY` for a provider `my-lab`.
+    /// The catalog's variable, or `MY_LAB_API_KEY` for a provider `my-lab`.
     fn default_variable(&self) -> String {
-        if let Some(name) = builtin_catalog().provider(&self.id).and_then(|known| known.key_variables.first())
-        {
+        let known = builtin_catalog().provider(&self.id);
+        if let Some(name) = known.and_then(|known| known.key_variables.first()) {
             return name.clone();
         }
         let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
         let name: String = self.id.chars().map(letter).collect();
-        let digit = name.starts_with(|c: char| c.is_ascii_digit());
-        format!("{}{name}_API_KEY", if digit { "_" } else { "" })
+        let prefix = if name.starts_with(|c: char| c.is_ascii_digit()) { "_" } else { "" };
+        format!("{prefix}{name}_API_KEY")
+    }
+
+    /// The model to add to the chain.
+    fn chosen_model(&self, settings: &Settings) -> Result<Reference, CommandError> {
+        let id = &self.id;
+        let requested =
+            self.model.as_deref().map(|model| model.strip_prefix(&format!("{id}/")).unwrap_or(model));
+        let default = || builtin_catalog().provider(id).map(|known| known.default_model.as_str());
+        let Some(model) = requested.or_else(default) else {
+            return Err(CommandError::usage("--model ID is required: the provider has no default model"));
+        };
+        settings
+            .parse_reference(&format!("{id}/{model}"))
+            .map_err(|why| CommandError::failure("unknown_model", why))
+    }
+
+    /// Adds the model to the chain, and returns whether that changed it. Without a configured chain, the model becomes
+    /// the primary, followed by the other models with a key. Otherwise it becomes the last fallback, unless the chain
+    /// has it already or it is to be the primary.
+    fn extend_chain(
+        &self,
+        model: &Reference,
+        settings: &Settings,
+        document: &mut Document,
+    ) -> Result<bool, CommandError> {
+        let path = defaults_path("model");
+        let chain = &settings.default_chain.references;
+        let is_wanted = |other: &Reference| match self.model {
+            Some(_) => other == model,
+            None => other.provider == self.id,
+        };
+        if document.get(&path).is_none() {
+            let others = chain.iter().filter(|other| other.provider != self.id);
+            document.set(&path, &chain_json(model, others))?;
+            return Ok(true);
+        }
+        if self.is_primary {
+            let is_first = chain.first().is_some_and(is_wanted);
+            if !is_first {
+                document.set(&path, &chain_json(model, chain.iter().filter(|other| *other != model)))?;
+            }
+            return Ok(!is_first);
+        }
+        if chain.iter().any(is_wanted) {
+            return Ok(false);
+        }
+        write_full_chain(document, settings)?;
+        document.push(&path.join_key("fallbacks"), &json!(model.to_string()))?;
+        Ok(true)
+    }
+
+    /// Makes the provider's id an alias of the model, if it has none and the name is free.
+    fn add_alias(
+        &self,
+        model: &Reference,
+        settings: &Settings,
+        document: &mut Document,
+    ) -> Result<(), EditError> {
+        let alias = self.id.to_lowercase();
+        let hidden = lookup::find_hidden(&settings.providers, &settings.provider_aliases, &alias, model);
+        let has_alias = settings.aliases.values().any(|target| target == model);
+        if has_alias || settings.aliases.contains_key(&alias) || hidden.is_some() {
+            return Ok(());
+        }
+        let key = find_written_key(document, settings, model).unwrap_or_else(|| model.to_string());
+        document.set(&defaults_path("models").join_key(&key).join_key("alias"), &json!(alias))
     }
 }
 
-/// The variable that a setting is, and nothing else: `${NAME}`, or a reference to the environment.
+/// The variable of a setting that is nothing else: `${NAME}`, or a reference to the environment.
 fn variable_in_setting(value: &Value) -> Option<String> {
     if let Some(text) = value.as_str() {
         let name = text.strip_prefix("${")?.strip_suffix('}')?;
-        let plain = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
-        return (!name.is_empty() && name.chars().all(plain)).then(|| name.to_owned());
+        let is_plain = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+        return (!name.is_empty() && name.chars().all(is_plain)).then(|| name.to_owned());
     }
     let is_variable = value.get("source").and_then(Value::as_str) == Some("env");
     value.get("id").and_then(Value::as_str).filter(|_| is_variable).map(str::to_owned)
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,189 +1,196 @@
-//! The final report: what was found, what was written and where, what takes it over, and what to do next.
+//! The result of `onboard`: what was written, the systemd unit, the running gateway, and the next step.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::service_unit::UnitOutcome;
-use crate::cli::console::{Console, save_result_json, save_result_text};
-use crate::cli::exit::CommandError;
-use crate::cli::gateway::running_gateway::GatewayAddress;
+use super::Args;
+use super::provider::SecretWrite;
+use crate::cli::command::{CommandContext, CommandError, is_same_file, save_result_json, save_result_text};
+use crate::cli::{prompt, service};
 use crate::config::edit::SaveOutcome;
 use crate::config::settings::Settings;
+use crate::service::systemctl::{self, UnitState};
+use crate::service::unit::SERVICE_NAME;
 use crate::upstream::Connector;
+use crate::upstream::gateway_client::GatewayAddress;
+use crate::upstream::gateway_status::STATUS_TIMEOUT;
 
-/// A gateway on this machine answers in milliseconds.
-const STATUS_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// Where the key went.
-pub(super) struct SecretWrite {
-    pub(super) path: PathBuf,
-    pub(super) name: String,
-    pub(super) is_changed: bool,
-}
-
-/// What was done. No key.
+/// What was done. It contains no key.
 pub(super) struct SetupReport {
-    /// The choice or the section.
-    pub(super) subject: &'static str,
+    /// The value of `--auth-choice` or `--section`.
+    pub(super) subject: String,
     pub(super) provider: String,
-    /// What was found of the key, for people.
+    /// The result of the key check.
     pub(super) check_text: String,
-    /// The same for `--json`.
     pub(super) check_json: Value,
     pub(super) secrets: Option<SecretWrite>,
     pub(super) save_result: SaveOutcome,
     pub(super) warnings: Vec<String>,
 }
 
-/// Prints the report.
-///
-/// # Errors
-/// When the unit was requested and was not installed, or the output is closed.
-pub(super) async fn print_report(
-    report: SetupReport,
-    unit: UnitOutcome,
-    console: &mut Console<'_>,
-    connector: &dyn Connector,
-) -> Result<(), CommandError> {
-    let settings = console.load_settings()?;
-    let running = RunningGateway::query(&settings, console, connector).await;
-    let file = console.locate_config()?.path;
-    if console.json {
-        let value = as_json(&report, &settings, &unit, &running, &file);
-        console.print_json(&value)?;
-    } else {
-        for line in report_lines(&report, &settings, &unit, &running, &file) {
-            console.print_line(line)?;
+impl SetupReport {
+    pub(super) async fn print(
+        self,
+        unit: UnitOutcome,
+        context: &mut CommandContext<'_>,
+        connector: &dyn Connector,
+    ) -> Result<(), CommandError> {
+        let settings = context.load_settings()?;
+        let file = context.locate_config()?.path;
+        let gateway = RunningGateway::query(&settings, &file, connector).await;
+        let chain: Vec<String> = settings.default_chain.references.iter().map(ToString::to_string).collect();
+        let secrets = self.secrets.as_ref().map(
+            |secrets| json!({ "path": secrets.path, "name": secrets.name, "changed": secrets.is_changed }),
+        );
+        let mut config = save_result_json(&self.save_result, &file);
+        if let Some(config) = config.as_object_mut() {
+            config.shift_remove("ok");
         }
+        let value = json!({
+            "ok": !matches!(unit, UnitOutcome::Failed(_)),
+            "setUp": self.subject,
+            "provider": self.provider,
+            "check": self.check_json,
+            "secrets": secrets,
+            "config": config,
+            "model": { "primary": chain.first(), "fallbacks": chain.get(1..).unwrap_or_default() },
+            "service": unit.to_json(),
+            "gateway": gateway.as_ref().map_or_else(|| json!({ "running": false }), RunningGateway::to_json),
+            "warnings": self.warnings,
+        });
+        context.report(&value, || self.to_text(&chain, &unit, gateway.as_ref(), &file))?;
+        if matches!(unit, UnitOutcome::Failed(_)) { Err(CommandError::silent()) } else { Ok(()) }
     }
-    match unit {
-        UnitOutcome::Failed(_) => Err(CommandError::silent()),
-        _ => Ok(()),
-    }
-}
 
-fn as_json(
-    report: &SetupReport,
-    settings: &Settings,
-    unit: &UnitOutcome,
-    running: &RunningGateway,
-    file: &Path,
-) -> Value {
-    let secrets = report.secrets.as_ref();
-    let secrets = secrets
-        .map(|secrets| json!({ "path": secrets.path, "name": secrets.name, "changed": secrets.is_changed }));
-    let mut config = save_result_json(&report.save_result, file);
-    if let Some(config) = config.as_object_mut() {
-        config.shift_remove("ok");
-    }
-    let mut chain = settings.default_chain.references.iter().map(ToString::to_string);
-    json!({
-        "ok": !matches!(unit, UnitOutcome::Failed(_)),
-        "setUp": report.subject,
-        "provider": report.provider,
-        "check": report.check_json,
-        "secrets": secrets,
-        "config": config,
-        "model": { "primary": chain.next(), "fallbacks": chain.collect::<Vec<_>>() },
-        "service": unit.to_json(),
-        "gateway": running.to_json(),
-        "warnings": report.warnings,
-    })
-}
-
-fn report_lines(
-    report: &SetupReport,
-    settings: &Settings,
-    unit: &UnitOutcome,
-    running: &RunningGateway,
-    file: &Path,
-) -> Vec<String> {
-    let mut lines = vec![report.check_text.clone()];
-    lines.extend(report.secrets.as_ref().map(|secrets| {
-        let (name, path) = (&secrets.name, secrets.path.display());
-        match secrets.is_changed {
-            true => format!("{name} written to {path} (mode 0600)"),
-            false => format!("No change: {path} has this {name} already"),
+    fn to_text(
+        &self,
+        chain: &[String],
+        unit: &UnitOutcome,
+        gateway: Option<&RunningGateway>,
+        file: &Path,
+    ) -> String {
+        let mut lines = vec![self.check_text.clone()];
+        if let Some(SecretWrite { path, name, is_changed }) = &self.secrets {
+            lines.push(match is_changed {
+                true => format!("{name} written to {} (mode 0600)", path.display()),
+                false => format!("No change: {name} is already in {}", path.display()),
+            });
         }
-    }));
-    lines.push(save_result_text(&report.save_result, &format!("{} set up", report.provider), file));
-    let chain: Vec<String> = settings.default_chain.references.iter().map(ToString::to_string).collect();
-    if !chain.is_empty() {
-        lines.push(format!("asked in this order: {}", chain.join(", ")));
+        lines.push(save_result_text(&self.save_result, &format!("{} configured", self.provider), file));
+        if !chain.is_empty() {
+            lines.push(format!("chain: {}", chain.join(", ")));
+        }
+        lines.extend(self.warnings.iter().map(|warning| format!("warning: {warning}")));
+        lines.extend(unit.to_text());
+        lines.extend(gateway.map(RunningGateway::to_text));
+        lines.push("next: moonrelay agent --message hi".to_owned());
+        if gateway.is_none() && !matches!(unit, UnitOutcome::Installed { .. }) {
+            lines.push("      moonrelay gateway run".to_owned());
+        }
+        lines.join("\n")
     }
-    lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
-    lines.extend(unit.to_text());
-    lines.extend(running.to_text());
-    lines.push("next: moonrelay agent --message hi".to_owned());
-    if matches!(running, RunningGateway::None) && !matches!(unit, UnitOutcome::Installed { .. }) {
-        lines.push("      moonrelay gateway run".to_owned());
-    }
-    lines
 }
 
-/// The gateway that runs, if one does.
-enum RunningGateway {
-    None,
-    /// It reads this configuration; whether it watches the file.
-    SameConfig {
-        address: String,
-        watches_file: bool,
-    },
-    /// It reads another one.
-    OtherConfig {
-        address: String,
-        file: String,
-    },
+/// The running gateway.
+struct RunningGateway {
+    address: String,
+    /// Its configuration file, if that is another one.
+    other_config: Option<PathBuf>,
+    watches_file: bool,
 }
 
 impl RunningGateway {
-    async fn query(settings: &Settings, console: &Console<'_>, connector: &dyn Connector) -> Self {
-        let place = GatewayAddress::from_bind(&settings.gateway.bind, settings.gateway.port);
-        let Ok(status) = place.fetch_status(settings, connector, STATUS_TIMEOUT).await else {
-            return Self::None;
-        };
-        let address = place.to_string();
-        // One that was started without a file looks for it where commands do.
-        let theirs = status.get("config").and_then(Value::as_str).map(PathBuf::from);
-        let ours = console.locate_config().ok().map(|location| location.path);
-        match theirs {
-            Some(theirs) if !ours.is_some_and(|ours| is_same_file(&theirs, &ours)) => {
-                Self::OtherConfig { address, file: theirs.display().to_string() }
-            }
-            _ => Self::SameConfig { address, watches_file: settings.gateway.is_reload_enabled },
-        }
+    async fn query(settings: &Settings, file: &Path, connector: &dyn Connector) -> Option<Self> {
+        let address = GatewayAddress::from_bind(&settings.gateway.bind, settings.gateway.port);
+        let status = address.status(settings, connector, STATUS_TIMEOUT).await.ok()?;
+        // A gateway that was started without a file looks for it where commands do.
+        let other_config = status.config.filter(|theirs| !is_same_file(theirs, file));
+        let watches_file = settings.gateway.is_reload_enabled;
+        Some(Self { address: address.to_string(), other_config, watches_file })
     }
 
     fn to_json(&self) -> Value {
-        match self {
-            Self::None => json!({ "running": false }),
-            Self::SameConfig { address, watches_file: watches } => {
-                json!({ "running": true, "address": address, "reloads": watches })
-            }
-            Self::OtherConfig { address, file } => {
-                json!({ "running": true, "address": address, "reloads": false, "config": file })
-            }
+        let reloads = self.watches_file && self.other_config.is_none();
+        let mut value = json!({ "running": true, "address": self.address, "reloads": reloads });
+        if let Some(file) = &self.other_config {
+            value["config"] = json!(file);
         }
+        value
     }
 
-    fn to_text(&self) -> Option<String> {
-        match self {
-            Self::None => None,
-            Self::SameConfig { address, watches_file: true } => {
-                Some(format!("the gateway on {address} watches the files and takes it over by itself"))
+    fn to_text(&self) -> String {
+        let address = &self.address;
+        match &self.other_config {
+            Some(file) => {
+                format!("the gateway on {address} uses another configuration: {}", file.display())
             }
-            Self::SameConfig { address, watches_file: false } => {
-                Some(format!("the gateway on {address} takes it over with: moonrelay gateway reload"))
+            None if self.watches_file => {
+                format!("the gateway on {address} reloads the configuration automatically")
             }
-            Self::OtherConfig { address, file } => {
-                Some(format!("the gateway on {address} reads another configuration: {file}"))
-            }
+            None => format!("to apply it to the gateway on {address}: moonrelay gateway reload"),
         }
     }
 }
 
-fn is_same_file(one: &Path, other: &Path) -> bool {
-    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+/// The result for the systemd user unit. `state` is `active`, `failed`, ….
+pub(super) enum UnitOutcome {
+    /// It was not requested, or the user has no systemd.
+    NotInstalled,
+    AlreadyInstalled {
+        state: String,
+    },
+    Installed {
+        state: String,
+    },
+    Failed(CommandError),
+}
+
+impl UnitOutcome {
+    /// Installs the unit if requested; prompts if no option decides and there is none yet.
+    pub(super) async fn offer(args: &Args, context: &CommandContext<'_>) -> Self {
+        if args.install_service {
+            return Self::install(context);
+        }
+        if args.no_install_service || systemctl::read_version().is_err() {
+            return Self::NotInstalled;
+        }
+        match UnitState::query(SERVICE_NAME) {
+            Ok(state) if state.exists() => Self::AlreadyInstalled { state: state.active_state().to_owned() },
+            Ok(_) if !args.non_interactive => {
+                match prompt::confirm("Install and start the systemd user unit?", true).await {
+                    Ok(true) => Self::install(context),
+                    Ok(false) => Self::NotInstalled,
+                    Err(error) => Self::Failed(error),
+                }
+            }
+            _ => Self::NotInstalled,
+        }
+    }
+
+    fn install(context: &CommandContext<'_>) -> Self {
+        service::install_unit(context).map_or_else(Self::Failed, |state| Self::Installed { state })
+    }
+
+    fn to_json(&self) -> Value {
+        let mut value = json!({ "installed": matches!(self, Self::Installed { .. }), "unit": SERVICE_NAME });
+        match self {
+            Self::NotInstalled => return Value::Null,
+            Self::AlreadyInstalled { state } | Self::Installed { state } => value["state"] = json!(state),
+            Self::Failed(error) => value["error"] = json!(error.message()),
+        }
+        value
+    }
+
+    fn to_text(&self) -> Option<String> {
+        Some(match self {
+            Self::NotInstalled => return None,
+            Self::AlreadyInstalled { state } => format!("{SERVICE_NAME} is already installed: {state}"),
+            Self::Installed { state } => format!(
+                "{SERVICE_NAME} installed: {state}. It stops when your last session ends; to keep it running: \
+                 loginctl enable-linger"
+            ),
+            Self::Failed(error) => format!("{SERVICE_NAME} was not installed: {}", error.message()),
+        })
+    }
 }

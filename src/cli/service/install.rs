@@ -1,96 +1,115 @@
-//! `service install`.
+//! `moonrelay service install`.
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 
 use serde_json::json;
 
-use super::unit_files::{RenderedUnit, RenderedUnits, explicit_config, parse_credentials};
-use super::{InstallArgs, uninstall};
-use crate::cli::console::{Console, edit_error};
-use crate::cli::exit::CommandError;
-use crate::cli::systemd_units::{self, UnitStates};
+use super::{
+    InstallArgs, RenderedUnit, explicit_config, file_error, find_installed, parse_credentials, read_unit,
+    remove_units, render_units,
+};
+use crate::cli::command::{CommandContext, CommandError};
+use crate::cli::systemd::{self, UnitStates};
 use crate::config::edit::{EditError, find_manager, replace_file};
 use crate::config::{self, Environment};
 use crate::service::systemctl::{self, UnitState};
 use crate::service::unit::{MIN_SYSTEMD_VERSION, SERVICE_NAME, SOCKET_NAME, is_generated};
 
-const MANUAL_HINT: &str =
-    "install it within your login session, or let another supervisor run: moonrelay gateway run";
+const HINT: &str =
+    "install the unit in your login session, or run `moonrelay gateway run` with another supervisor";
 
 /// Writes the files, has systemd load them, and reports the result.
-pub(super) fn install(args: &InstallArgs, console: &mut Console<'_>) -> Result<(), CommandError> {
-    let files = install_files(args, console)?;
-    print_report(args, &files, console)
+pub(super) fn install(args: &InstallArgs, context: &mut CommandContext<'_>) -> Result<(), CommandError> {
+    let units = install_files(args, context)?;
+    let service = query_state()?;
+    let (state, status) = (service.active_state(), service.status());
+    let paths: Vec<_> = units.iter().map(|unit| &unit.path).collect();
+    context.report(&json!({ "ok": true, "files": paths, "state": state, "status": status }), || {
+        let written = paths.iter().map(|path| format!("wrote {}\n", path.display())).collect::<String>();
+        if args.no_start {
+            let names = unit_names(&units).join(" ");
+            return format!("{written}start it with: systemctl --user enable --now {names}");
+        }
+        format!(
+            "{written}{SERVICE_NAME}: {state}, {status}\n\
+             It stops with your last session. To keep it running and start it at boot: loginctl enable-linger"
+        )
+    })
 }
 
-/// How the service is now.
+/// The state of the service.
 pub(super) fn query_state() -> Result<UnitState, CommandError> {
-    UnitStates::query(MANUAL_HINT).map(|units| units.service)
+    UnitStates::query(HINT).map(|units| units.service)
 }
 
-/// Writes the files, and has systemd take them up.
+/// Writes the files, and has systemd load them.
 pub(super) fn install_files(
     args: &InstallArgs,
-    console: &Console<'_>,
-) -> Result<RenderedUnits, CommandError> {
-    let files = RenderedUnits::render(&args.options, console)?;
-    refuse_managed(args, &files, console)?;
-    files.0.iter().filter(|_| !args.force).try_for_each(refuse_foreign)?;
+    context: &CommandContext<'_>,
+) -> Result<Vec<RenderedUnit>, CommandError> {
+    let units = render_units(&args.options, context)?;
+    refuse_managed(args, &units, context)?;
+    units.iter().filter(|_| !args.force).try_for_each(refuse_foreign)?;
     // A unit that cannot start is useless.
-    console.load_settings()?;
+    context.load_settings()?;
     check_systemd()?;
     if !args.no_start {
-        check_keys(args, console)?;
+        check_keys(args, context)?;
     }
-    let before = UnitStates::query(MANUAL_HINT)?;
-    let same_socket = files.0.get(1).is_some_and(|file| file.is_up_to_date());
-    if files.0.len() == 1 {
-        // One that an earlier installation left would go on holding the port.
-        uninstall::remove_units(&uninstall::find_installed(SOCKET_NAME, args.force, console)?, &before)?;
+    let before = UnitStates::query(HINT)?;
+    let is_same =
+        |unit: &RenderedUnit| std::fs::read_to_string(&unit.path).is_ok_and(|text| text == unit.text);
+    let keeps_socket = units.get(1).is_some_and(is_same) && before.socket.active_state() == "active";
+    if units.len() == 1 {
+        // The socket of an earlier installation would keep the port.
+        let socket: Vec<_> = find_installed(SOCKET_NAME, args.force, context)?.into_iter().collect();
+        remove_units(&socket, &before)?;
     }
-    for file in &files.0 {
-        replace_file(&file.path, &file.text, &console.environment).map_err(|error| edit_error(&error))?;
+    for unit in &units {
+        replace_file(&unit.path, &unit.text, &context.environment)?;
     }
-    make_state_directory(&console.environment)?;
-    systemctl::run(&["daemon-reload"]).map_err(|refusal| systemd_units::systemctl_error(&refusal))?;
-    check_loaded(&files)?;
+    make_state_directory(&context.environment)?;
+    systemctl::run(&["daemon-reload"]).map_err(|error| systemd::systemctl_error(&error))?;
+    check_loaded(&units)?;
     if !args.no_start {
-        enable_and_start(&files, same_socket && before.socket.active_state() == "active")?;
+        enable_and_start(&unit_names(&units), keeps_socket)?;
     }
-    Ok(files)
+    Ok(units)
 }
 
-/// Where a user's state directory is missing and a directory of the same name holds configuration, systemd takes that one
-/// for a state directory of former days and links to it: the gateway's state would stand among its configuration.
+fn unit_names(units: &[RenderedUnit]) -> Vec<&'static str> {
+    units.iter().map(|unit| unit.name).collect()
+}
+
+/// If a user's state directory is missing and a configuration directory of the same name exists, systemd links the state
+/// directory to it: the gateway's state would be stored among its configuration.
 fn make_state_directory(environment: &Environment) -> Result<(), CommandError> {
     let Some(path) = environment.state_directory() else { return Ok(()) };
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
-    made.map_err(|error| CommandError::failure("file_error", format!("{}: {error}", path.display())))
+    let created = DirBuilder::new().recursive(true).mode(0o700).create(&path);
+    created.map_err(|error| file_error(&path, &error))
 }
 
-/// Enables and starts the units as written in the files.
-fn enable_and_start(files: &RenderedUnits, keeps_socket: bool) -> Result<(), CommandError> {
-    let names = files.names();
-    systemd_units::reset_failed(&names);
-    systemd_units::run_systemctl("enable", &names)?;
+fn enable_and_start(names: &[&str], keeps_socket: bool) -> Result<(), CommandError> {
+    systemd::reset_failed(names);
+    systemd::run_systemctl("enable", names)?;
     if keeps_socket || names.len() == 1 {
-        return systemd_units::run_systemctl("restart", &[SERVICE_NAME]);
+        return systemd::run_systemctl("restart", &[SERVICE_NAME]);
     }
     // systemd binds no socket for a service that runs.
-    systemd_units::run_systemctl("stop", &[SOCKET_NAME, SERVICE_NAME])?;
-    systemd_units::run_systemctl("start", &[SOCKET_NAME, SERVICE_NAME])
+    systemd::run_systemctl("stop", &[SOCKET_NAME, SERVICE_NAME])?;
+    systemd::run_systemctl("start", &[SOCKET_NAME, SERVICE_NAME])
 }
 
-/// Nix writes the configuration: then the unit is a matter of its module, too.
+/// If Nix manages the configuration, its module must write the unit too.
 fn refuse_managed(
     args: &InstallArgs,
-    files: &RenderedUnits,
-    console: &Console<'_>,
+    units: &[RenderedUnit],
+    context: &CommandContext<'_>,
 ) -> Result<(), CommandError> {
-    let config = console.locate_config()?.path;
-    let mut paths = files.0.iter().map(|file| &file.path).chain([&config]);
-    let Some(mut managed) = paths.find_map(|path| find_manager(path, &console.environment)) else {
+    let config = context.locate_config()?.path;
+    let mut paths = units.iter().map(|unit| &unit.path).chain([&config]);
+    let Some(mut managed) = paths.find_map(|path| find_manager(path, &context.environment)) else {
         return Ok(());
     };
     managed.nix_lines.push("services.moonrelay.enable = true;".to_owned());
@@ -100,102 +119,65 @@ fn refuse_managed(
     for (name, file) in args.options.credentials.iter().filter_map(|text| text.split_once('=')) {
         managed.nix_lines.push(format!("services.moonrelay.credentials.{name} = {};", json!(file)));
     }
-    Err(edit_error(&EditError::Managed(managed)))
+    Err(EditError::Managed(managed).into())
 }
 
-/// A file of another origin is kept.
-fn refuse_foreign(file: &RenderedUnit) -> Result<(), CommandError> {
-    match std::fs::read_to_string(&file.path) {
-        Ok(text) if !is_generated(&text) => {
-            let message = format!(
-                "{} was not written by this command; --force replaces it (moonrelay service show prints what would stand there)",
-                file.path.display()
-            );
-            Err(CommandError::failure("foreign_unit", message))
-        }
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(CommandError::failure("file_error", format!("{}: {error}", file.path.display())))
-        }
-        _ => Ok(()),
+/// Keeps a file that this command did not write.
+fn refuse_foreign(unit: &RenderedUnit) -> Result<(), CommandError> {
+    if read_unit(&unit.path)?.is_none_or(|text| is_generated(&text)) {
+        return Ok(());
     }
+    let path = unit.path.display();
+    let message = format!(
+        "{path} was not written by this command. Replace it with --force; moonrelay service show prints the new text."
+    );
+    Err(CommandError::failure("foreign_unit", message))
 }
 
 fn check_systemd() -> Result<(), CommandError> {
-    let version = systemctl::read_version()
-        .map_err(|refusal| systemd_units::no_systemd_error(&refusal, MANUAL_HINT))?;
-    match version.filter(|version| *version < MIN_SYSTEMD_VERSION) {
-        Some(version) => {
-            let message = format!(
-                "systemd {version} is too old for this unit, which needs {MIN_SYSTEMD_VERSION}: write one with Type=notify and \
-                 ExecReload=/bin/kill -HUP $MAINPID (moonrelay service show prints the rest)"
-            );
-            Err(CommandError::failure("old_systemd", message))
-        }
-        None => Ok(()),
-    }
+    let version = systemctl::read_version().map_err(|error| systemd::no_systemd_error(&error, HINT))?;
+    let Some(version) = version.filter(|version| *version < MIN_SYSTEMD_VERSION) else { return Ok(()) };
+    let message = format!(
+        "systemd {version} is too old: this unit needs {MIN_SYSTEMD_VERSION}. Write a unit with Type=notify and \
+         ExecReload=/bin/kill -HUP $MAINPID (moonrelay service show prints the rest)"
+    );
+    Err(CommandError::failure("old_systemd", message))
 }
 
-/// A key in this shell's environment is none of the service's.
-fn check_keys(args: &InstallArgs, console: &Console<'_>) -> Result<(), CommandError> {
-    let mut variables = systemctl::read_environment()
-        .map_err(|refusal| systemd_units::no_systemd_error(&refusal, MANUAL_HINT))?;
-    // Whether its directories are others, [`check_taken_up`] sees.
+/// The service does not see the keys in this shell's environment.
+fn check_keys(args: &InstallArgs, context: &CommandContext<'_>) -> Result<(), CommandError> {
+    let mut variables =
+        systemctl::read_environment().map_err(|error| systemd::no_systemd_error(&error, HINT))?;
+    // `check_loaded` finds out if the directories of systemd differ.
     for name in ["HOME", "XDG_CONFIG_HOME"] {
         variables.remove(name);
-        variables.extend(console.environment.get(name).map(|value| (name.to_owned(), value.to_owned())));
+        variables.extend(context.environment.get(name).map(|value| (name.to_owned(), value.to_owned())));
     }
-    for (name, file) in parse_credentials(&args.options, &console.environment)? {
-        // One that is not there yet is one that is known to be missing.
+    for (name, file) in parse_credentials(&args.options, &context.environment)? {
+        // A file that does not exist yet is a missing key.
         let value = std::fs::read_to_string(file).unwrap_or_default();
         variables.insert(name, value.trim().to_owned());
     }
     let variables: Environment = variables.into_iter().collect();
-    if config::load(explicit_config(console)?.as_deref(), &variables)?.has_target() {
+    if config::load(explicit_config(context)?.as_deref(), &variables)?.has_target() {
         return Ok(());
     }
     Err(CommandError::configuration(
-        "no provider has a key that systemd hands to the gateway, and those of this shell do not reach it: give \
-         --credential KIMI_API_KEY=FILE, or write KIMI_API_KEY=… into ~/.config/moonrelay/env (mode 0600)",
+        "no provider has a key in the service, which does not see this shell's variables. Use \
+         --credential KIMI_API_KEY=FILE, or add KIMI_API_KEY=… to ~/.config/moonrelay/env (mode 0600)",
     ))
 }
 
-/// systemd may look elsewhere than this shell: `XDG_CONFIG_HOME` is each one's own.
-fn check_loaded(files: &RenderedUnits) -> Result<(), CommandError> {
-    let units = UnitStates::query(MANUAL_HINT)?;
-    let Some(file) = files.0.first().filter(|file| units.service.file() != file.path.to_string_lossy())
-    else {
+/// systemd may use another `XDG_CONFIG_HOME` than this shell.
+fn check_loaded(units: &[RenderedUnit]) -> Result<(), CommandError> {
+    let service = query_state()?;
+    let Some(unit) = units.first().filter(|unit| service.file() != unit.path.to_string_lossy()) else {
         return Ok(());
     };
-    let seen = if units.service.exists() { units.service.file() } else { "no such unit" };
+    let loaded = if service.exists() { service.file() } else { "no such unit" };
     let message = format!(
-        "{} was written, but systemd sees {seen}: its XDG_CONFIG_HOME is another one (systemctl --user show-environment)",
-        file.path.display()
+        "{} was written, but systemd sees {loaded}: its XDG_CONFIG_HOME differs (systemctl --user show-environment)",
+        unit.path.display()
     );
     Err(CommandError::failure("not_taken_up", message))
-}
-
-fn print_report(
-    args: &InstallArgs,
-    files: &RenderedUnits,
-    console: &mut Console<'_>,
-) -> Result<(), CommandError> {
-    let service = query_state()?;
-    if console.json {
-        let paths: Vec<_> = files.0.iter().map(|file| &file.path).collect();
-        let value = json!({ "ok": true, "files": paths, "state": service.active_state(), "status": service.status() });
-        return console.print_json(&value);
-    }
-    for file in &files.0 {
-        console.print_line(format_args!("wrote {}", file.path.display()))?;
-    }
-    if args.no_start {
-        return console.print_line(format_args!(
-            "start it with: systemctl --user enable --now {}",
-            files.names().join(" ")
-        ));
-    }
-    console.print_line(format_args!("{SERVICE_NAME}: {}, {}", service.active_state(), service.status()))?;
-    console.print_line(
-        "It ends with your last session; to keep it, and to start it at boot: loginctl enable-linger",
-    )
 }

@@ -8,101 +8,89 @@ use std::path::{Path, PathBuf};
 use clap::{Args as ClapArgs, ValueEnum};
 use serde_json::json;
 
-use super::session_id::resolve_id;
-use super::{markdown, session_error};
+use super::show;
 use crate::assistant::session::SessionStore;
 use crate::assistant::transcript::reader::Transcript;
-use crate::cli::console::Console;
-use crate::cli::exit::CommandError;
+use crate::cli::command::{CommandContext, CommandError};
 
-/// For its owner alone, as the session itself.
-const EXPORT_MODE: u32 = 0o600;
-
-/// `sessions export`.
+/// Arguments of `sessions export`.
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {
-    /// The session's id, or the beginning of it
+    /// Session id, or a prefix of it
     id: String,
-    /// As what
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Markdown)]
     format: Format,
-    /// Also what the models thought; the lines always have it
+    /// Include the models' reasoning in Markdown; `jsonl` always has it
     #[arg(long)]
     thinking: bool,
-    /// Into this file, which is for you alone [default: standard output]
+    /// File to write, with mode 0600 [default: standard output]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Also where that file is there already
+    /// Replace the file if it exists
     #[arg(long, requires = "output")]
     force: bool,
 }
 
+impl Args {
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
-    /// To read
+    /// Markdown, for reading
     Markdown,
-    /// The lines of the file, without those that cannot be read
+    /// The lines of the session file, without unreadable ones
     Jsonl,
 }
 
-/// Writes it out.
+/// Prints the session, or writes it to a file.
 pub(super) fn export(
     sessions: &SessionStore,
+    id: &str,
     args: &Args,
-    console: &mut Console<'_>,
+    context: &mut CommandContext<'_>,
 ) -> Result<(), CommandError> {
-    let id = resolve_id(sessions, &args.id)?;
-    let transcript = sessions.read(&id).map_err(session_error)?.unwrap_or_default();
+    let transcript = sessions.read(id)?.unwrap_or_default();
     let bytes = match args.format {
-        Format::Markdown => markdown::render_page(&id, &transcript, args.thinking).into_bytes(),
-        Format::Jsonl => {
-            Transcript::valid_lines(&sessions.bytes(&id).map_err(session_error)?.unwrap_or_default())
-        }
+        Format::Markdown => show::as_markdown(id, &transcript, args.thinking).into_bytes(),
+        Format::Jsonl => Transcript::valid_lines(&sessions.bytes(id)?.unwrap_or_default()),
     };
     let Some(path) = &args.output else {
-        return console.out.write_all(&bytes).map_err(CommandError::from_output_error);
+        return context.out.write_all(&bytes).map_err(CommandError::from_output_error);
     };
-    write_atomically(path, &bytes, args.force).map_err(|error| write_error(path, &error))?;
-    if console.json {
-        let broken = transcript.corrupt_lines();
-        return console.print_json(&json!({ "ok": true, "id": id, "path": path, "brokenLines": broken }));
-    }
-    console.print_line(format_args!("Session {id} is in {}", path.display()))
-}
-
-fn write_error(path: &Path, error: &io::Error) -> CommandError {
-    let path = path.display();
-    match error.kind() {
+    write_atomically(path, &bytes, args.force).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => {
-            CommandError::failure("file_exists", format!("{path} is there already: --force replaces it"))
+            let why = format!("{} already exists. Use --force to replace it.", path.display());
+            CommandError::failure("file_exists", why)
         }
-        _ => CommandError::failure("file_error", format!("cannot write {path}: {error}")),
-    }
+        _ => CommandError::failure("file_error", format!("cannot write {}: {error}", path.display())),
+    })?;
+    let value = json!({ "ok": true, "id": id, "path": path, "brokenLines": transcript.corrupt_lines() });
+    context.report(&value, || format!("Exported session {id} to {}", path.display()))
 }
 
-/// All of it or nothing: beside the file, then under its name.
+/// Writes a temporary file and renames it, so that the file is never incomplete.
 fn write_atomically(path: &Path, bytes: &[u8], force: bool) -> io::Result<()> {
     if !force {
-        // The name is reserved now, and no other file is replaced below.
+        // Reserves the name, so that no other file is replaced below.
         create(path)?;
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let draft = folder.join(format!(".moonrelay-{:016x}.tmp", fastrand::u64(..)));
-    let written = write_draft(&draft, bytes).and_then(|()| std::fs::rename(&draft, path));
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let draft = directory.join(format!(".moonrelay-{:016x}.tmp", fastrand::u64(..)));
+    let written = create(&draft)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| std::fs::rename(&draft, path));
     if written.is_err() {
-        // The first error has been reported.
         let ours = [Some(draft.as_path()), (!force).then_some(path)];
+        // Only the first error is reported.
         ours.into_iter().flatten().for_each(|path| drop(std::fs::remove_file(path)));
     }
     written
 }
 
-fn write_draft(draft: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = create(draft)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
 fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create_new(true).mode(EXPORT_MODE).open(path)
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }

@@ -1,176 +1,239 @@
-//! `sessions show`.
+//! A session as text for a terminal, as Markdown, and as JSON.
 
 use serde_json::{Value, json};
 
-use super::session_id::resolve_id;
-use super::{session_error, session_format};
+use super::cost_json;
 use crate::assistant::session::{SessionStore, SessionUsage};
 use crate::assistant::transcript::reader::Transcript;
 use crate::assistant::transcript::{
-    AssistantMessage, ContentBlock, EntryMeta, StopReason, TranscriptLine, TranscriptMessage,
+    AnswerUsage, AssistantMessage, ContentBlock, StopReason, TranscriptLine, TranscriptMessage,
 };
-use crate::cli::console::Console;
-use crate::cli::exit::CommandError;
-use crate::cli::usage::number_format::format_count;
-use crate::cli::usage::output_style::sanitize_line;
+use crate::cli::output::{
+    NO_PRICE, format_costs, format_count, format_time, format_tokens, format_total, sanitize, sanitize_line,
+};
 
-/// Prints the messages with their authors.
-pub(super) fn show(
-    sessions: &SessionStore,
-    text: &str,
-    thinking: bool,
-    console: &mut Console<'_>,
-) -> Result<(), CommandError> {
-    let id = resolve_id(sessions, text)?;
-    let transcript = sessions.read(&id).map_err(session_error)?.unwrap_or_default();
-    if console.json {
-        return console.print_json(&as_json(sessions, &id, &transcript));
-    }
-    console.print_line(as_text(&id, &transcript, thinking))
+/// JSON with all entries.
+pub(super) fn as_json(sessions: &SessionStore, id: &str, transcript: &Transcript) -> Value {
+    let header = transcript.header();
+    let usage = SessionUsage::from_entries(transcript.entries());
+    json!({
+        "id": id,
+        "path": sessions.path(id),
+        "begun": header.map(|header| &header.timestamp),
+        "cwd": header.map(|header| &header.cwd),
+        "turns": count_turns(transcript),
+        "tokens": usage.tokens,
+        "cost": cost_json(&usage),
+        "unpriced": usage.unpriced_answers,
+        "entries": transcript.entries(),
+        "brokenLines": transcript.corrupt_lines(),
+        "otherLines": transcript.unknown_line_count(),
+    })
 }
 
-/// How often the person said something.
-pub(super) fn count_turns(transcript: &Transcript) -> u64 {
+/// Text for a terminal, with local times.
+pub(super) fn as_text(id: &str, transcript: &Transcript, thinking: bool) -> String {
+    let origin = transcript.header().map_or_else(String::new, |header| {
+        let directory = match header.cwd.as_str() {
+            "" => String::new(),
+            directory => format!(" in {}", sanitize_line(directory)),
+        };
+        format!(", started {}{directory}", format_time(&header.timestamp))
+    });
+    let mut parts = vec![format!("Session {id}{origin}\n{}", totals(transcript))];
+    parts.extend(transcript.entries().iter().filter_map(|entry| {
+        let section = Section::new(entry, sanitize_line)?;
+        let usage = section.usage.map(|usage| format!(" ({})", format_usage(usage))).unwrap_or_default();
+        let mut lines = vec![format!("[{}] {}{usage}", format_time(section.time), section.title)];
+        for part in section.parts(thinking) {
+            let (label, text) = match part {
+                Part::Text(text) => ("", text),
+                Part::Thinking(text) => ("  (thinking)\n", text),
+                Part::Call(name, arguments) => ("", format!("calls {name} with {arguments}")),
+            };
+            lines.push(format!("{label}{}", indent(&text.replace('\t', "    "), "  ")));
+        }
+        lines.extend(section.ending.map(|ending| format!("  ({ending})")));
+        Some(lines.join("\n"))
+    }));
+    parts.extend(hidden_notes(transcript));
+    parts.join("\n\n")
+}
+
+/// Markdown, for reading and sharing. Times are in UTC, because the reader may be elsewhere.
+pub(super) fn as_markdown(id: &str, transcript: &Transcript, thinking: bool) -> String {
+    let started = transcript.header().map_or("", |header| header.timestamp.as_str());
+    let mut parts = vec![
+        format!("# Session {id}"),
+        format!("Started {}. {}.", sanitize_line(started), totals(transcript)),
+    ];
+    for section in transcript.entries().iter().filter_map(|entry| Section::new(entry, inline_code)) {
+        parts.push(match section.kind {
+            SectionKind::Note => format!("*{}*", section.title),
+            SectionKind::Message => format!("## {}", section.title),
+            SectionKind::ToolResult => format!("### {}", section.title),
+        });
+        parts.extend(section.parts(thinking).map(|part| match part {
+            Part::Text(text) => text,
+            Part::Thinking(text) => indent(&text, "> "),
+            Part::Call(name, arguments) => {
+                format!("Calls {} with {}", inline_code(&name), inline_code(&arguments))
+            }
+        }));
+        parts.extend(section.ending.map(|ending| format!("*({ending})*")));
+        parts.extend(section.usage.map(|usage| format!("*{}*", format_usage(usage))));
+    }
+    parts.extend(hidden_notes(transcript).iter().map(|note| format!("*{note}*")));
+    parts.join("\n\n") + "\n"
+}
+
+/// One entry of a transcript. Texts are sanitized.
+struct Section<'t> {
+    kind: SectionKind,
+    time: &'t str,
+    title: String,
+    blocks: Vec<&'t ContentBlock>,
+    /// The summary of a compaction.
+    text: Option<&'t str>,
+    /// How an answer ended, if it is not complete.
+    ending: Option<String>,
+    usage: Option<&'t AnswerUsage>,
+}
+
+enum SectionKind {
+    Note,
+    Message,
+    ToolResult,
+}
+
+enum Part {
+    Text(String),
+    Thinking(String),
+    /// A tool and its arguments.
+    Call(String, String),
+}
+
+impl<'t> Section<'t> {
+    /// `name` renders the name of a model or a tool.
+    fn new(entry: &'t TranscriptLine, name: fn(&str) -> String) -> Option<Self> {
+        let note = |time: &'t str, title: String| Self {
+            kind: SectionKind::Note,
+            time,
+            title,
+            blocks: Vec::new(),
+            text: None,
+            ending: None,
+            usage: None,
+        };
+        Some(match entry {
+            TranscriptLine::Session { .. } => return None,
+            TranscriptLine::ModelChange { meta, provider, model_id } => {
+                note(&meta.timestamp, format!("Model: {}", name(&model_name(provider, model_id))))
+            }
+            TranscriptLine::ThinkingLevelChange { meta, thinking_level } => {
+                note(&meta.timestamp, format!("Thinking: {}", sanitize_line(thinking_level)))
+            }
+            TranscriptLine::Compaction { meta, summary, .. } if summary.is_empty() => {
+                note(&meta.timestamp, "Context reset".to_owned())
+            }
+            TranscriptLine::Compaction { meta, summary, tokens_before } => {
+                let before = format_count(*tokens_before, "token");
+                let title = format!("Summary of the conversation above ({before})");
+                let section = note(&meta.timestamp, title);
+                Self { kind: SectionKind::Message, text: Some(summary), ..section }
+            }
+            TranscriptLine::Message { meta, message } => Self::from_message(&meta.timestamp, message, name),
+        })
+    }
+
+    fn from_message(time: &'t str, message: &'t TranscriptMessage, name: fn(&str) -> String) -> Self {
+        let (kind, title, blocks, ending, usage) = match message {
+            TranscriptMessage::User { content, .. } => {
+                (SectionKind::Message, "You".to_owned(), content, None, None)
+            }
+            TranscriptMessage::Assistant(answer) => {
+                let title = sanitize_line(&model_name(&answer.provider, &answer.model));
+                (SectionKind::Message, title, &answer.content, ending(answer), answer.usage.as_ref())
+            }
+            TranscriptMessage::ToolResult { tool_name, content, is_error, .. } => {
+                let failed = if *is_error { " (failed)" } else { "" };
+                let title = format!("Result of {}{failed}", name(tool_name));
+                (SectionKind::ToolResult, title, content, None, None)
+            }
+        };
+        Self { kind, time, title, blocks: blocks.iter().collect(), text: None, ending, usage }
+    }
+
+    fn parts(&self, thinking: bool) -> impl Iterator<Item = Part> {
+        let blocks = self.blocks.iter().filter_map(move |block| match block {
+            ContentBlock::Text { text } => Some(Part::Text(sanitize(text).trim_end().to_owned())),
+            ContentBlock::Thinking { thinking: text, .. } => thinking.then(|| Part::Thinking(sanitize(text))),
+            ContentBlock::ToolCall { name, arguments, .. } => {
+                Some(Part::Call(sanitize_line(name), sanitize_line(&arguments.to_string())))
+            }
+        });
+        self.text.map(|text| Part::Text(sanitize(text))).into_iter().chain(blocks)
+    }
+}
+
+fn ending(answer: &AssistantMessage) -> Option<String> {
+    let what = match answer.stop_reason {
+        StopReason::Stop | StopReason::ToolUse => return None,
+        StopReason::Length => "cut off at the output limit",
+        StopReason::Error => "failed",
+        StopReason::Aborted => "stopped",
+    };
+    let why = answer.error_message.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    Some(sanitize_line(&format!("{what}{why}")))
+}
+
+fn count_turns(transcript: &Transcript) -> u64 {
     let is_turn = |entry: &&TranscriptLine| {
         matches!(entry, TranscriptLine::Message { message: TranscriptMessage::User { .. }, .. })
     };
     transcript.entries().iter().filter(is_turn).count() as u64
 }
 
-fn as_json(sessions: &SessionStore, id: &str, transcript: &Transcript) -> Value {
-    let header = transcript.header();
-    let mut value = json!({
-        "id": id,
-        "path": sessions.path(id),
-        "begun": header.map(|header| &header.timestamp),
-        "cwd": header.map(|header| &header.cwd),
-        "turns": count_turns(transcript),
-    });
-    if let Some(members) = value.as_object_mut() {
-        members.extend(session_format::total_json(&SessionUsage::from_entries(transcript.entries())));
-        members.insert("entries".to_owned(), json!(transcript.entries()));
-        members.insert("brokenLines".to_owned(), json!(transcript.corrupt_lines()));
-        members.insert("otherLines".to_owned(), json!(transcript.unknown_line_count()));
-    }
-    value
+fn totals(transcript: &Transcript) -> String {
+    let usage = SessionUsage::from_entries(transcript.entries());
+    format!("{}, {}", format_count(count_turns(transcript), "turn"), format_total(&usage))
 }
 
-fn as_text(id: &str, transcript: &Transcript, thinking: bool) -> String {
-    let mut parts = vec![format!("Session {id}{}", origin_text(transcript))];
-    parts.push(session_format::format_summary(
-        count_turns(transcript),
-        &SessionUsage::from_entries(transcript.entries()),
-    ));
-    for entry in transcript.entries() {
-        parts.extend(entry_text(entry, thinking));
-    }
-    parts.extend(hidden_notes(transcript));
-    parts.join("\n")
+/// `600 in, 400 cached, 200 out, 0.001434 USD`.
+fn format_usage(usage: &AnswerUsage) -> String {
+    let cost = usage.cost.map_or_else(|| NO_PRICE.to_owned(), |cost| format_costs(&[cost]));
+    format!("{}, {cost}", format_tokens(usage))
 }
 
-/// `, begun 2026-11-22 00:21:51 in /home/x`.
-fn origin_text(transcript: &Transcript) -> String {
-    let Some(header) = transcript.header() else { return String::new() };
-    let place =
-        if header.cwd.is_empty() { String::new() } else { format!(" in {}", sanitize_line(&header.cwd)) };
-    format!(", begun {}{place}", session_format::format_time(&header.timestamp))
+/// `moonshot/kimi-k2.6`; without a provider if no model answered, or for `default`.
+fn model_name(provider: &str, model: &str) -> String {
+    if provider.is_empty() { model.to_owned() } else { format!("{provider}/{model}") }
 }
 
 /// What is not shown.
-pub(super) fn hidden_notes(transcript: &Transcript) -> Vec<String> {
+fn hidden_notes(transcript: &Transcript) -> Vec<String> {
     let mut notes = Vec::new();
     let numbers: Vec<String> = transcript.corrupt_lines().iter().map(ToString::to_string).collect();
     if !numbers.is_empty() {
-        let lines = format_count(numbers.len() as u64, "line");
-        notes.push(format!("\nNot shown: {lines} that cannot be read (number {}).", numbers.join(", ")));
+        let lines = format_count(numbers.len() as u64, "unreadable line");
+        notes.push(format!("Not shown: {lines} (number {}).", numbers.join(", ")));
     }
     if transcript.unknown_line_count() > 0 {
         let lines = format_count(transcript.unknown_line_count() as u64, "line");
-        notes.push(format!("\nNot shown: {lines} of kinds that are not known here."));
+        notes.push(format!("Not shown: {lines} of an unknown kind."));
     }
     notes
 }
 
-fn entry_text(entry: &TranscriptLine, thinking: bool) -> Option<String> {
-    let (at, text) = match entry {
-        TranscriptLine::Session { .. } => return None,
-        TranscriptLine::ModelChange { meta: at, provider, model_id } => {
-            (at, format!("model: {}", session_format::model_name(provider, model_id)))
-        }
-        TranscriptLine::ThinkingLevelChange { meta: at, thinking_level } => {
-            (at, format!("thinking: {}", sanitize_line(thinking_level)))
-        }
-        TranscriptLine::Compaction { meta: at, summary, .. } if summary.is_empty() => {
-            (at, "what stands above is forgotten".to_owned())
-        }
-        TranscriptLine::Compaction { meta: at, summary, tokens_before } => {
-            let before = format_count(*tokens_before, "token");
-            (at, format!("what stands above ({before}) is told again as\n{}", indent(summary)))
-        }
-        TranscriptLine::Message { meta: at, message } => (at, message_text(message, thinking)),
-    };
-    Some(format!("\n[{}] {text}", entry_time(at)))
+/// Markdown code, with more backticks around the text than it contains in sequence.
+fn inline_code(text: &str) -> String {
+    let text = sanitize_line(text);
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let ticks = "`".repeat(longest + 1);
+    let gap = if longest > 0 { " " } else { "" };
+    format!("{ticks}{gap}{text}{gap}{ticks}")
 }
 
-fn entry_time(at: &EntryMeta) -> String {
-    session_format::format_time(&at.timestamp)
-}
-
-fn message_text(message: &TranscriptMessage, thinking: bool) -> String {
-    match message {
-        TranscriptMessage::User { content, .. } => render_message("you".to_owned(), content, thinking),
-        TranscriptMessage::Assistant(said) => {
-            render_message(answer_title(said), &said.content, thinking) + &ending_text(said)
-        }
-        TranscriptMessage::ToolResult { tool_name, content, is_error, .. } => {
-            let failed = if *is_error { ", which failed" } else { "" };
-            render_message(format!("result of {}{failed}", sanitize_line(tool_name)), content, thinking)
-        }
-    }
-}
-
-fn answer_title(said: &AssistantMessage) -> String {
-    let who = session_format::model_name(&said.provider, &said.model);
-    match &said.usage {
-        Some(usage) => format!("{who} ({})", session_format::format_usage(usage)),
-        None => who,
-    }
-}
-
-fn ending_text(said: &AssistantMessage) -> String {
-    match stop_text(said) {
-        Some(end) => format!("\n  ({})", sanitize_line(&end)),
-        None => String::new(),
-    }
-}
-
-/// How an answer ended, where that was not well.
-pub(super) fn stop_text(said: &AssistantMessage) -> Option<String> {
-    let why = said.error_message.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-    match said.stop_reason {
-        StopReason::Stop | StopReason::ToolUse => None,
-        StopReason::Length => Some(format!("cut at the limit of its length{why}")),
-        StopReason::Error => Some(format!("failed{why}")),
-        StopReason::Aborted => Some(format!("stopped{why}")),
-    }
-}
-
-fn render_message(title: String, blocks: &[ContentBlock], thinking: bool) -> String {
-    let block = |block: &ContentBlock| match block {
-        ContentBlock::Text { text } => Some(indent(text)),
-        ContentBlock::Thinking { thinking: text, .. } if thinking => {
-            Some(format!("  (thinking)\n{}", indent(text)))
-        }
-        ContentBlock::Thinking { .. } => None,
-        ContentBlock::ToolCall { name, arguments, .. } => {
-            Some(format!("  calls {} with {}", sanitize_line(name), sanitize_line(&arguments.to_string())))
-        }
-    };
-    std::iter::once(title).chain(blocks.iter().filter_map(block)).collect::<Vec<_>>().join("\n")
-}
-
-/// Text of others in its lines, without what a terminal would obey.
-fn indent(text: &str) -> String {
-    let line = |line: &str| format!("  {}", sanitize_line(&line.replace('\t', "    "))).trim_end().to_owned();
-    text.lines().map(line).collect::<Vec<_>>().join("\n")
+fn indent(text: &str, margin: &str) -> String {
+    text.lines().map(|line| format!("{margin}{line}").trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::time::UNIX_EPOCH;
 
 use super::*;
-use crate::cli::console::tests::{Desk, told};
+use crate::cli::command::tests::{TestHome, error_text};
 use crate::protocol::amount::Amount;
 use crate::usage::{TokenTotals, UsageRow, UsageTotals};
 
@@ -20,7 +20,7 @@ fn total(attempts: u64, tokens: [u64; 5], cost: &[(&str, &str)]) -> UsageTotals 
     }
 }
 
-/// A subscription, a provider in dollars that was estimated once, one in yuan, and something that was lost.
+/// A subscription, a provider in dollars with an estimate, one in yuan, and interrupted attempts.
 fn sample() -> UsageReport {
     let kimi = UsageTotals { unpriced: 9, ..total(9, [120_000, 1_200_000, 0, 34_567, 9_000], &[]) };
     let moonshot = UsageTotals { estimated: 1, ..total(3, [600, 400, 0, 200, 0], &[("USD", "0.001434")]) };
@@ -40,10 +40,10 @@ fn sample() -> UsageReport {
     }
 }
 
-fn shown(report: UsageReport, quotas: Option<Value>) -> UsageView {
+fn view(report: UsageReport, quotas: Option<Value>) -> UsageView {
     let now = jiff::civil::date(2026, 11, 21).at(12, 0, 0, 0).to_zoned(jiff::tz::TimeZone::UTC).unwrap();
     UsageView {
-        span: DateRange::last_days(7, now).unwrap(),
+        range: DateRange::last_days(7, now).unwrap(),
         by: GroupByArg::Model,
         report,
         note: None,
@@ -65,7 +65,7 @@ fn text(width: usize) -> String {
             {"name": "key", "used": null, "left": null, "currency": null, "resets": null}]},
         {"id": "other", "at": 0, "allowances": [], "error": "auth: \u{1b}[31mthe key is wrong"},
     ]);
-    shown(sample(), Some(quotas)).to_text(OutputStyle { width, ..PIPED }, UNIX_EPOCH)
+    view(sample(), Some(quotas)).to_text(OutputStyle { width, ..PIPED }, UNIX_EPOCH)
 }
 
 /// In 110 columns.
@@ -80,99 +80,80 @@ moonshot-cn/kimi-k3          1       0  1.00k       0      50          0   12.50
 total                       13       4  ~122k  ~1.20M  ~34.8k     ~9.00k  ~12.5000  ~0.001434
 
 4 attempts failed.
-Not in the table: 2 attempts that did not answer to the end used 700 input, 0 cached and 12 output tokens and
-cost 0.000067 USD.
-Input is what no cache gave. Reasoning is part of the output.
-~ holds estimates: of 1 answer the provider told no tokens.
-No price is known of 9 answers: a subscription, or a model without a price.
+Not included: 2 interrupted attempts (700 input, 0 cached and 12 output tokens, 0.000067 USD).
+Input excludes cached tokens.
+Output includes reasoning tokens.
+~ includes estimates: the provider reported no tokens for 1 answer.
+The price of 9 answers is unknown: a subscription, or a model without a price.
 
 Quotas
-  kimi, 5 hours           ##..................    7 % used  resets in 2 h 59 min
-  kimi, week              ##########..........   47 % used  resets in 6 d 12 h
-  moonshot, balance       49.58894 USD left
-  moonshot, cash          3.5 USD owed
-  openrouter, key         no limit
-  other: auth: ?[31mthe key is wrong";
+  kimi, 5 hours      ##..................    7 % used  resets in 2 h 59 min
+  kimi, week         ##########..........   47 % used  resets in 6 d 12 h
+  moonshot, balance  49.58894 USD left
+  moonshot, cash     3.5 USD owed
+  openrouter, key    no limit
+  other:             auth: ␛[31mthe key is wrong";
 
-/// In 40 columns.
+/// The table in 80 columns.
 const NARROW: &str = "\
-The last 7 days by model, since
-2026-11-15 (UTC)
-
-kimi/kimi-for-coding
-  12 requests  1.35M tokens  no price
-  ##############################
-moonshot/kimi-k2.6
-  4 requests  ~1.20k tokens
-  ~0.001434 USD
-  #
-moonshot-cn/kimi-k3
-  1 request  1.05k tokens  12.5000 CNY
-  #
-total
-  13 requests  ~1.36M tokens
-  ~12.5000 CNY  ~0.001434 USD
-
-4 attempts failed.
-Not in the table: 2 attempts that did
-not answer to the end used 700 input, 0
-cached and 12 output tokens and cost
-0.000067 USD.
-Input is what no cache gave. Reasoning
-is part of the output.
-~ holds estimates: of 1 answer the
-provider told no tokens.
-No price is known of 9 answers: a
-subscription, or a model without a
-price.
-
-Quotas
-  kimi, 5 hours
-    ##..................    7 % used
-    resets in 2 h 59 min
-  kimi, week
-    ##########..........   47 % used
-    resets in 6 d 12 h
-  moonshot, balance
-    49.58894 USD left
-  moonshot, cash          3.5 USD owed
-  openrouter, key         no limit
-  other: auth: ?[31mthe key is wrong";
+Model                 Requests  Tokens  Cost CNY   Cost USD
+kimi/kimi-for-coding        12   1.35M  no price             ###################
+moonshot/kimi-k2.6           4  ~1.20k            ~0.001434  #
+moonshot-cn/kimi-k3          1   1.05k   12.5000             #
+-----------------------------------------------------------
+total                       13  ~1.36M  ~12.5000  ~0.001434";
 
 #[test]
-fn a_wide_screen_shows_every_figure_and_a_narrow_one_less() {
+fn wide_terminal_shows_every_column_and_a_narrow_one_fewer() {
     assert_eq!(text(110), WIDE);
-    assert_eq!(text(40), NARROW);
+    assert_eq!(sample().to_table("Model", OutputStyle { width: 80, ..PIPED }), NARROW);
 }
 
 #[test]
-fn nothing_is_wider_than_the_screen() {
+fn table_is_not_wider_than_the_terminal() {
+    let report = sample();
     for width in 24..130 {
-        let text = text(width);
-        let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
-        assert!(widest <= width, "{width}: {widest}\n{text}");
-        for needed in ["kimi/kimi-for-coding", "no price", "0.001434", "12.5000", "3.5 USD owed"] {
-            assert!(text.contains(needed), "{width}: {needed}\n{text}");
+        let table = report.to_table("Model", OutputStyle { width, ..PIPED });
+        let widest = table.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(widest <= width, "{width}: {widest}\n{table}");
+        for needed in ["kimi/kimi-for-coding", "no price", "0.001434", "12.5000"] {
+            assert!(width < 70 || table.contains(needed), "{width}: {needed}\n{table}");
         }
     }
 }
 
 #[test]
-fn colours_add_nothing_to_the_width_and_take_nothing_from_the_text() {
+fn colours_do_not_change_the_text() {
     let quotas = json!([{"id": "kimi", "allowances": [{"name": "week", "used": 0.95, "resets": 60_000}]}]);
-    let shown = shown(sample(), Some(quotas));
-    let plain = shown.to_text(OutputStyle { width: 40, ..PIPED }, UNIX_EPOCH);
-    let mut coloured = shown.to_text(OutputStyle { width: 40, use_colour: true, ..PIPED }, UNIX_EPOCH);
-    assert!(coloured.contains("\u{1b}[31m###################.\u{1b}[0m"), "{coloured}");
-    for code in ["\u{1b}[0m", "\u{1b}[31m", "\u{1b}[36m"] {
+    let view = view(sample(), Some(quotas));
+    let style = OutputStyle { width: 110, ..PIPED };
+    let plain = view.to_text(style, UNIX_EPOCH);
+    let mut coloured = view.to_text(OutputStyle { use_colour: true, ..style }, UNIX_EPOCH);
+    for code in ["\u{1b}[0;31m", "\u{1b}[0;36m", "\u{1b}[0m"] {
+        assert!(coloured.contains(code), "{coloured}");
         coloured = coloured.replace(code, "");
     }
     assert_eq!(coloured, plain);
 }
 
 #[test]
+fn days_start_at_local_midnight_across_clock_changes() {
+    // Central Europe, where summer time ended on 2026-10-25.
+    let zone = jiff::tz::TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+    let now = jiff::civil::date(2026, 10, 26).at(9, 0, 0, 0).to_zoned(zone).unwrap();
+    let range = DateRange::last_days(3, now.clone()).unwrap();
+    assert_eq!(range.since.timestamp().to_string(), "2026-10-23T22:00:00Z");
+    assert_eq!(range.dates(), ["2026-10-24", "2026-10-25", "2026-10-26"]);
+    assert_eq!(range.zone_name(), "+01");
+    assert_eq!(DateRange::last_days(1, now.clone()).unwrap().dates(), ["2026-10-26"]);
+    assert!(DateRange::last_days(u32::MAX, now).is_err());
+    let unknown = jiff::Timestamp::UNIX_EPOCH.to_zoned(jiff::tz::TimeZone::unknown());
+    assert_eq!(DateRange::last_days(1, unknown).unwrap().zone_name(), "UTC");
+}
+
+#[test]
 fn json_has_whole_tokens_and_exact_amounts() {
-    let value = shown(sample(), None).to_json();
+    let value = view(sample(), None).to_json();
     assert_eq!(value["since"], "2026-11-15T00:00:00Z");
     assert_eq!(
         [&value["days"], &value["by"], &value["timeZone"]],
@@ -198,40 +179,40 @@ fn json_has_whole_tokens_and_exact_amounts() {
     assert!(value.get("quotas").is_none() && value.get("note").is_none());
 }
 
-/// The command's output with this configuration, without any requests.
-async fn said(desk: &mut Desk, json: bool) -> Result<(), CommandError> {
+/// Runs the command without a usage database.
+async fn run_without_requests(home: &mut TestHome, json: bool) -> Result<(), CommandError> {
     let args = Args { days: 7, by: GroupByArg::Day, no_quota: true, config: None, json };
-    execute(&args, &mut desk.console(json)).await
+    execute(&args, &mut home.context(json)).await
 }
 
 #[tokio::test]
-async fn where_nothing_is_recorded_it_says_so() {
-    let mut desk = Desk::with("{}");
-    said(&mut desk, false).await.unwrap();
-    let printed = desk.printed();
-    assert!(printed.starts_with("nothing recorded yet: there is no ledger in /"), "{printed}");
-    assert!(printed.contains(".local/state/moonrelay;"), "{printed}");
-    said(&mut desk, true).await.unwrap();
-    let value = desk.printed_json();
+async fn missing_database_is_explained() {
+    let mut home = TestHome::with("{}");
+    run_without_requests(&mut home, false).await.unwrap();
+    let printed = home.printed();
+    assert!(printed.starts_with("Nothing is recorded yet: /"), "{printed}");
+    assert!(printed.contains(".local/state/moonrelay has no usage database"), "{printed}");
+    run_without_requests(&mut home, true).await.unwrap();
+    let value = home.printed_json();
     assert_eq!((value["rows"].clone(), value["total"]["requests"].clone()), (json!([]), json!(0)));
-    assert!(value["note"].as_str().unwrap().starts_with("nothing recorded yet"), "{value}");
+    assert!(value["note"].as_str().unwrap().starts_with("Nothing is recorded yet"), "{value}");
 
-    let mut desk = Desk::with(r#"{ usage: { store: "none" } }"#);
-    said(&mut desk, false).await.unwrap();
-    assert_eq!(desk.printed(), "nothing is recorded: usage.store is \"none\"\n");
+    let mut home = TestHome::with(r#"{ usage: { store: "none" } }"#);
+    run_without_requests(&mut home, false).await.unwrap();
+    assert_eq!(home.printed(), "Nothing is recorded: usage.store is \"none\".\n");
 }
 
 #[tokio::test]
-async fn a_ledger_that_cannot_be_read_is_named() {
-    let mut desk = Desk::with("{}");
-    let state = desk.home.path().join(".local/state/moonrelay");
+async fn unreadable_database_is_an_error() {
+    let mut home = TestHome::with("{}");
+    let state = home.home.path().join(".local/state/moonrelay");
     std::fs::create_dir_all(&state).unwrap();
-    std::fs::write(state.join("ledger.sqlite"), "no database, but long enough to be looked at".repeat(100))
+    std::fs::write(state.join("ledger.sqlite"), "not a database, but long enough to be read".repeat(100))
         .unwrap();
-    let why = told(said(&mut desk, false).await);
+    let why = error_text(run_without_requests(&mut home, false).await);
     assert!(why.contains("ledger_error") && why.contains("ledger.sqlite"), "{why}");
 
-    let mut desk = Desk { variables: Vec::new(), ..Desk::empty() };
-    let why = told(said(&mut desk, false).await);
+    let mut home = TestHome { variables: Vec::new(), ..TestHome::empty() };
+    let why = error_text(run_without_requests(&mut home, false).await);
     assert!(why.contains("no_state") && why.contains("STATE_DIRECTORY"), "{why}");
 }

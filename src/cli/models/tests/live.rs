@@ -11,18 +11,18 @@ use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
 use super::super::ModelsCommand;
-use super::{nobody, run_with};
-use crate::cli::console::tests::{Desk, told};
+use super::{no_network, run_with};
+use crate::cli::command::tests::{TestHome, error_text};
 use crate::failure::Failure;
-use crate::simulator::{Provider, Simulator, SimulatorOptions};
 use crate::upstream::{Client, Connector, UpstreamRequest, UpstreamResponse};
+use moonrelay_simulator::{Provider, Simulator, SimulatorOptions};
 
 fn client() -> Arc<dyn Connector> {
     Arc::new(Client::new(Duration::from_secs(5)))
 }
 
 #[tokio::test]
-async fn live_shows_what_differs_from_the_catalog() {
+async fn live_shows_differences_from_the_catalog() {
     let simulator =
         Simulator::bind("127.0.0.1:0".parse().unwrap(), SimulatorOptions::default()).await.unwrap();
     let base = simulator.base_url(Provider::Kimi);
@@ -31,44 +31,48 @@ async fn live_shows_what_differs_from_the_catalog() {
         "{{ models: {{ providers: {{ kimi: {{ baseUrl: '{base}', apiKey: 'sk-kimi-1', models: [
              {{ id: 'kimi-for-coding', contextWindow: 1000 }}, {{ id: 'made-up' }}] }} }} }} }}"
     );
-    let mut desk = Desk::with(&text);
+    let mut home = TestHome::with(&text);
     let client = client();
-    let verb = || ModelsCommand::List { provider: Some("kimi".to_owned()), live: true };
-    run_with(&mut desk, verb(), true, &client).await.unwrap();
-    let live = desk.printed_json()["live"][0].clone();
+    let command = || ModelsCommand::List { provider: Some("kimi".to_owned()), live: true };
+    run_with(&mut home, command(), true, &client).await.unwrap();
+    let live = home.printed_json()["live"][0].clone();
     assert_eq!((&live["provider"], &live["ok"]), (&json!("kimi"), &json!(true)));
     assert!(live["onlyHere"].as_array().unwrap().contains(&json!("made-up")), "{live}");
     let windows = json!([{ "id": "kimi-for-coding", "here": 1_000, "there": 1_048_576 }]);
     assert_eq!(live["contextDiffers"], windows);
-    run_with(&mut desk, verb(), false, &client).await.unwrap();
-    assert!(desk.printed().contains("  kimi-for-coding: context 1k here, 1M there\n"), "{}", desk.printed());
+    run_with(&mut home, command(), false, &client).await.unwrap();
+    assert!(
+        home.printed().contains("  kimi-for-coding: context 1.00k in the catalog, 1.05M at the provider\n"),
+        "{}",
+        home.printed()
+    );
 }
 
 #[tokio::test]
-async fn live_says_why_a_list_cannot_be_had() {
+async fn live_shows_why_a_list_is_not_available() {
     let simulator =
         Simulator::bind("127.0.0.1:0".parse().unwrap(), SimulatorOptions::default()).await.unwrap();
     let base = simulator.base_url(Provider::Moonshot);
     tokio::spawn(simulator.run(pending()));
     let text =
         format!("{{ models: {{ providers: {{ moonshot: {{ baseUrl: '{base}', apiKey: 'wrong' }} }} }} }}");
-    let mut desk = Desk::with(&text);
+    let mut home = TestHome::with(&text);
     let client = client();
-    let failed = run_with(&mut desk, ModelsCommand::List { provider: None, live: true }, true, &client).await;
-    assert!(told(failed).contains("code: 1"), "nobody answered");
-    let live = desk.printed_json()["live"].clone();
-    assert_eq!(live.as_array().unwrap().len(), 1, "providers that are off are not asked");
+    let failed = run_with(&mut home, ModelsCommand::List { provider: None, live: true }, true, &client).await;
+    assert!(error_text(failed).contains("code: 1"), "no provider succeeded");
+    let live = home.printed_json()["live"].clone();
+    assert_eq!(live.as_array().unwrap().len(), 1, "disabled providers are not called");
     let error = live[0]["error"].as_str().unwrap();
-    assert!(error.contains("answered 401 Unauthorized: the key is wrong"), "{error}");
+    assert!(error.contains("returned 401 Unauthorized: the key is wrong"), "{error}");
     let off = ModelsCommand::List { provider: Some("kimi".to_owned()), live: true };
-    assert!(run_with(&mut desk, off, false, &nobody()).await.is_err());
+    assert!(run_with(&mut home, off, false, &no_network()).await.is_err());
     assert!(
-        desk.printed().ends_with("kimi: it is off: KIMI_API_KEY or KIMICODE_API_KEY is not set or empty\n")
+        home.printed().ends_with("kimi: disabled: KIMI_API_KEY or KIMICODE_API_KEY is not set or empty\n")
     );
 }
 
 #[tokio::test]
-async fn probe_makes_one_call_a_key_and_tells_what_came_of_it() {
+async fn probe_sends_one_request_for_each_key() {
     let simulator =
         Simulator::bind("127.0.0.1:0".parse().unwrap(), SimulatorOptions::default()).await.unwrap();
     let control = simulator.control();
@@ -86,9 +90,9 @@ async fn probe_makes_one_call_a_key_and_tells_what_came_of_it() {
     control.add_fault(
         "openrouter:overloaded".parse().unwrap_or_else(|_| "openrouter:status=529".parse().unwrap()),
     );
-    let mut desk = Desk::with(&text.to_string());
-    run_with(&mut desk, ModelsCommand::Status { probe: true }, true, &client()).await.unwrap();
-    let printed = desk.printed_json();
+    let mut home = TestHome::with(&text.to_string());
+    run_with(&mut home, ModelsCommand::Status { probe: true }, true, &client()).await.unwrap();
+    let printed = home.printed_json();
     let probes: Vec<String> = printed["probes"]
         .as_array()
         .unwrap()
@@ -124,7 +128,7 @@ impl Connector for KimiCode {
 }
 
 #[tokio::test]
-async fn probe_calls_kimi_code_over_its_messages_face() {
+async fn probe_calls_kimi_code_over_the_messages_api() {
     let answered = r#"{"type":"message","role":"assistant","content":[],"stop_reason":"max_tokens","usage":{"input_tokens":1,"output_tokens":1}}"#;
     let gone = r#"{"error":{"type":"permission_error","message":"You've reached your 5-hour usage limit of sk-kimi-0123456789. Your quota will reset when the current 5-hour window ends."},"type":"error"}"#;
     let wrong = r#"{"error":{"type":"authentication_error","message":"The API Key appears to be invalid"},"type":"error"}"#;
@@ -134,14 +138,14 @@ async fn probe_calls_kimi_code_over_its_messages_face() {
     for (answer, expected) in table {
         let text = "{ agents: { defaults: { model: 'kimi/k2p5' } }, \
                      models: { providers: { kimi: { apiKey: 'sk-kimi-0123456789' } } } }";
-        let mut desk = Desk::with(text);
+        let mut home = TestHome::with(text);
         let kimi = Arc::new(KimiCode { answer, calls: Mutex::default() });
         let connector: Arc<dyn Connector> = kimi.clone();
-        let probed = run_with(&mut desk, ModelsCommand::Status { probe: true }, true, &connector).await;
+        let probed = run_with(&mut home, ModelsCommand::Status { probe: true }, true, &connector).await;
         assert_eq!(probed.is_ok(), expected == "ok");
-        let probe = desk.printed_json()["probes"][0].clone();
+        let probe = home.printed_json()["probes"][0].clone();
         assert_eq!(probe["result"], expected, "{probe}");
-        assert!(!desk.printed().contains("sk-kimi-0123456789"), "a key was printed");
+        assert!(!home.printed().contains("sk-kimi-0123456789"), "a key was printed");
         let calls = kimi.calls.lock().unwrap();
         // The other command queries the gateway, which is not running.
         let of_kimi: Vec<&UpstreamRequest> = calls.iter().filter(|call| call.url.contains("kimi")).collect();
@@ -159,10 +163,10 @@ async fn probe_calls_kimi_code_over_its_messages_face() {
 #[tokio::test]
 async fn probe_fails_when_no_target_answers() {
     let text = "{ models: { providers: { moonshot: { apiKey: 'sk-0123456789ab' } } } }";
-    let mut desk = Desk::with(text);
+    let mut home = TestHome::with(text);
     let probe = ModelsCommand::Status { probe: true };
-    assert!(run_with(&mut desk, probe, false, &nobody()).await.is_err());
-    assert!(desk.printed().contains("network"), "{}", desk.printed());
+    assert!(run_with(&mut home, probe, false, &no_network()).await.is_err());
+    assert!(home.printed().contains("network"), "{}", home.printed());
 }
 
 /// Records which provider is called, and never responds.
@@ -181,12 +185,12 @@ impl Connector for Silent {
 
 /// The targets that `status --probe` calls while none answers: every call that can start has started at its
 /// first wait.
-async fn asked_at_once(text: &str) -> Vec<String> {
-    let mut desk = Desk::with(text);
+async fn calls_in_flight(text: &str) -> Vec<String> {
+    let mut home = TestHome::with(text);
     let silent = Arc::new(Silent::default());
     let connector: Arc<dyn Connector> = silent.clone();
-    let mut running = Box::pin(run_with(&mut desk, ModelsCommand::Status { probe: true }, true, &connector));
-    // What begins hands a task or two to the runtime first; each turn lets all of them go on.
+    let mut running = Box::pin(run_with(&mut home, ModelsCommand::Status { probe: true }, true, &connector));
+    // A call may start tasks of the runtime first; each turn lets all of them run.
     for _ in 0..100 {
         assert!(futures_util::poll!(&mut running).is_pending());
         tokio::task::yield_now().await;
@@ -198,7 +202,7 @@ async fn asked_at_once(text: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_probe_asks_four_at_once_and_of_moonshot_one() {
+async fn probe_runs_four_at_once_and_one_for_moonshot() {
     let names = ["a", "b", "c", "d", "e", "f"];
     let providers: serde_json::Map<String, serde_json::Value> = names
         .iter()
@@ -214,7 +218,7 @@ async fn a_probe_asks_four_at_once_and_of_moonshot_one() {
         json!({ "agents": chain, "models": { "providers": providers } }).to_string()
     };
     let fallbacks = names[1..].iter().map(|name| format!("{name}/m")).collect();
-    let asked = asked_at_once(&config("a/m", fallbacks, json!(providers))).await;
+    let asked = calls_in_flight(&config("a/m", fallbacks, json!(providers))).await;
     let expected = ["a", "b", "c", "d"].map(|name| format!("https://{name}.example/v1/chat/completions"));
     assert_eq!(asked, expected);
     // Three models and two keys of Moonshot's are one account, which may answer one request at a time.
@@ -223,7 +227,7 @@ async fn a_probe_asks_four_at_once_and_of_moonshot_one() {
         "moonshot": { "apiKey": ["sk-0123456789ab", "sk-0123456789cd"] },
         "openrouter": { "apiKey": "sk-or-v1-0123456789" },
     });
-    let asked = asked_at_once(&config("moonshot/kimi-k3", fallbacks, keys)).await;
+    let asked = calls_in_flight(&config("moonshot/kimi-k3", fallbacks, keys)).await;
     assert_eq!(
         asked,
         ["https://api.moonshot.ai/v1/chat/completions", "https://openrouter.ai/api/v1/chat/completions"]
