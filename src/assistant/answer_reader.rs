@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use serde_json::Value;
 
+use super::outcome::TurnEvent;
 use super::transcript::{ContentBlock, StopReason};
-use super::turn::TurnEvent;
 use crate::protocol::api::Api;
+use crate::protocol::model::answer::{FinishReason, ResponseEvent};
 use crate::protocol::object::ObjectView;
 use crate::protocol::sse::{FrameReader, FrameTooLong};
-use crate::protocol::translate::decoder::Decoder;
-use crate::protocol::translate::event::{FinishReason, ResponseEvent};
+use crate::protocol::translate::Decoder;
 use crate::protocol::usage::TokenUsage;
 
 /// See the module.
@@ -149,7 +149,7 @@ impl AnswerReader {
 fn parse_error_message(payload: &[u8]) -> Option<String> {
     let top = ObjectView::parse(payload).filter(|top| top.string_or_empty("type") == "error")?;
     let message = top.object("error").and_then(|error| error.string("message").map(|text| text.into_owned()));
-    Some(message.unwrap_or_else(|| "the answer broke off".to_owned()))
+    Some(message.unwrap_or_else(|| "the answer was interrupted".to_owned()))
 }
 
 #[cfg(test)]
@@ -183,7 +183,7 @@ mod tests {
         data: {\"type\":\"message_stop\"}\n\n";
 
     #[test]
-    fn blocks_come_in_their_order_with_signature_and_arguments() {
+    fn blocks_are_in_order_with_signature_and_arguments() {
         let (answer, seen) = read(&format!("{HEAD}{CALL}"));
         let blocks = answer.blocks();
         assert_eq!(
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_its_end_is_none() {
+    fn interrupted_answer_has_no_stop_reason() {
         let (answer, _) = read(HEAD);
         assert_eq!((answer.stop_reason(), answer.text().as_str()), (None, "Lü"));
         let (answer, _) = read(&format!(

@@ -1,12 +1,5 @@
-//! Parser of slash commands in a conversation.
-//!
-//! The parser has no access to settings; its caller resolves model names and thinking levels.
+//! Commands of `chat`: `/model`, `/usage` and others.
 
-mod table;
-#[cfg(test)]
-mod tests;
-
-pub use self::table::{ArgumentKind, COMMANDS, CommandSpec};
 use crate::config::settings::find_nearest;
 
 /// A parsed input.
@@ -193,7 +186,87 @@ fn unknown_command_error(name: &str) -> CommandError {
     let near = find_nearest(&name.to_lowercase(), COMMANDS.iter().map(|row| row.name));
     let near = near.map_or_else(|| "/help lists them".to_owned(), |near| format!("did you mean /{near}?"));
     let first: String = name.chars().take(40).collect();
-    CommandError(format!(
-        "no command /{first} ({near}); a message that begins with a slash is written //{first}"
-    ))
+    CommandError(format!("no command /{first} ({near}); start a message with // to send a slash: //{first}"))
 }
+
+/// What a command takes behind its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArgumentKind {
+    /// Nothing.
+    NoArgument,
+    /// A model's name, alias or route.
+    Model,
+    /// A level of thinking that the model has.
+    ThinkingLevel,
+    /// One of these.
+    Choice(&'static [&'static str]),
+}
+
+/// A command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommandSpec {
+    /// Without the slash.
+    pub name: &'static str,
+    /// Other names that people know.
+    pub aliases: &'static [&'static str],
+    /// As the help shows them; empty where there are none.
+    pub arguments: &'static str,
+    /// One line.
+    pub help: &'static str,
+    /// What is completed.
+    pub argument: ArgumentKind,
+}
+
+/// All of them.
+pub const COMMANDS: &[CommandSpec] = &[
+    command("model", "[NAME|default]", "show or set the model of this session", ArgumentKind::Model),
+    command("models", "", "list models, aliases and routes", ArgumentKind::NoArgument),
+    command("think", "[LEVEL|default]", "show or set the thinking level", ArgumentKind::ThinkingLevel),
+    command("reasoning", "[on|off|stream]", "show thinking before the answer, never, or as it streams", {
+        ArgumentKind::Choice(&ReasoningDisplay::NAMES)
+    }),
+    command("status", "", "model, key, fallbacks, tokens, cost, context", ArgumentKind::NoArgument),
+    command(
+        "usage",
+        "[off|tokens|full|cost]",
+        "set the line below each answer; cost: also print the totals",
+        ArgumentKind::Choice(&UsageFooter::NAMES),
+    ),
+    command("new", "[MODEL]", "begin another session", ArgumentKind::Model),
+    command("reset", "", "reset the context of this session", ArgumentKind::NoArgument),
+    command("compact", "", "replace the conversation with a summary", ArgumentKind::NoArgument),
+    command("stop", "", "stop the current answer (also Ctrl-C)", ArgumentKind::NoArgument),
+    command("help", "", "this list", ArgumentKind::NoArgument),
+    CommandSpec {
+        aliases: &["exit"],
+        ..command("quit", "", "leave (Ctrl-D does too)", ArgumentKind::NoArgument)
+    },
+];
+
+const fn command(
+    name: &'static str,
+    arguments: &'static str,
+    help: &'static str,
+    takes: ArgumentKind,
+) -> CommandSpec {
+    CommandSpec { name, aliases: &[], arguments, help, argument: takes }
+}
+
+impl CommandSpec {
+    /// The command of this name, whatever its case.
+    #[must_use]
+    pub fn find(name: &str) -> Option<&'static Self> {
+        let is = |known: &str| known.eq_ignore_ascii_case(name);
+        COMMANDS.iter().find(|row| is(row.name) || row.aliases.iter().any(|also| is(also)))
+    }
+
+    /// `/think [LEVEL|default]`.
+    #[must_use]
+    pub fn usage_line(&self) -> String {
+        let gap = if self.arguments.is_empty() { "" } else { " " };
+        format!("/{}{gap}{}", self.name, self.arguments)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -60,7 +60,7 @@ fn format_file(name: &str, text: &str, source: &PromptSource) -> String {
     let text = text.trim();
     if source.is_truncated {
         return format!(
-            "# {name}\n\n{text}\n\n[{name} has {} bytes; only the first {MAX_FILE_BYTES} are told here.]",
+            "# {name}\n\n{text}\n\n[{name} has {} bytes; only the first {MAX_FILE_BYTES} are included.]",
             source.bytes
         );
     }
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_stand_in_their_order_under_their_names() {
+    fn files_are_in_order_under_their_names() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("TOOLS.md"), "use few\n").unwrap();
         std::fs::write(folder.path().join("AGENTS.md"), "\u{feff}be brief\n").unwrap();
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_long_is_cut_and_says_so_and_what_cannot_be_read_warns() {
+    fn long_file_is_truncated_and_unreadable_file_is_a_warning() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("AGENTS.md"), format!("a{}", "ü".repeat(MAX_FILE_BYTES))).unwrap();
         std::fs::write(folder.path().join("SOUL.md"), [0xff, 0xfe]).unwrap();
@@ -119,7 +119,7 @@ mod tests {
         let context = SystemPrompt::from_workspace(Some(folder.path()));
         let prompt = context.text.unwrap();
         assert!(
-            prompt.ends_with("[AGENTS.md has 131073 bytes; only the first 65536 are told here.]"),
+            prompt.ends_with("[AGENTS.md has 131073 bytes; only the first 65536 are included.]"),
             "{prompt}"
         );
         assert!(!prompt.contains('\u{fffd}') && context.sources[0].is_truncated);

@@ -75,16 +75,16 @@ fn build_messages(summary: Option<&str>, conversation: &[&TranscriptMessage]) ->
         }
     };
     if let Some(summary) = summary.filter(|summary| !summary.is_empty()) {
-        add("user", vec![text_block(&format!("What was said before, in short:\n\n{summary}"))]);
+        add("user", vec![text_block(&format!("Summary of the conversation so far:\n\n{summary}"))]);
     }
     for (place, message) in conversation.iter().enumerate() {
         match message {
             TranscriptMessage::User { content, .. } => {
                 add("user", content.iter().filter_map(block_text).collect())
             }
-            TranscriptMessage::Assistant(said) => {
+            TranscriptMessage::Assistant(answer) => {
                 let rest = conversation.get(place + 1..).unwrap_or_default();
-                add("assistant", assistant_content(&said.content, rest));
+                add("assistant", assistant_content(&answer.content, rest));
             }
             TranscriptMessage::ToolResult { tool_call_id, content, is_error, .. } => {
                 let content: Vec<Value> = content.iter().filter_map(block_text).collect();

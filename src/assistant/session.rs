@@ -1,14 +1,11 @@
 //! Sessions on disk: one append-only file each, locked by one turn at a time.
 
-mod conversation;
 mod folder;
 mod history;
-mod id;
 mod locked_file;
 mod summary;
 #[cfg(test)]
 mod tests;
-mod usage;
 
 use std::fs::{DirBuilder, Permissions};
 use std::io;
@@ -23,11 +20,9 @@ use super::transcript::reader::Transcript;
 use super::transcript::{EntryMeta, StopReason, TranscriptLine, TranscriptMessage, VERSION};
 use crate::config::settings::Reference;
 
-pub use self::folder::DeleteOutcome;
+pub use self::folder::{DeleteOutcome, is_id, new_id};
 pub use self::history::History;
-pub use self::id::{is_id, new_id};
-pub use self::summary::SessionSummary;
-pub use self::usage::SessionUsage;
+pub use self::summary::{SessionSummary, SessionUsage};
 
 /// File mode: readable and writable by the owner only.
 const DIRECTORY_MODE: u32 = 0o700;
@@ -99,7 +94,7 @@ impl SessionStore {
     /// # Errors
     /// An invalid id, a file that is not a transcript, or an I/O error.
     pub async fn lock(&self, id: &str, waiting: impl FnOnce() + Send) -> Result<Session, SessionError> {
-        id::check_id(id)?;
+        folder::check_id(id)?;
         self.create_directory().map_err(|error| SessionError::from_io(&self.directory, "make", &error))?;
         let path = self.path(id);
         let held = LockedFile::lock(&path, waiting).await;
@@ -148,7 +143,7 @@ impl Session {
         self.catch_up()?;
         if self.is_foreign_file {
             return Err(io::Error::other(
-                "it is no transcript of a session; move it away, or take another id",
+                "it is not a transcript of a session; move it away, or take another id",
             ));
         }
         let version = self.history.transcript.header().map_or(VERSION, |header| header.version);
@@ -239,8 +234,7 @@ impl Session {
     /// # Errors
     /// An I/O error. If the write fails, nothing of the line remains; if the sync fails, the line stays.
     pub fn append_message(&mut self, message: TranscriptMessage) -> Result<(), SessionError> {
-        let ends =
-            matches!(&message, TranscriptMessage::Assistant(said) if said.stop_reason != StopReason::ToolUse);
+        let ends = matches!(&message, TranscriptMessage::Assistant(answer) if answer.stop_reason != StopReason::ToolUse);
         self.append(ends, |at| TranscriptLine::Message { meta: at, message })
     }
 

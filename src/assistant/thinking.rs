@@ -26,7 +26,7 @@ const ALL_LEVELS: ThinkingLevels =
 
 impl ThinkingLevels {
     /// The levels of a model behind this provider adapter, matching the rules in
-    /// `provider::rewrite::messages::thinking`.
+    /// `provider::rule::messages_thinking`.
     #[must_use]
     pub fn for_model(dialect: AdapterId, model: &ModelInfo) -> Self {
         match (dialect, model.thinking_control) {
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_has_the_levels_that_its_provider_takes() {
+    fn model_has_the_levels_of_its_provider() {
         assert_eq!(levels("moonshot", "kimi-k2.6"), ["off", "on"]);
         assert_eq!(levels("moonshot", "kimi-k2.7-code"), ["on"]);
         assert_eq!(levels("moonshot", "kimi-k3"), ["off", "low", "high", "max"]);
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_model_does_not_have_is_refused_with_what_it_has() {
+    fn unsupported_level_is_rejected_with_the_supported_ones() {
         let reference = Reference::parse("moonshot/kimi-k2.6").unwrap();
         assert!(
             ON_OFF_LEVELS.supports(ThinkingLevel::Adaptive) && !ON_OFF_LEVELS.supports(ThinkingLevel::High)

@@ -54,7 +54,7 @@ impl ToolSet {
             return Err(format!("no tool is called {name:?}; there are: {there}"));
         };
         if !arguments.is_object() {
-            return Err(format!("the arguments of {name} are no JSON object"));
+            return Err(format!("the arguments of {name} are not a JSON object"));
         }
         match self.tools.get(place) {
             Some(tool) => tool.call(arguments).await,

@@ -2,14 +2,14 @@
 //!
 //! The format is that of OpenClaw's transcripts (version 3), so that programs that read those can read these.
 
-pub(super) mod content;
-pub mod currency;
 pub mod reader;
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use self::currency::Currency;
 use crate::protocol::amount::Amount;
 
 /// The format version written.
@@ -113,7 +113,7 @@ pub enum TranscriptMessage {
     /// A user message.
     User {
         /// Text.
-        #[serde(deserialize_with = "content::read")]
+        #[serde(deserialize_with = "read_content")]
         content: Vec<ContentBlock>,
         /// Milliseconds since 1970.
         #[serde(default)]
@@ -129,7 +129,7 @@ pub enum TranscriptMessage {
         /// The tool's name.
         tool_name: String,
         /// Text.
-        #[serde(deserialize_with = "content::read")]
+        #[serde(deserialize_with = "read_content")]
         content: Vec<ContentBlock>,
         /// Whether the call failed.
         #[serde(default)]
@@ -173,7 +173,7 @@ pub enum ContentBlock {
 #[serde(rename_all = "camelCase")]
 pub struct AssistantMessage {
     /// Thinking, text and tool calls in order.
-    #[serde(deserialize_with = "content::read")]
+    #[serde(deserialize_with = "read_content")]
     pub content: Vec<ContentBlock>,
     /// The target's API format, as in `models.providers.<id>.api`.
     #[serde(default)]
@@ -183,7 +183,7 @@ pub struct AssistantMessage {
     /// Its model.
     pub model: String,
     /// `None` if the usage is unknown.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "content::usage")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "read_usage")]
     pub usage: Option<AnswerUsage>,
     /// The stop reason.
     pub stop_reason: StopReason,
@@ -274,18 +274,100 @@ mod units {
     }
 }
 
+/// A code of ISO 4217; dollars where nothing else is answer. Amounts of two currencies are never added.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Currency([u8; 3]);
+
+impl Currency {
+    /// `USD`.
+    pub const DOLLAR: Self = Self(*b"USD");
+
+    /// Three capital letters; `None` for anything else.
+    #[must_use]
+    pub fn parse(code: &str) -> Option<Self> {
+        let letters: [u8; 3] = code.as_bytes().try_into().ok()?;
+        letters.iter().all(u8::is_ascii_uppercase).then_some(Self(letters))
+    }
+
+    /// The code.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        // Letters of ASCII are text.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// Whether it is `USD`.
+    #[must_use]
+    pub fn is_dollar(&self) -> bool {
+        *self == Self::DOLLAR
+    }
+}
+
+impl Default for Currency {
+    fn default() -> Self {
+        Self::DOLLAR
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl fmt::Debug for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl Serialize for Currency {
+    fn serialize<S: Serializer>(&self, into: S) -> Result<S::Ok, S::Error> {
+        into.serialize_str(self.code())
+    }
+}
+
+impl<'de> Deserialize<'de> for Currency {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let code = String::deserialize(from)?;
+        Self::parse(&code).ok_or_else(|| D::Error::custom("a currency is three capital letters"))
+    }
+}
+
+/// A list of blocks, or plain text. Blocks of other kinds (an image) are left out.
+pub(super) fn read_content<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<ContentBlock>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Content {
+        Text(String),
+        Blocks(Vec<Value>),
+    }
+    Ok(match Content::deserialize(from)? {
+        Content::Text(text) => vec![ContentBlock::Text { text }],
+        Content::Blocks(blocks) => {
+            blocks.into_iter().filter_map(|block| serde_json::from_value(block).ok()).collect()
+        }
+    })
+}
+
+/// The usage, or `None` if it is in an unknown format: the answer matters more than its price.
+pub(super) fn read_usage<'de, D: Deserializer<'de>>(from: D) -> Result<Option<AnswerUsage>, D::Error> {
+    let value = Value::deserialize(from)?;
+    Ok(serde_json::from_value(value).ok())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_as_openclaw_writes_it() {
+    fn line_has_the_format_of_openclaw() {
         let line = r#"{"type":"message","id":"b","parentId":"a","timestamp":"2026-11-21T17:48:48.282Z","message":{"role":"assistant","content":[{"type":"thinking","thinking":"..","thinkingSignature":"reasoning_content"},{"type":"text","text":".."}],"api":"openai-completions","provider":"moonshot","model":"kimi-k2.6","usage":{"input":600,"output":200,"cacheRead":400,"cacheWrite":0,"totalTokens":1200,"cost":{"input":0.00057,"output":0.0008,"cacheRead":0.000064,"cacheWrite":0.0,"total":0.001434}},"stopReason":"stop","timestamp":1795254128282,"responseId":"cmpl-1"}}"#;
         let read: TranscriptLine = serde_json::from_str(line).unwrap();
         assert_eq!(serde_json::to_string(&read).unwrap(), line);
-        let TranscriptLine::Message { message: TranscriptMessage::Assistant(said), .. } = read else {
+        let TranscriptLine::Message { message: TranscriptMessage::Assistant(answer), .. } = read else {
             panic!("{line}")
         };
-        assert_eq!(said.usage.unwrap().cost.unwrap().total, Amount::parse("0.001434").unwrap());
+        assert_eq!(answer.usage.unwrap().cost.unwrap().total, Amount::parse("0.001434").unwrap());
     }
 }

@@ -9,7 +9,7 @@ fn command(command: Command) -> Result<Input, CommandError> {
 }
 
 #[test]
-fn a_slash_makes_a_command_and_two_make_a_message() {
+fn slash_is_a_command_and_two_slashes_are_a_message() {
     assert_eq!(parse_input("  \n"), Ok(Input::Empty));
     assert_eq!(parse_input("Hello, 世界 "), message("Hello, 世界"));
     assert_eq!(parse_input("    indented\n\n"), message("    indented"));
@@ -26,11 +26,11 @@ fn a_slash_makes_a_command_and_two_make_a_message() {
 }
 
 #[test]
-fn what_is_no_command_is_an_error_with_the_nearest() {
+fn unknown_command_is_an_error_with_the_nearest_name() {
     let wrong = |typed| parse_input(typed).unwrap_err().0;
     assert_eq!(
         wrong("/modle kimi"),
-        "no command /modle (did you mean /model?); a message that begins with a slash is written //modle"
+        "no command /modle (did you mean /model?); start a message with // to send a slash: //modle"
     );
     assert!(wrong("/etc/hosts is what?").starts_with("no command /etc/hosts (/help lists them);"));
     assert!(wrong("/").starts_with("no command / "));
@@ -44,7 +44,7 @@ fn what_is_no_command_is_an_error_with_the_nearest() {
 }
 
 #[test]
-fn every_row_is_understood_with_all_that_it_offers() {
+fn every_command_is_parsed_with_every_choice() {
     for row in COMMANDS {
         let words: &[&str] = match row.argument {
             ArgumentKind::NoArgument => &[],

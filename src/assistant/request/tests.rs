@@ -50,7 +50,7 @@ fn written(level: Option<ThinkingLevel>, summary: Option<&str>, messages: &[&Tra
 }
 
 #[test]
-fn a_conversation_is_told_again_with_its_calls_and_thinking() {
+fn conversation_is_sent_with_calls_and_thinking() {
     let thought =
         ContentBlock::Thinking { thinking: "hm".to_owned(), thinking_signature: Some("sig".to_owned()) };
     let messages =
@@ -82,13 +82,13 @@ fn a_conversation_is_told_again_with_its_calls_and_thinking() {
 }
 
 #[test]
-fn what_nobody_answered_is_left_out_and_one_side_speaks_once() {
+fn unanswered_calls_are_left_out_and_roles_alternate() {
     let thought = ContentBlock::Thinking { thinking: "hm".to_owned(), thinking_signature: None };
     let messages = [user("one"), said(vec![thought, call("gone")]), user("two")];
     let all: Vec<&TranscriptMessage> = messages.iter().collect();
     let body = written(None, Some("they said hello"), &all);
     let blocks = body["messages"][0]["content"].as_array().unwrap();
     let words: Vec<&str> = blocks.iter().map(|block| block["text"].as_str().unwrap()).collect();
-    assert_eq!(words, ["What was said before, in short:\n\nthey said hello", "one", "two"]);
+    assert_eq!(words, ["Summary of the conversation so far:\n\nthey said hello", "one", "two"]);
     assert_eq!(body["messages"].as_array().unwrap().len(), 1);
 }

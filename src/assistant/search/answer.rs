@@ -1,12 +1,12 @@
-//! What Moonshot answered: the wish to search, or the answer.
+//! Reads an answer of the search model, and its citations.
 
 use std::collections::HashSet;
 use std::ops::Range;
 
 use serde_json::Value;
+use url::Url;
 
-use super::citations::Citations;
-use super::request::WEB_SEARCH;
+use crate::assistant::search::search_config::WEB_SEARCH;
 use crate::catalog::ThinkingControl;
 use crate::protocol::api::Api;
 use crate::protocol::json::{to_string_literal, unescape};
@@ -23,14 +23,14 @@ pub(super) struct ParsedAnswer {
     pub(super) searches: u64,
 }
 
-/// How it goes on.
+/// What follows an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum NextStep {
     /// These messages are appended and another request is sent.
     Continue(Vec<Vec<u8>>),
     /// That is the answer.
     Answer(String),
-    /// It ends, and nothing was said; this is its `finish_reason`.
+    /// It ended without text; its `finish_reason`.
     Empty(String),
 }
 
@@ -67,9 +67,9 @@ pub(super) fn parse_answer(body: &[u8], memory: &mut ConversationState) -> Optio
     let calls = message.objects("tool_calls");
     if calls.is_empty() {
         let text = ["content", "reasoning_content"].map(|key| message.string_or_empty(key));
-        let said = text.into_iter().find(|text| !text.trim().is_empty());
-        let step = match said {
-            Some(said) => NextStep::Answer(said.into_owned()),
+        let text = text.into_iter().find(|text| !text.trim().is_empty());
+        let step = match text {
+            Some(text) => NextStep::Answer(text.into_owned()),
             None => NextStep::Empty(choice.string_or_empty("finish_reason").into_owned()),
         };
         return Some(ParsedAnswer { step, usage, searches: 0 });
@@ -162,7 +162,7 @@ fn tool_reply(call: &ObjectView<'_>, id: &str) -> Vec<u8> {
     let function = call_function(call);
     let of_function = |key| function.as_ref().and_then(|function| function.value(key)).map(<[u8]>::to_vec);
     let content = match of_function("arguments") {
-        _ if !is_search_call(call) => to_string_literal("There is no such tool: only $web_search."),
+        _ if !is_search_call(call) => to_string_literal("Unknown tool: only $web_search exists."),
         Some(literal) if literal.starts_with(b"\"") => literal,
         // An object in the place of its text.
         Some(other) => to_string_literal(&String::from_utf8_lossy(&other)),
@@ -192,4 +192,90 @@ fn apply_edits(text: &[u8], span: &Range<usize>, mut edits: Vec<Edit>) -> Vec<u8
     }
     out.extend_from_slice(text.get(at..span.end).unwrap_or_default());
     out
+}
+
+/// More than a person looks at, and a bound for what is kept.
+const MAX_CITATIONS: usize = 50;
+/// A browser takes more, a page that is cited has less.
+const MAX_URL_BYTES: usize = 2048;
+
+/// Addresses in the order in which they were reported.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Citations(Vec<String>);
+
+impl Citations {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn into_urls(self) -> Vec<String> {
+        self.0
+    }
+
+    /// One more, where it is an address of a page that is not there yet.
+    fn add(&mut self, text: &str) {
+        let text = text.trim();
+        if self.0.len() < MAX_CITATIONS && is_page_url(text) && !self.0.iter().any(|known| known == text) {
+            self.0.push(text.to_owned());
+        }
+    }
+
+    /// Every `url` of a value, however deep.
+    pub(super) fn add_from_value(&mut self, value: &Value) {
+        match value {
+            Value::Object(members) => {
+                for (name, inner) in members {
+                    match inner {
+                        Value::String(text) if name == "url" => self.add(text),
+                        _ => self.add_from_value(inner),
+                    }
+                }
+            }
+            Value::Array(elements) => elements.iter().for_each(|element| self.add_from_value(element)),
+            _ => {}
+        }
+    }
+
+    /// Every address in a text. Punctuation behind one belongs to the sentence, and so does a bracket that it does not
+    /// open itself.
+    pub(super) fn add_from_text(&mut self, text: &str) {
+        let mut rest = text;
+        while let Some(at) = rest.find("http") {
+            let from = rest.get(at..).unwrap_or_default();
+            let ends =
+                |c: char| c.is_whitespace() || c.is_control() || "<>\"`|{}\\^，。；、）】》".contains(c);
+            let end = from.find(ends).unwrap_or(from.len());
+            let (candidate, after) = from.split_at(end);
+            self.add(trim_url(candidate));
+            rest = if after.is_empty() { "" } else { after };
+        }
+    }
+}
+
+/// Of `https://a/b).` what is the address; of Markdown's `https://a](https://a` the first.
+fn trim_url(candidate: &str) -> &str {
+    let mut text = candidate.split("](").next().unwrap_or(candidate);
+    loop {
+        let opened = |open: char, close: char| text.matches(open).count() >= text.matches(close).count();
+        let Some(last) = text.chars().next_back() else { return text };
+        let belongs = match last {
+            '.' | ',' | ';' | ':' | '!' | '?' | '\'' | '*' | '_' => false,
+            ')' => opened('(', ')'),
+            ']' => opened('[', ']'),
+            _ => return text,
+        };
+        if belongs {
+            return text;
+        }
+        text = text.get(..text.len() - last.len_utf8()).unwrap_or_default();
+    }
+}
+
+/// Whether a text is an address that a browser opens as a page, and nothing that a terminal would obey.
+fn is_page_url(text: &str) -> bool {
+    let plain = text.len() <= MAX_URL_BYTES && !text.chars().any(|c| c.is_control() || c.is_whitespace());
+    plain
+        && Url::parse(text).is_ok_and(|url| {
+            matches!(url.scheme(), "http" | "https") && url.host_str().is_some_and(|host| !host.is_empty())
+        })
 }

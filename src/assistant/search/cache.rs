@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_good_for_a_quarter_of_an_hour() {
+    fn cached_answer_expires_after_15_minutes() {
         let (cache, now) = (SearchCache::default(), Instant::now());
         cache.insert(question("q"), &found("q", 1), now);
         let again = cache.get(&question("q"), now + MAX_AGE - Duration::from_millis(1)).unwrap();
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_are_kept_and_none_that_is_large() {
+    fn cache_keeps_a_hundred_small_answers() {
         let (cache, now) = (SearchCache::default(), Instant::now());
         cache.insert(question("large"), &found("large", MAX_CONTENT_BYTES + 1), now);
         assert!(cache.get(&question("large"), now).is_none());

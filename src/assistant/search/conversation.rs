@@ -8,10 +8,10 @@ use http::{HeaderMap, HeaderValue, Method};
 use tokio::time::timeout;
 
 use super::answer::{ConversationState, NextStep, ParsedAnswer, parse_answer};
-use super::failure::{SearchFailure, SearchFailureKind};
-use super::request::{initial_messages, render_body};
+use super::result::SearchUsage;
+use super::result::{SearchFailure, SearchFailureKind};
 use super::search_config::SearchConfig;
-use super::usage::SearchUsage;
+use super::search_config::{initial_messages, render_body};
 use crate::catalog::AdapterId;
 use crate::config::settings::ProviderKey;
 use crate::failure::{Failure, Reason};
@@ -21,7 +21,7 @@ use crate::upstream::{
     Connector, UpstreamRequest, UpstreamResponse, parse_retry_after, read_body, read_capped_body,
 };
 
-/// A model that still wants to search then will not come to an answer.
+/// A model that still searches after that will not answer.
 const MAX_ROUNDS: usize = 3;
 /// Of an answer, in bytes; a long one has a few ten thousand.
 const MAX_ANSWER_BYTES: usize = 4 << 20;
@@ -95,7 +95,7 @@ impl SearchConversation<'_> {
                 && failure.reason == Reason::ModelNotFound
                 && let Some(successor) = self.config.successor(model)
             {
-                tracing::debug!("{model} cannot be had for web search: {successor} is asked instead");
+                tracing::debug!("{model} is not available for web search: using {successor}");
                 model = successor;
                 end = self.run_rounds(key, model).await;
             }
@@ -134,7 +134,7 @@ impl SearchConversation<'_> {
                 .await
                 .map_err(|_| RoundError::Other(timeout_failure(limit, "the model")))??;
             let ParsedAnswer { step, usage, searches: more } = parse_answer(&answer, &mut memory)
-                .ok_or_else(|| Failure::new(Reason::Server, "what it answered is no answer"))?;
+                .ok_or_else(|| Failure::new(Reason::Server, "unexpected response"))?;
             searches += more;
             self.progress.lock_state().usage.add(usage, more);
             match step {
@@ -146,7 +146,7 @@ impl SearchConversation<'_> {
             }
         }
         let message = format!(
-            "the model searched, but gave no answer within {MAX_ROUNDS} rounds: ask for less at once"
+            "the model searched, but returned no answer within {MAX_ROUNDS} rounds: ask a narrower question"
         );
         Err(RoundError::Other(SearchFailure::new(SearchFailureKind::NoAnswer, message)))
     }
@@ -179,8 +179,7 @@ impl SearchConversation<'_> {
     }
 
     fn nothing(&self, searches: u64, finish: &str) -> SearchFailure {
-        let did =
-            if searches > 0 { "searched, and said nothing" } else { "neither searched nor said anything" };
+        let did = if searches > 0 { "searched, but returned no answer" } else { "returned nothing" };
         let why = match finish {
             "" => "its answer was empty".to_owned(),
             finish => {
@@ -189,14 +188,15 @@ impl SearchConversation<'_> {
         };
         SearchFailure::new(
             SearchFailureKind::NoAnswer,
-            format!("the model {did}: {why}; ask again, or for less at once"),
+            format!("the model {did}: {why}; try again, or ask a narrower question"),
         )
     }
 }
 
 fn request_headers(key: &ProviderKey) -> Result<HeaderMap, Failure> {
-    let mut bearer = HeaderValue::from_str(&format!("Bearer {}", key.secret.expose()))
-        .map_err(|_| Failure::new(Reason::Auth, "the key holds characters that no HTTP header can carry"))?;
+    let mut bearer = HeaderValue::from_str(&format!("Bearer {}", key.secret.expose())).map_err(|_| {
+        Failure::new(Reason::Auth, "the key contains characters that no HTTP header can carry")
+    })?;
     bearer.set_sensitive(true);
     let json = HeaderValue::from_static("application/json");
     let agent = HeaderValue::from_static(concat!("moonrelay/", env!("CARGO_PKG_VERSION")));
@@ -214,8 +214,7 @@ fn require_grounding(
 ) -> Result<GroundedAnswer, SearchFailure> {
     let mut citations = memory.citations;
     if searches == 0 && citations.is_empty() {
-        let message = "the model answered from memory: it searched nothing, so the answer is not given. Ask more precisely \
-                       for what is to be looked up";
+        let message = "the model answered from memory without searching, so the answer is discarded. Ask a more precise question";
         return Err(SearchFailure::new(SearchFailureKind::Ungrounded, message));
     }
     if citations.is_empty() {
@@ -226,7 +225,7 @@ fn require_grounding(
 
 fn timeout_failure(limit: Duration, who: &str) -> SearchFailure {
     let message = format!(
-        "{who} did not come to an end within {} s (plugins.entries.moonshot.config.webSearch.timeoutSeconds is for one \
+        "{who} did not finish within {} s (plugins.entries.moonshot.config.webSearch.timeoutSeconds is for one \
          request; a whole search has twice that)",
         limit.as_secs()
     );

@@ -9,8 +9,8 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::failure::{SearchFailure, SearchFailureKind};
 use super::result::SearchResult;
+use super::result::{SearchFailure, SearchFailureKind};
 use crate::config::settings::Settings;
 use crate::failure::{Failure, Reason};
 use crate::upstream::gateway_client::{self, GatewayAddress};
@@ -51,10 +51,10 @@ impl RemoteSearch {
         let health = self.send_request(Method::GET, "/health", HeaderMap::new(), Bytes::new(), connector);
         let lives = timeout(PROBE_TIMEOUT, health).await;
         let is_ours = |body: &[u8]| {
-            let said: Value = serde_json::from_slice(body).unwrap_or_default();
-            said.get("status").and_then(Value::as_str) == Some("live")
+            let health: Value = serde_json::from_slice(body).unwrap_or_default();
+            health.get("status").and_then(Value::as_str) == Some("live")
         };
-        if !lives.is_ok_and(|told| told.is_ok_and(|(_, body)| is_ours(&body))) {
+        if !lives.is_ok_and(|response| response.is_ok_and(|(_, body)| is_ours(&body))) {
             return RemoteOutcome::Unavailable;
         }
         let mut headers = self.auth_headers.clone();
@@ -91,7 +91,7 @@ impl RemoteSearch {
             return RemoteOutcome::Completed(Ok(found));
         }
         let word = |key: &str| value.pointer(&format!("/error/{key}")).and_then(Value::as_str);
-        let message = word("message").map_or_else(|| format!("it answered {status}"), str::to_owned);
+        let message = word("message").map_or_else(|| format!("it returned status {status}"), str::to_owned);
         let code = word("code").unwrap_or_default();
         match code {
             // One of before there was a search.
@@ -103,7 +103,7 @@ impl RemoteSearch {
             "invalid_api_key" => RemoteOutcome::Completed(Err(SearchFailure::new(
                 SearchFailureKind::GatewayAuth,
                 format!(
-                    "the gateway at {address} wants another token than gateway.auth has here; `web-search --local` searches \
+                    "the gateway at {address} requires another token than gateway.auth in this configuration; `web-search --local` searches \
                      without it"
                 ),
             ))),

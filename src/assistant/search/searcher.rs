@@ -1,18 +1,19 @@
-//! Runs web searches.
+//! Searches with the cache, the gateway or the provider, and records each search.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::cache::{CacheKey, SearchCache};
-use super::conversation::{SearchConversation, SearchProgress};
-use super::failure::{SearchFailure, SearchFailureKind};
-use super::recorder::SearchRecorder;
-use super::remote::{RemoteOutcome, RemoteSearch};
-use super::request::MAX_QUERY_BYTES;
-use super::result::SearchResult;
-use super::search_config::SearchConfig;
+use crate::assistant::search::cache::{CacheKey, SearchCache};
+use crate::assistant::search::conversation::{SearchConversation, SearchProgress};
+use crate::assistant::search::remote::{RemoteOutcome, RemoteSearch};
+use crate::assistant::search::result::SearchResult;
+use crate::assistant::search::result::{SearchFailure, SearchFailureKind};
+use crate::assistant::search::search_config::MAX_QUERY_BYTES;
+use crate::assistant::search::search_config::SearchConfig;
+use crate::assistant::search::tool;
 use crate::config::settings::Settings;
-use crate::record::Record;
+use crate::protocol::api::Api;
+use crate::record::{Attempt, AttemptOutcome, Record};
 use crate::upstream::Connector;
 use crate::upstream::gateway_client::GatewayAddress;
 
@@ -105,9 +106,9 @@ impl Searcher {
         let spent = seen.usage.with_price(terms.price(&seen.model));
         let grounded = outcome.map_err(|failure| {
             let is_asked = !seen.model.is_empty();
-            let asked = is_asked.then(|| terms.reference(&seen.model));
+            let target = is_asked.then(|| terms.reference(&seen.model));
             let spent = is_asked.then(|| Box::new(spent.clone()));
-            SearchFailure { target: asked, usage: spent, ..failure }
+            SearchFailure { target, usage: spent, ..failure }
         })?;
         let found = SearchResult {
             query: query.to_owned(),
@@ -128,13 +129,82 @@ fn check_query(query: &str) -> Result<&str, SearchFailure> {
     let query = query.trim();
     let wrong = |message: String| Err(SearchFailure::new(SearchFailureKind::InvalidQuery, message));
     if query.is_empty() {
-        return wrong("the query is empty: say what is to be looked up".to_owned());
+        return wrong("the query is empty: enter a question".to_owned());
     }
     if query.len() > MAX_QUERY_BYTES {
-        return wrong(format!(
-            "the query has {} bytes; a search takes at most {MAX_QUERY_BYTES}",
-            query.len()
-        ));
+        return wrong(format!("the query has {} bytes; the limit is {MAX_QUERY_BYTES}", query.len()));
     }
     Ok(query)
+}
+
+/// Reports to the sink on drop, whatever the outcome of the search.
+pub(super) struct SearchRecorder<'a, S: Fn(Record)> {
+    record: Option<Record>,
+    sink: S,
+    config: &'a SearchConfig,
+    progress: &'a SearchProgress,
+    started_at: Instant,
+    outcome: AttemptOutcome,
+    detail: String,
+}
+
+impl<'a, S: Fn(Record)> SearchRecorder<'a, S> {
+    pub(super) fn new(
+        record: Record,
+        sink: S,
+        config: &'a SearchConfig,
+        progress: &'a SearchProgress,
+    ) -> Self {
+        // The query is private to the user; the usage database stores only what was done.
+        let record = Record { requested_model: tool::NAME.to_owned(), ..record };
+        let detail = "the client went away".to_owned();
+        let (outcome, started_at) = (AttemptOutcome::Cancelled, Instant::now());
+        Self { record: Some(record), sink, config, progress, started_at, outcome, detail }
+    }
+
+    /// It has come to its end.
+    pub(super) fn finish(&mut self, outcome: &Result<SearchResult, SearchFailure>) {
+        let Some(record) = &mut self.record else { return };
+        record.client_disconnected = false;
+        match outcome {
+            Ok(found) => {
+                record.served_by = Some(found.reference.clone());
+                record.upstream_api = (!found.is_cached).then_some(Api::ChatCompletions);
+                record.time_to_first_byte = Some(self.started_at.elapsed());
+                self.outcome = AttemptOutcome::Ok;
+                self.detail.clear();
+            }
+            Err(failure) => {
+                record.failure_reason = Some(failure.kind.reason());
+                self.outcome = AttemptOutcome::Failed(failure.kind.reason());
+                self.detail.clone_from(&failure.message);
+            }
+        }
+    }
+}
+
+impl<S: Fn(Record)> Drop for SearchRecorder<'_, S> {
+    fn drop(&mut self) {
+        let Some(mut record) = self.record.take() else { return };
+        let seen = self.progress.lock_state().clone();
+        let took = self.started_at.elapsed();
+        record.duration = took;
+        // All rounds are one attempt: they are one search, and no fallback of each other.
+        if !seen.model.is_empty() {
+            let spent = seen.usage.with_price(self.config.price(&seen.model));
+            let usage = spent.tokens.is_nonzero().then_some(spent.tokens);
+            record.usage = usage;
+            record.attempts.push(Attempt {
+                reference: self.config.reference(&seen.model),
+                outcome: self.outcome,
+                detail: std::mem::take(&mut self.detail),
+                timeout: None,
+                start_offset: std::time::Duration::ZERO,
+                duration: took,
+                usage,
+                cost: spent.bill().filter(|bill| bill.amount > crate::protocol::amount::Amount::ZERO),
+            });
+        }
+        (self.sink)(record);
+    }
 }

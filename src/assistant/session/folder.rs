@@ -1,11 +1,13 @@
-//! The folder of the sessions: which there are, and how one is read or deleted without a turn.
+//! The folder of sessions, and their ids.
 
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
-use super::locked_file::{LockError, LockedFile};
-use super::summary::SessionSummary;
-use super::{History, SessionError, SessionStore, id, is_id};
+use jiff::Timestamp;
+
+use crate::assistant::session::locked_file::{LockError, LockedFile};
+use crate::assistant::session::summary::SessionSummary;
+use crate::assistant::session::{History, SessionError, SessionStore};
 use crate::assistant::transcript::reader::Transcript;
 
 /// What became of a session that was to be deleted.
@@ -51,7 +53,7 @@ impl SessionStore {
     /// # Errors
     /// An id that is none, a file that cannot be read.
     pub fn bytes(&self, id: &str) -> Result<Option<Vec<u8>>, SessionError> {
-        id::check_id(id)?;
+        check_id(id)?;
         let path = self.path(id);
         // Opening a pipe would block until a writer opens it.
         let read = match std::fs::metadata(&path) {
@@ -76,7 +78,7 @@ impl SessionStore {
         if transcript.is_foreign_file() { Err(self.foreign_file_error(id)) } else { Ok(Some(transcript)) }
     }
 
-    /// What was said and chosen in a session, as [`Self::read`]; a turn that holds it goes on.
+    /// The history of a session, like [`Self::read`], also while a turn has locked it.
     ///
     /// # Errors
     /// As there.
@@ -98,7 +100,7 @@ impl SessionStore {
     }
 
     fn foreign_file_error(&self, id: &str) -> SessionError {
-        SessionError(format!("{} is no transcript of a session", self.path(id).display()))
+        SessionError(format!("{} is not a transcript of a session", self.path(id).display()))
     }
 
     /// Deletes a session that no turn holds. A process that waits for it starts a new one.
@@ -106,7 +108,7 @@ impl SessionStore {
     /// # Errors
     /// An invalid id, or a disk error.
     pub fn delete(&self, id: &str) -> Result<DeleteOutcome, SessionError> {
-        id::check_id(id)?;
+        check_id(id)?;
         let path = self.path(id);
         let deleted = match LockedFile::try_lock(&path) {
             Ok(Ok(held)) => held.delete().map(|()| DeleteOutcome::Deleted),
@@ -115,5 +117,64 @@ impl SessionStore {
             Err(error) => Err(error),
         };
         deleted.map_err(|error| SessionError::from_io(&path, "delete", &error))
+    }
+}
+
+/// With `.jsonl` behind it, a name of a file is half as long as it may be.
+const MAX_ID_BYTES: usize = 128;
+/// What cannot collide within a millisecond, as far as one person can begin sessions.
+const RANDOM_DIGITS: usize = 4;
+
+/// An id that no session has: its moment, to be sorted by, and something random (`20261122-002151-482-k3x9`).
+#[must_use]
+pub fn new_id() -> String {
+    let random: String =
+        std::iter::repeat_with(|| fastrand::digit(36).to_string()).take(RANDOM_DIGITS).collect();
+    format!("{}-{random}", Timestamp::now().strftime("%Y%m%d-%H%M%S-%3f"))
+}
+
+/// Whether a text may be an id: then it names a file in the folder and nothing else.
+#[must_use]
+pub fn is_id(text: &str) -> bool {
+    let fits = (1..=MAX_ID_BYTES).contains(&text.len()) && !text.starts_with('.');
+    fits && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
+/// # Errors
+/// The text is not an id; the error describes a valid one.
+pub(super) fn check_id(text: &str) -> Result<(), SessionError> {
+    if is_id(text) {
+        return Ok(());
+    }
+    let shown: String = text.chars().take(MAX_ID_BYTES).collect();
+    Err(SessionError(format!(
+        "{shown:?} is not a session id: 1 to {MAX_ID_BYTES} letters, digits, dots, dashes and underscores, and no dot first"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn id_names_a_file_in_the_folder_only() {
+        let long = "x".repeat(MAX_ID_BYTES + 1);
+        for no in ["", ".", "..", ".x", "../x", "a/b", "a\\b", "a b", "ä", "a\0", "a\n", "~", &long] {
+            assert!(!is_id(no), "{no:?}");
+        }
+        for yes in ["x", "t1", "kimi-live.2_b", "-", "A..B", &long[1..]] {
+            assert!(is_id(yes), "{yes:?}");
+        }
+        let message = check_id("../\u{1b}[31mx").unwrap_err().to_string();
+        assert!(message.starts_with(r#""../\u{1b}[31mx" is not a session id: 1 to 128"#), "{message}");
+    }
+
+    #[test]
+    fn new_ids_differ_and_sort_by_time() {
+        let ids: Vec<String> = std::iter::repeat_with(new_id).take(200).collect();
+        let moments: Vec<&str> = ids.iter().map(|id| id.rsplit_once('-').unwrap().0).collect();
+        assert!(moments.is_sorted() && ids.iter().all(|id| is_id(id) && id.len() == 24), "{ids:?}");
+        let different: std::collections::BTreeSet<&String> = ids.iter().collect();
+        assert!(different.len() > 190, "{}", different.len());
     }
 }

@@ -1,13 +1,15 @@
-//! A session in short, for lists: the words are passed over, so that hundreds of files are read at once.
+//! Summary and usage of a session.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use super::SessionUsage;
-use crate::assistant::transcript::{AnswerUsage, ContentBlock, content};
+use crate::assistant::transcript::{
+    self, AnswerCosts, AnswerUsage, ContentBlock, Currency, TranscriptLine, TranscriptMessage,
+};
 use crate::config::settings::Reference;
 
 /// So many characters of the first question are kept.
@@ -20,7 +22,7 @@ pub struct SessionSummary {
     pub started_at: String,
     /// When the last entry was written, in the same format.
     pub updated_at: String,
-    /// How often the person said something.
+    /// Number of user messages.
     pub turns: u64,
     /// How the first question begins, in one line; empty where there is none.
     pub title: String,
@@ -58,7 +60,7 @@ struct MessageFields<'l> {
     provider: Option<String>,
     #[serde(default)]
     model: Option<String>,
-    #[serde(default, deserialize_with = "content::usage")]
+    #[serde(default, deserialize_with = "transcript::read_usage")]
     usage: Option<AnswerUsage>,
 }
 
@@ -110,11 +112,69 @@ impl SessionSummary {
 
 fn extract_title(content: &RawValue) -> String {
     let mut json = serde_json::Deserializer::from_str(content.get());
-    let blocks = content::read(&mut json).unwrap_or_default();
+    let blocks = transcript::read_content(&mut json).unwrap_or_default();
     let texts = blocks.iter().filter_map(|block| match block {
         ContentBlock::Text { text } => Some(text.as_str()),
         _ => None,
     });
     let words: Vec<&str> = texts.flat_map(str::split_whitespace).take(MAX_TITLE_CHARS).collect();
     words.join(" ").chars().take(MAX_TITLE_CHARS).collect()
+}
+
+/// Tokens, and what they cost: exact, each currency by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SessionUsage {
+    /// The number of answers that reported their usage.
+    pub answers: u64,
+    /// Their tokens; `cost` is `None`, as there may be several currencies.
+    pub tokens: AnswerUsage,
+    /// One of each currency, by its code.
+    pub costs: Vec<AnswerCosts>,
+    /// How many of the answers have no price: a subscription, or a model without one.
+    pub unpriced_answers: u64,
+}
+
+impl SessionUsage {
+    /// Of these entries.
+    pub fn from_entries<'l>(entries: impl IntoIterator<Item = &'l TranscriptLine>) -> Self {
+        let used = entries.into_iter().filter_map(|entry| match entry {
+            TranscriptLine::Message { message: TranscriptMessage::Assistant(answer), .. } => {
+                answer.usage.as_ref()
+            }
+            _ => None,
+        });
+        used.copied().collect()
+    }
+}
+
+impl FromIterator<AnswerUsage> for SessionUsage {
+    fn from_iter<I: IntoIterator<Item = AnswerUsage>>(all: I) -> Self {
+        let (mut total, mut costs) = (Self::default(), BTreeMap::<Currency, AnswerCosts>::new());
+        for spent in all {
+            total.answers += 1;
+            let sum = &mut total.tokens;
+            sum.input = sum.input.saturating_add(spent.input);
+            sum.output = sum.output.saturating_add(spent.output);
+            sum.cache_read = sum.cache_read.saturating_add(spent.cache_read);
+            sum.cache_write = sum.cache_write.saturating_add(spent.cache_write);
+            sum.total_tokens = sum.total_tokens.saturating_add(spent.total_tokens);
+            match spent.cost {
+                Some(cost) => add_costs(costs.entry(cost.currency).or_default(), cost),
+                None => total.unpriced_answers += 1,
+            }
+        }
+        total.costs = costs.into_values().collect();
+        total
+    }
+}
+
+fn add_costs(sum: &mut AnswerCosts, cost: AnswerCosts) {
+    *sum = AnswerCosts {
+        input: sum.input.saturating_add(cost.input),
+        output: sum.output.saturating_add(cost.output),
+        cache_read: sum.cache_read.saturating_add(cost.cache_read),
+        cache_write: sum.cache_write.saturating_add(cost.cache_write),
+        total: sum.total.saturating_add(cost.total),
+        currency: cost.currency,
+    };
 }

@@ -69,7 +69,7 @@ fn again(session: &Session) -> Vec<TranscriptMessage> {
 }
 
 #[tokio::test]
-async fn a_session_is_the_same_when_it_is_held_again() {
+async fn session_is_unchanged_when_locked_again() {
     let (home, sessions) = sessions();
     let model = Reference::parse("moonshot/kimi-k2.6").unwrap();
     let mut session = held(&sessions).await;
@@ -106,7 +106,7 @@ async fn a_session_is_the_same_when_it_is_held_again() {
 }
 
 #[tokio::test]
-async fn what_others_appended_is_read_when_it_is_held_again() {
+async fn entries_of_other_processes_are_read_when_locked_again() {
     let (home, sessions) = sessions();
     held(&sessions).await.append_message(user("one")).unwrap();
     held(&SessionStore::new(home.path())).await.append_message(answer("two")).unwrap();
@@ -119,14 +119,14 @@ async fn what_others_appended_is_read_when_it_is_held_again() {
 }
 
 #[tokio::test]
-async fn a_session_in_which_nothing_is_said_leaves_no_file() {
+async fn session_without_messages_leaves_no_file() {
     let (home, sessions) = sessions();
     drop(held(&sessions).await);
     assert_eq!(fs::read_dir(home.path().join("sessions")).unwrap().count(), 0);
 }
 
 #[tokio::test]
-async fn a_torn_line_stands_alone_and_nothing_else_is_lost() {
+async fn torn_line_loses_nothing_else() {
     let (home, sessions) = sessions();
     let path = home.path().join("sessions/t1.jsonl");
     let mut session = held(&sessions).await;
@@ -146,7 +146,7 @@ async fn a_torn_line_stands_alone_and_nothing_else_is_lost() {
 }
 
 #[tokio::test]
-async fn a_header_that_was_torn_is_written_once_more() {
+async fn torn_header_is_written_again() {
     let (home, sessions) = sessions();
     let path = home.path().join("sessions/t1.jsonl");
     for torn in [r#"{"ty"#, r#"{"type":"session","version":3,"id":"t"#, "\0\0\0"] {
@@ -163,7 +163,7 @@ async fn a_header_that_was_torn_is_written_once_more() {
 }
 
 #[tokio::test]
-async fn what_is_not_ours_is_not_written_to() {
+async fn other_file_is_not_changed() {
     let (home, sessions) = sessions();
     let path = home.path().join("sessions/t1.jsonl");
     fs::create_dir_all(&path).unwrap();
@@ -180,14 +180,14 @@ async fn what_is_not_ours_is_not_written_to() {
     }
     let path = path.display();
     assert!(why[0].starts_with(&format!("cannot hold {path}: ")), "{why:?}");
-    assert!(why[1].starts_with(&format!("cannot continue {path}: it is no transcript")), "{why:?}");
+    assert!(why[1].starts_with(&format!("cannot continue {path}: it is not a transcript")), "{why:?}");
     assert!(why[2].contains("it is of version 4 (a later Moonrelay or OpenClaw wrote it)"), "{why:?}");
-    assert!(why[3].contains("it is no transcript"), "{why:?}");
-    assert!(sessions.lock("../x", || {}).await.unwrap_err().to_string().contains("is no id of a session"));
+    assert!(why[3].contains("it is not a transcript"), "{why:?}");
+    assert!(sessions.lock("../x", || {}).await.unwrap_err().to_string().contains("is not a session id"));
 }
 
 #[tokio::test]
-async fn lines_of_others_are_kept_and_skipped() {
+async fn unknown_lines_are_kept_and_skipped() {
     let (home, sessions) = sessions();
     let path = home.path().join("sessions/t1.jsonl");
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -221,7 +221,7 @@ async fn lines_of_others_are_kept_and_skipped() {
 }
 
 #[tokio::test]
-async fn only_what_was_answered_is_told_again() {
+async fn only_answered_turns_are_sent_again() {
     let (_home, sessions) = sessions();
     let thinking =
         ContentBlock::Thinking { thinking: "hm".to_owned(), thinking_signature: Some("s".to_owned()) };
@@ -282,7 +282,7 @@ async fn only_what_was_answered_is_told_again() {
 }
 
 #[tokio::test]
-async fn the_turn_that_runs_is_told_until_it_has_ended() {
+async fn running_turn_is_sent_until_it_ends() {
     let (_home, sessions) = sessions();
     let mut session = held(&sessions).await;
     session.append_message(user("a")).unwrap();
@@ -299,11 +299,11 @@ async fn the_turn_that_runs_is_told_until_it_has_ended() {
 }
 
 #[tokio::test]
-async fn sums_are_exact_and_currencies_are_not_mixed() {
+async fn totals_are_exact_and_currencies_are_not_mixed() {
     let (_home, sessions) = sessions();
     let mut session = held(&sessions).await;
     let amount = |literal: &str| Amount::parse(literal).unwrap();
-    let yuan = super::super::transcript::currency::Currency::parse("CNY").unwrap();
+    let yuan = super::super::transcript::Currency::parse("CNY").unwrap();
     let dollar = AnswerCosts {
         input: amount("0.1"),
         output: amount("0.2"),
@@ -336,7 +336,7 @@ async fn sums_are_exact_and_currencies_are_not_mixed() {
 }
 
 #[tokio::test]
-async fn a_session_is_deleted_only_when_nobody_holds_it() {
+async fn locked_session_is_not_deleted() {
     let (_home, sessions) = sessions();
     assert_eq!((sessions.delete("t1").unwrap(), sessions.ids().unwrap()), (DeleteOutcome::NotFound, vec![]));
     let mut session = held(&sessions).await;
@@ -353,7 +353,7 @@ async fn a_session_is_deleted_only_when_nobody_holds_it() {
 }
 
 #[tokio::test]
-async fn who_waits_is_told_so_and_reads_what_was_said_meanwhile() {
+async fn waiting_turn_is_notified_and_reads_new_entries() {
     let (home, sessions) = sessions();
     let mut first = held(&sessions).await;
     first.append_message(user("one")).unwrap();
@@ -371,7 +371,7 @@ async fn who_waits_is_told_so_and_reads_what_was_said_meanwhile() {
 }
 
 #[tokio::test]
-async fn who_waits_for_a_session_that_is_deleted_begins_a_new_one() {
+async fn turn_that_waits_for_a_deleted_session_starts_a_new_one() {
     let (home, sessions) = sessions();
     for renamed in [false, true] {
         let mut first = held(&sessions).await;
@@ -400,7 +400,7 @@ async fn who_waits_for_a_session_that_is_deleted_begins_a_new_one() {
 }
 
 #[tokio::test]
-async fn a_session_behind_a_link_is_held_like_another() {
+async fn session_behind_a_link_is_locked() {
     let (home, sessions) = sessions();
     let place = home.path().join("elsewhere.jsonl");
     held(&sessions).await.append_message(user("a")).unwrap();

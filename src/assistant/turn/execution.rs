@@ -1,15 +1,23 @@
 //! A turn in progress: sends requests as long as the model calls tools.
 
+use std::pin::Pin;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::model_request::{RequestEnd, RequestResult, StopSignal, run_request};
-use super::{Agent, ModelChoice, TurnAttempt, TurnEvent, TurnFailure, TurnResult, now_millis};
+use crate::assistant::answer_reader::AnswerReader;
+use crate::assistant::backend::{Backend, BackendError, BackendResponse};
+use crate::assistant::outcome::{RequestOutcome, UsageTotals};
 use crate::assistant::request::MessagesRequest;
 use crate::assistant::session::{Session, SessionError};
 use crate::assistant::transcript::{self, AssistantMessage, ContentBlock, TranscriptMessage};
-use crate::assistant::usage_totals::UsageTotals;
+use crate::assistant::turn::{
+    Agent, ModelChoice, TurnAttempt, TurnEvent, TurnFailure, TurnResult, now_millis,
+};
 use crate::config::settings::Reference;
+use crate::failure::Reason;
 use crate::protocol::api::Api;
 
 /// The number of answers that may call tools; the next request forbids tool calls.
@@ -27,7 +35,7 @@ pub(super) struct TurnExecution<'a> {
     usage: UsageTotals,
 }
 
-/// How it goes on after a request.
+/// What follows a request.
 enum NextAction {
     Finish(transcript::StopReason),
     CallTools(Vec<ContentBlock>),
@@ -69,8 +77,7 @@ impl<'a> TurnExecution<'a> {
                 NextAction::CallTools(calls) => calls,
             };
             // A model that calls tools although they are no longer allowed ends the turn with its answer.
-            let refusal =
-                (round == MAX_TOOL_ROUNDS).then_some("not called: there were enough calls in this turn");
+            let refusal = (round == MAX_TOOL_ROUNDS).then_some("not called: too many calls in this turn");
             if !self.call_tools(session, &calls, refusal, &mut stop).await? {
                 return Err(self.failure("aborted", "it was stopped".to_owned()));
             }
@@ -94,19 +101,19 @@ impl<'a> TurnExecution<'a> {
         body.to_bytes()
     }
 
-    /// Appends what a request gave, and says how it goes on.
+    /// Appends the answer of a request, and decides what follows.
     fn append_answer(
         &mut self,
         session: &mut Session,
         step: &RequestResult,
     ) -> Result<NextAction, TurnFailure> {
-        let RequestResult { answer, outcome: told, end } = step;
+        let RequestResult { answer, outcome, end } = step;
         let mut own = UsageTotals::default();
-        own.add(&self.agent.settings, &told.attempts);
-        self.usage.add(&self.agent.settings, &told.attempts);
-        self.attempts.extend(told.attempts.iter().map(|used| used.attempt.clone()));
-        if told.answered_by.is_some() {
-            self.answered_by.clone_from(&told.answered_by);
+        own.add(&self.agent.settings, &outcome.attempts);
+        self.usage.add(&self.agent.settings, &outcome.attempts);
+        self.attempts.extend(outcome.attempts.iter().map(|used| used.attempt.clone()));
+        if outcome.answered_by.is_some() {
+            self.answered_by.clone_from(&outcome.answered_by);
         }
         self.text = answer.text();
         let (stop_reason, error_message) = match end {
@@ -117,23 +124,23 @@ impl<'a> TurnExecution<'a> {
         let content = answer.blocks();
         let calls = content.iter().filter(|block| matches!(block, ContentBlock::ToolCall { .. })).cloned();
         let calls: Vec<ContentBlock> = calls.collect();
-        let who = told.answered_by.as_ref().or_else(|| self.primary()).cloned();
-        let who = who.unwrap_or_else(|| Reference {
+        let target = outcome.answered_by.as_ref().or_else(|| self.primary()).cloned();
+        let target = target.unwrap_or_else(|| Reference {
             provider: String::new(),
             model: self.choice.requested_model.clone(),
         });
-        let said = session.append_message(TranscriptMessage::Assistant(Box::new(AssistantMessage {
+        let appended = session.append_message(TranscriptMessage::Assistant(Box::new(AssistantMessage {
             content,
-            api: told.api.clone().unwrap_or_else(|| Api::Messages.as_str().to_owned()),
-            provider: who.provider,
-            model: who.model,
+            api: outcome.api.clone().unwrap_or_else(|| Api::Messages.as_str().to_owned()),
+            provider: target.provider,
+            model: target.model,
             usage: own.total(),
             stop_reason,
             error_message,
             timestamp: now_millis(),
             response_id: answer.response_id.clone(),
         })));
-        said.map_err(|error| self.append_failure(&error))?;
+        appended.map_err(|error| self.append_failure(&error))?;
         Ok(match end {
             RequestEnd::Complete if stop_reason == transcript::StopReason::ToolUse && !calls.is_empty() => {
                 NextAction::CallTools(calls)
@@ -144,8 +151,8 @@ impl<'a> TurnExecution<'a> {
         })
     }
 
-    /// Calls what the model wants called, and appends what came of it; false when the person stops it. Each call has its
-    /// result then, as providers ask.
+    /// Calls the tools and appends their results; false if the user stops the turn. Every call then has a result,
+    /// because providers require one.
     async fn call_tools(
         &mut self,
         session: &mut Session,
@@ -157,7 +164,7 @@ impl<'a> TurnExecution<'a> {
         for call in calls {
             let ContentBlock::ToolCall { id, name, arguments } = call else { continue };
             let result = if is_stopped {
-                Err("not called: the person stopped it".to_owned())
+                Err("not called: the user stopped the turn".to_owned())
             } else if let Some(why) = refusal {
                 Err(why.to_owned())
             } else {
@@ -166,7 +173,7 @@ impl<'a> TurnExecution<'a> {
                     biased;
                     () = stop.as_mut() => {
                         is_stopped = true;
-                        Err("the person stopped it".to_owned())
+                        Err("the user stopped the turn".to_owned())
                     }
                     result = self.agent.tools.call(name, arguments) => result,
                 }
@@ -175,21 +182,21 @@ impl<'a> TurnExecution<'a> {
                 Ok(text) => (false, text),
                 Err(why) => (true, why),
             };
-            let said = session.append_message(TranscriptMessage::ToolResult {
+            let appended = session.append_message(TranscriptMessage::ToolResult {
                 tool_call_id: id.clone(),
                 tool_name: name.clone(),
                 content: vec![ContentBlock::Text { text }],
                 is_error,
                 timestamp: now_millis(),
             });
-            said.map_err(|error| self.append_failure(&error))?;
+            appended.map_err(|error| self.append_failure(&error))?;
         }
         Ok(!is_stopped)
     }
 
     /// The primary of the chain that was requested.
     fn primary(&self) -> Option<&Reference> {
-        self.choice.primary().or_else(|| self.attempts.first().map(|tried| &tried.target))
+        self.choice.primary().or_else(|| self.attempts.first().map(|attempt| &attempt.target))
     }
 
     fn to_result(&self, stop: transcript::StopReason) -> TurnResult {
@@ -214,5 +221,93 @@ impl<'a> TurnExecution<'a> {
         let stop =
             if kind == "aborted" { transcript::StopReason::Aborted } else { transcript::StopReason::Error };
         TurnFailure { kind, message, result: Some(Box::new(self.to_result(stop))) }
+    }
+}
+
+/// Resolves when the user stops the turn.
+pub(super) type StopSignal<'s> = Pin<&'s mut (dyn Future<Output = ()> + Send)>;
+
+/// How a request ended.
+#[derive(Debug)]
+pub(super) enum RequestEnd {
+    /// Its answer is complete.
+    Complete,
+    /// The user stopped it.
+    Stopped,
+    /// It failed, before the answer or during it: type and message.
+    Failed(&'static str, String),
+}
+
+/// The result of a request.
+pub(super) struct RequestResult {
+    pub(super) answer: AnswerReader,
+    pub(super) outcome: RequestOutcome,
+    pub(super) end: RequestEnd,
+}
+
+/// Sends the request, displays the answer as it arrives, and returns the outcome.
+pub(super) async fn run_request(
+    backend: &Backend,
+    body: Bytes,
+    session: &str,
+    stop: &mut StopSignal<'_>,
+    seen: &mut (dyn FnMut(TurnEvent) + Send),
+) -> RequestResult {
+    let mut answer = AnswerReader::new();
+    let response = tokio::select! {
+        biased;
+        () = stop.as_mut() => None,
+        reply = backend.send_request(body, session) => Some(reply),
+    };
+    let (id, head, mut end) = match response {
+        None => (None, RequestOutcome::default(), RequestEnd::Stopped),
+        Some(Err(BackendError { kind, message, id, header_outcome: head })) => {
+            (id, head, RequestEnd::Failed(kind, message))
+        }
+        Some(Ok(reply)) => {
+            let (id, head) = (reply.id.clone(), reply.header_outcome.clone());
+            let end = read_answer(reply, &mut answer, stop, seen).await;
+            (Some(id), head, end)
+        }
+    };
+    // The connection is closed by now, so the record of the stopped request will arrive soon.
+    let outcome = backend.fetch_outcome(id.as_deref()).await.unwrap_or(head);
+    if let (RequestEnd::Failed(kind, _), Some(reason)) = (&mut end, outcome.reason())
+        && *kind == Reason::Server.as_str()
+    {
+        *kind = reason.as_str();
+    }
+    RequestResult { answer, outcome, end }
+}
+
+/// Reads an answer to its end.
+async fn read_answer(
+    mut reply: BackendResponse,
+    answer: &mut AnswerReader,
+    stop: &mut StopSignal<'_>,
+    seen: &mut (dyn FnMut(TurnEvent) + Send),
+) -> RequestEnd {
+    loop {
+        let chunk = tokio::select! {
+            biased;
+            () = stop.as_mut() => return RequestEnd::Stopped,
+            chunk = reply.body.next() => chunk,
+        };
+        match chunk {
+            Some(Ok(bytes)) => {
+                if let Err(error) = answer.push(bytes, seen) {
+                    return RequestEnd::Failed(Reason::Server.as_str(), error.to_string());
+                }
+            }
+            Some(Err(failure)) => return RequestEnd::Failed(Reason::Truncated.as_str(), failure.message),
+            None => break,
+        }
+    }
+    match (answer.stop_reason(), &answer.error_message) {
+        (Some(_), _) => RequestEnd::Complete,
+        (None, Some(message)) => RequestEnd::Failed(Reason::Server.as_str(), message.clone()),
+        (None, None) => {
+            RequestEnd::Failed(Reason::Truncated.as_str(), "the answer was interrupted".to_owned())
+        }
     }
 }

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::assistant::search::answer::Citations;
 use crate::assistant::search::answer::{ConversationState, NextStep, ParsedAnswer, parse_answer};
-use crate::assistant::search::citations::Citations;
 use crate::catalog::ThinkingControl;
 use crate::protocol::json::{to_string_literal, unescape};
 
@@ -22,7 +22,7 @@ fn again(reading: Option<ParsedAnswer>) -> Vec<Value> {
 }
 
 #[test]
-fn half_characters_come_back_as_they_were() {
+fn lone_surrogates_are_returned_unchanged() {
     let message = r#"{"role":"assistant","content":null,"tool_calls":[{"id":"a","function":{"name":"$web_search","arguments":"{\"q\":\"\ud83d\"}"}}]}"#;
     let NextStep::Continue(messages) =
         parse_answer(&body(message), &mut ConversationState::default()).unwrap().step
@@ -34,7 +34,7 @@ fn half_characters_come_back_as_they_were() {
 }
 
 #[test]
-fn what_a_message_lacks_is_put_in_and_nothing_else_changes() {
+fn missing_fields_are_added_to_a_message_and_nothing_else_changes() {
     let message = r#"{"content":"","tool_calls":[{"function":{"name":"$web_search","arguments":{"a":1}}},{"id":"x","function":{"name":"$web_search"}},{"id":"x","function":{"name":"$web_search","arguments":""}}]}"#;
     let mut memory = ConversationState::for_model(ThinkingControl::Effort);
     let messages = again(parse_answer(&body(message), &mut memory));
@@ -51,7 +51,7 @@ fn what_a_message_lacks_is_put_in_and_nothing_else_changes() {
 }
 
 #[test]
-fn what_is_no_answer_is_none() {
+fn invalid_answer_is_not_parsed() {
     for text in
         ["", "[]", "{", r#"{"choices":[]}"#, r#"{"choices":[{}]}"#, r#"{"choices":[{"message":"x"}]}"#]
     {
@@ -65,7 +65,7 @@ fn what_is_no_answer_is_none() {
 }
 
 #[test]
-fn addresses_in_a_text_end_where_its_sentence_goes_on() {
+fn url_in_a_text_ends_before_punctuation() {
     let found = |text: &str| {
         let mut citations = Citations::default();
         citations.add_from_text(text);
@@ -88,7 +88,7 @@ fn addresses_in_a_text_end_where_its_sentence_goes_on() {
 proptest! {
     /// Whatever the arguments hold, the tool message holds the same text, and the whole conversation stays JSON.
     #[test]
-    fn arguments_survive(arguments in any::<String>(), id in "[a-z$_.:0-9]{1,12}", repeat in 1_usize..4) {
+    fn arguments_are_returned_unchanged(arguments in any::<String>(), id in "[a-z$_.:0-9]{1,12}", repeat in 1_usize..4) {
         let call = json!({ "id": id, "type": "builtin_function", "function": { "name": "$web_search", "arguments": arguments } });
         let message = json!({ "role": "assistant", "content": "", "tool_calls": vec![call; repeat] });
         let mut memory = ConversationState::default();
@@ -107,7 +107,7 @@ proptest! {
 
     /// No text makes reading fail otherwise than with "no answer", and citations are pages, each once.
     #[test]
-    fn any_text_is_read(text in "(https?://|[a-z./(){}\\[\\]\"<>\\\\ \u{1b}月])*") {
+    fn any_text_is_parsed(text in "(https?://|[a-z./(){}\\[\\]\"<>\\\\ \u{1b}月])*") {
         let mut citations = Citations::default();
         citations.add_from_text(&text);
         let urls = citations.into_urls();

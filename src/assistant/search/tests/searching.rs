@@ -32,7 +32,7 @@ async fn search(lines: Vec<Line>) -> (Result<SearchResult, SearchFailure>, Arc<S
 }
 
 #[tokio::test]
-async fn the_models_own_arguments_come_back_to_it_as_they_were() {
+async fn arguments_of_the_model_are_returned_unchanged() {
     let (found, script) = search(vec![searches(), says("Armstrong, see https://moon.example/a.")]).await;
     let found = found.unwrap();
     assert_eq!(found.content, "Armstrong, see https://moon.example/a.");
@@ -68,7 +68,7 @@ async fn the_models_own_arguments_come_back_to_it_as_they_were() {
 }
 
 #[tokio::test]
-async fn what_was_found_is_known_and_what_failed_is_not() {
+async fn result_is_cached_and_failure_is_not() {
     let script = Script::of([says("from memory"), searches(), says("found")]);
     let searcher = searcher(&script, "{}");
     let ungrounded = searcher.search("q").await.unwrap_err();
@@ -83,7 +83,7 @@ async fn what_was_found_is_known_and_what_failed_is_not() {
 }
 
 #[tokio::test]
-async fn three_rounds_are_all() {
+async fn search_ends_after_three_rounds() {
     let (outcome, script) = search(vec![searches(), searches(), searches()]).await;
     let failure = outcome.unwrap_err();
     assert_eq!((failure.kind, failure.usage.unwrap().searches), (SearchFailureKind::NoAnswer, 3));
@@ -94,24 +94,24 @@ async fn three_rounds_are_all() {
 }
 
 #[tokio::test]
-async fn an_answer_without_words_or_of_another_tool_is_no_answer_from_the_web() {
+async fn empty_answer_or_unknown_tool_is_a_failure() {
     let (outcome, _) = search(vec![searches(), says(" ")]).await;
     assert_eq!(outcome.unwrap_err().kind, SearchFailureKind::NoAnswer);
     let (outcome, script) = search(vec![calls("python", "{}"), says("no idea")]).await;
     assert_eq!(outcome.unwrap_err().kind, SearchFailureKind::Ungrounded);
     let reply = &script.bodies()[1]["messages"][3];
-    assert!(reply["content"].as_str().unwrap().contains("no such tool"), "{reply}");
+    assert!(reply["content"].as_str().unwrap().contains("Unknown tool"), "{reply}");
 }
 
 #[tokio::test]
-async fn addresses_of_searches_come_first_and_only_pages_count() {
+async fn sources_of_searches_come_first_and_only_web_pages_count() {
     let arguments = r#"{"search_results":[{"url":"https://a.example/1"},{"url":"javascript:alert(1)"}],"url":"http://b.example"}"#;
     let (found, _) = search(vec![calls("$web_search", arguments), says("see https://c.example")]).await;
     assert_eq!(found.unwrap().citations, ["https://a.example/1", "http://b.example"]);
 }
 
 #[tokio::test]
-async fn a_refused_key_gives_way_to_the_next_and_the_last_says_which_and_where() {
+async fn rejected_key_is_followed_by_the_next_and_the_error_names_all() {
     let refused = || refuses(401, "invalid_authentication_error", "Invalid Authentication");
     let keys = [("KIMI_API_KEY", "sk-abcdef-000001"), ("MOONSHOT_API_KEY", "sk-platform-000002")];
     let script = Script::of([refused(), searches(), says("found")]);
@@ -146,7 +146,7 @@ async fn a_refused_key_gives_way_to_the_next_and_the_last_says_which_and_where()
 }
 
 #[tokio::test]
-async fn without_a_key_that_can_work_nobody_is_asked() {
+async fn search_without_a_usable_key_sends_nothing() {
     for (variables, part) in
         [(&[][..], "neither"), (&[("KIMI_API_KEY", "sk-kimi-0000000001")][..], "Kimi Code")]
     {
@@ -161,7 +161,7 @@ async fn without_a_key_that_can_work_nobody_is_asked() {
 }
 
 #[tokio::test]
-async fn the_successor_takes_the_place_of_a_default_model_that_is_gone() {
+async fn successor_replaces_a_retired_default_model() {
     let gone =
         || refuses(404, "resource_not_found_error", "Not found the model kimi-k2.6 or Permission denied");
     let script = Script::of([gone(), searches(), says("found")]);
@@ -185,7 +185,7 @@ async fn the_successor_takes_the_place_of_a_default_model_that_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_model_that_is_silent_is_not_waited_for_without_end() {
+async fn silent_model_times_out() {
     let script = Script::of([Line::Silent]);
     let began = tokio::time::Instant::now();
     let failure = searcher(&script, "{}").search("q").await.unwrap_err();
@@ -197,7 +197,7 @@ async fn a_model_that_is_silent_is_not_waited_for_without_end() {
 }
 
 #[tokio::test]
-async fn other_failures_are_the_providers_and_are_tried_once() {
+async fn other_failures_are_not_retried() {
     let (outcome, script) = search(vec![Line::Broken]).await;
     assert_eq!(
         (outcome.unwrap_err().kind, script.bodies().len()),
@@ -216,7 +216,7 @@ async fn other_failures_are_the_providers_and_are_tried_once() {
 }
 
 #[tokio::test]
-async fn a_question_is_neither_empty_nor_a_document() {
+async fn empty_or_large_query_is_rejected() {
     let script = Script::of([]);
     for query in ["", " \n", &"x".repeat(8 * 1024 + 1)] {
         assert_eq!(
@@ -227,7 +227,7 @@ async fn a_question_is_neither_empty_nor_a_document() {
 }
 
 #[tokio::test]
-async fn a_search_is_one_request_of_the_ledger_however_it_ends() {
+async fn search_is_one_usage_record_however_it_ends() {
     let told: Mutex<Vec<Record>> = Mutex::default();
     let begun = || Record::new(RequestId::now(), "laptop".to_owned(), Api::ChatCompletions);
     let sink = |record| told.lock().unwrap().push(record);

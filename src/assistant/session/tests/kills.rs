@@ -82,7 +82,7 @@ fn killed_again_and_again(home: &Path, name: &str) -> BTreeMap<String, usize> {
 }
 
 #[test]
-fn two_writers_killed_again_and_again_lose_no_line_and_mix_none() {
+fn killed_writers_lose_no_line_and_mix_none() {
     let home = tempfile::tempdir().unwrap();
     let (one, other) = std::thread::scope(|scope| {
         let other = scope.spawn(|| killed_again_and_again(home.path(), "b"));
@@ -143,7 +143,7 @@ async fn a_writer_on_a_full_disk() {
 }
 
 #[test]
-fn a_line_for_which_there_is_no_room_is_taken_back() {
+fn line_on_a_full_disk_is_removed_again() {
     let home = tempfile::tempdir().unwrap();
     let limited = child("a_writer_on_a_full_disk", home.path(), "", 0);
     // A file may not grow beyond 64 blocks, and to try is an error, not the end: so a part of the line is written.
