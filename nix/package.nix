@@ -1,4 +1,5 @@
-# The crate, built with crane. The package, clippy and the tests share one build of the dependencies.
+# The crate, built with crane. Clippy and the tests share one build of the dependencies. The package has its own, with
+# full link-time optimisation.
 {
   crane,
   lib,
@@ -14,7 +15,7 @@
       fileset = fs.unions fileset;
     };
   # The files that the compiler reads. A change in the documentation does not rebuild the crate.
-  crate = [../.cargo ../Cargo.lock ../Cargo.toml ../benches ../rustfmt.toml ../clippy.toml ../src];
+  crate = [../Cargo.lock ../Cargo.toml ../benches ../crates ../rustfmt.toml ../clippy.toml ../src];
   # The tests also read the documentation: they compare the generated pages and follow every link.
   testFiles =
     crate
@@ -44,11 +45,17 @@
   };
   cargoArtifacts = craneLib.buildDepsOnly common;
   withArtifacts = attrs: common // {inherit cargoArtifacts;} // attrs;
+  packageArgs =
+    common
+    // {
+      CARGO_PROFILE = "dist";
+      # `-p` excludes the benchmarks.
+      cargoExtraArgs = "--locked -p moonrelay --features otel";
+      doCheck = false;
+    };
+  withPackageArtifacts = attrs: packageArgs // {cargoArtifacts = craneLib.buildDepsOnly packageArgs;} // attrs;
 in
-  craneLib.buildPackage (withArtifacts {
-    # `-p` excludes the benchmarks.
-    cargoExtraArgs = "--locked -p moonrelay";
-    doCheck = false;
+  craneLib.buildPackage (withPackageArtifacts {
     nativeBuildInputs = [pkgs.buildPackages.installShellFiles];
 
     postInstall = lib.optionalString (buildPlatform.canExecute hostPlatform) ''

@@ -1,5 +1,5 @@
 # The settings that the units of home-manager and NixOS share. `moonrelay service install` writes the same ones
-# (src/service/unit.rs); tests/gateway/unit_policy.rs compares them.
+# (src/service/unit.rs); tests/service/unit_policy.rs compares them.
 {
   cfg,
   # The path of the configuration as the service sees it. It must be the same in every generation.

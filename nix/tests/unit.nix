@@ -1,5 +1,5 @@
 # Compares nix/modules/unit.nix and the sandbox without user namespaces with the expected unit of a case, without nixpkgs:
-# `nix-instantiate --eval --strict nix/tests/unit.nix`. tests/gateway/unit_policy.rs compares the same expected unit with
+# `nix-instantiate --eval --strict nix/tests/unit.nix`. tests/service/unit_policy.rs compares the same expected unit with
 # the one of `moonrelay service install`.
 let
   lib = import ./lib-stub.nix;
