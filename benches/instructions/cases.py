@@ -45,7 +45,7 @@ def gateway(port, upstream):
     return {
         "agents": {"defaults": {"model": {"primary": "moonshot/kimi-k3", "fallbacks": ["spare/kimi-k3", "claude/opus"]}}},
         "models": {"providers": {"moonshot": moonshot, "spare": spare, "claude": claude}},
-        "gateway": {"port": port, "auth": {"mode": "token", "token": TOKEN}},
+        "gateway": {"port": port, "workerThreads": 1, "auth": {"mode": "token", "token": TOKEN}},
     }
 
 

@@ -96,5 +96,6 @@ fn standing() -> GaugeSnapshot {
         started_at: SystemTime::UNIX_EPOCH,
         usage_writer: UsageWriterGauges::default(),
         traces_dropped: 0,
+        log_lines_dropped: 0,
     }
 }

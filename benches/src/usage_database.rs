@@ -21,7 +21,7 @@ use moonrelay::protocol::amount::Amount;
 use moonrelay::protocol::usage::TokenUsage;
 use moonrelay::record::{AttemptCost, CostSource, RequestId};
 use moonrelay::upstream::{Client, Connector, UpstreamRequest};
-use moonrelay::usage::{self, GroupBy, UsageAttempt, UsageEntry, UsageQuery, WritePriority};
+use moonrelay::usage::{self, GroupBy, UsageAttempt, UsageEntry, UsageQuery};
 use process::{Served, gateway, simulator};
 use serde_json::json;
 
@@ -68,7 +68,7 @@ async fn store(entries: usize) {
     let all: Vec<_> = (0..entries).map(|number| Arc::new(entry(number, entries, now))).collect();
     for batch in all.chunks(256) {
         let began = Instant::now();
-        store.append(batch, WritePriority::Urgent).await.expect("it is written");
+        store.append(batch).await.expect("it is written");
         appends.push(began.elapsed().as_secs_f64() * 1e3);
     }
     let question = UsageQuery {

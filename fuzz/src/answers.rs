@@ -10,13 +10,13 @@ pub mod order;
 use bytes::Bytes;
 use moonrelay::protocol::api::Api;
 use moonrelay::protocol::error::ErrorBody;
+use moonrelay::protocol::model::answer::RequestEcho;
+use moonrelay::protocol::model::answer::ResponseEvent;
 use moonrelay::protocol::request::RequestBody;
 use moonrelay::protocol::sse::FrameReader;
-use moonrelay::protocol::translate::decoder::Decoder;
-use moonrelay::protocol::translate::echo::RequestEcho;
-use moonrelay::protocol::translate::encoder::Encoder;
-use moonrelay::protocol::translate::event::ResponseEvent;
-use moonrelay::protocol::translate::non_streaming;
+use moonrelay::protocol::translate;
+use moonrelay::protocol::translate::Decoder;
+use moonrelay::protocol::translate::Encoder;
 
 use super::take;
 use normal::Normal;
@@ -24,14 +24,14 @@ use order::Ending;
 
 /// Checks one input.
 pub fn judge(mut data: &[u8]) {
-    let (face, place, seed) = (take(&mut data), take(&mut data), take(&mut data));
-    let face = Api::ALL[usize::from(face) % Api::ALL.len()];
+    let (api, place, seed) = (take(&mut data), take(&mut data), take(&mut data));
+    let api = Api::ALL[usize::from(api) % Api::ALL.len()];
     let one = payloads(std::iter::once(data));
     let size = 1 + usize::from(seed) % 64;
     assert_eq!(one, payloads(data.chunks(size)), "the events depend on the cuts");
-    let events = decode(face, &one);
+    let events = decode(api, &one);
     judge_events(&events, usize::from(place));
-    judge_events(&non_streaming::decode_response(face, data), usize::from(place));
+    judge_events(&translate::decode_response(api, data), usize::from(place));
     for client in Api::ALL {
         // A forwarded stream may be out of order, but must not cause a panic.
         for fails in [false, true] {
@@ -71,42 +71,42 @@ pub fn judge_events(events: &[ResponseEvent], place: usize) {
     if events.is_empty() {
         return;
     }
-    for face in Api::ALL {
-        let stream = encode(events, face);
-        order::check(face, &stream, Ending::Well);
-        let expected = Normal::of(events).seen_in(face);
-        assert_eq!(Normal::of(&decode(face, &payloads([stream.as_slice()]))), expected, "{face:?}, streamed");
-        let body = non_streaming::encode_response(events, face, &echo(face));
+    for api in Api::ALL {
+        let stream = encode(events, api);
+        order::check(api, &stream, Ending::Well);
+        let expected = Normal::of(events).seen_in(api);
+        assert_eq!(Normal::of(&decode(api, &payloads([stream.as_slice()]))), expected, "{api:?}, streamed");
+        let body = translate::encode_response(events, api, &echo(api));
         serde_json::from_slice::<serde_json::Value>(&body).expect("a whole answer is JSON");
-        let again = Normal::of(&non_streaming::decode_response(face, &body));
-        let (again, expected) = if face == Api::ChatCompletions {
+        let again = Normal::of(&translate::decode_response(api, &body));
+        let (again, expected) = if api == Api::ChatCompletions {
             (again.by_kind(), expected.by_kind())
         } else {
             (again, expected)
         };
         if !normal::is_loose(events) {
-            assert_eq!(again.without_halves(), expected.without_halves(), "{face:?}, whole");
+            assert_eq!(again.without_halves(), expected.without_halves(), "{api:?}, whole");
         }
-        judge_taking_over(events, face, &stream, place);
+        judge_taking_over(events, api, &stream, place);
     }
 }
 
 /// The first frames are from another writer. Then the encoder ends the response with an error, or continues
 /// with the events of another provider.
-fn judge_taking_over(events: &[ResponseEvent], face: Api, stream: &[u8], place: usize) {
+fn judge_taking_over(events: &[ResponseEvent], api: Api, stream: &[u8], place: usize) {
     let frames = frames(stream);
     let place = place % frames.len();
     let (head, _) = frames.split_at(place);
     let mut out = head.concat();
-    let mut encoder = Encoder::new(face, echo(face));
+    let mut encoder = Encoder::new(api, echo(api));
     for payload in payloads([out.as_slice()]) {
         encoder.observe_payload(&payload);
     }
     encoder.fail(&ERROR, &mut out);
-    order::check(face, &out, Ending::Broken);
+    order::check(api, &out, Ending::Broken);
 
     let mut out = head.concat();
-    let mut encoder = Encoder::new(face, echo(face));
+    let mut encoder = Encoder::new(api, echo(api));
     for payload in payloads([out.as_slice()]) {
         encoder.observe_payload(&payload);
     }
@@ -114,25 +114,25 @@ fn judge_taking_over(events: &[ResponseEvent], face: Api, stream: &[u8], place: 
         encoder.write(event, &mut out);
     }
     encoder.finish(&mut out);
-    order::check(face, &out, Ending::Well);
+    order::check(api, &out, Ending::Well);
 
     // The same after frames that the encoder wrote itself.
     let mut out = Vec::new();
-    let mut encoder = Encoder::new(face, echo(face));
+    let mut encoder = Encoder::new(api, echo(api));
     let (head, _) = events.split_at(place % events.len());
     for event in head.iter().chain(events) {
         encoder.write(event, &mut out);
     }
     encoder.finish(&mut out);
-    order::check(face, &out, Ending::Well);
+    order::check(api, &out, Ending::Well);
 }
 
 /// The request of a client of this format.
-pub fn echo(face: Api) -> RequestEcho {
+pub fn echo(api: Api) -> RequestEcho {
     let body = br#"{"model":"asked","stream_options":{"include_usage":true},
         "include":["reasoning.encrypted_content"],"tools":[{"type":"function",
         "name":"Read"}]}"#;
-    let body = RequestBody::parse(face, Bytes::from_static(body)).expect("the body is an object");
+    let body = RequestBody::parse(api, Bytes::from_static(body)).expect("the body is an object");
     let mut echo = RequestEcho::from_request(&body);
     echo.id = "0123".to_owned();
     echo.created_at = 1_795_254_202;
@@ -140,8 +140,8 @@ pub fn echo(face: Api) -> RequestEcho {
 }
 
 /// The events of the payloads of a stream.
-pub fn decode(face: Api, payloads: &[Bytes]) -> Vec<ResponseEvent> {
-    let (mut decoder, mut events) = (Decoder::new(face), Vec::new());
+pub fn decode(api: Api, payloads: &[Bytes]) -> Vec<ResponseEvent> {
+    let (mut decoder, mut events) = (Decoder::new(api), Vec::new());
     for payload in payloads {
         decoder.read_payload(payload, &mut events);
     }
@@ -150,8 +150,8 @@ pub fn decode(face: Api, payloads: &[Bytes]) -> Vec<ResponseEvent> {
 }
 
 /// The stream of events.
-pub fn encode(events: &[ResponseEvent], face: Api) -> Vec<u8> {
-    let (mut encoder, mut out) = (Encoder::new(face, echo(face)), Vec::new());
+pub fn encode(events: &[ResponseEvent], api: Api) -> Vec<u8> {
+    let (mut encoder, mut out) = (Encoder::new(api, echo(api)), Vec::new());
     for event in events {
         encoder.write(event, &mut out);
     }

@@ -15,12 +15,12 @@ use moonrelay::config::settings::Settings;
 use moonrelay::config::{Environment, from_text};
 use moonrelay::failure::Failure;
 use moonrelay::gateway::app_state::AppState;
-use moonrelay::gateway::handler::GatewayHandler;
 use moonrelay::gateway::listener::ListenerInfo;
-use moonrelay::gateway::server::Handler;
+use moonrelay::gateway::router::build_router;
 use moonrelay::routing::Engine;
 use moonrelay::upstream::{Connector, UpstreamRequest, UpstreamResponse};
 use tokio::runtime::{Builder, Runtime};
+use tower::Service;
 
 use super::take;
 
@@ -161,11 +161,12 @@ fn answered(model: &str, headers: HeaderMap, recorder: Arc<Recorder>) -> Option<
     }
     let settings = READ.get_or_init(|| from_text(SETTINGS, None, &Environment::default()).ok().map(Arc::new));
     let relay = Arc::new(Engine::new(settings.clone()?, recorder, Arc::new(drop)));
-    let gate = GatewayHandler::new(Arc::new(AppState::new(relay, "http://127.0.0.1:1969".to_owned())));
+    let mut router = build_router(Arc::new(AppState::new(relay, "http://127.0.0.1:1969".to_owned())));
     let body = format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"hi"}}]}}"#);
     let mut request = Request::post("/v1/chat/completions").body(Body::from(body)).ok()?;
     *request.headers_mut() = headers;
-    let answer = gate.handle(&mut request, ListenerInfo { is_reached_by_name: true, is_private: true });
-    let response = RUNTIME.with(|runtime| Some(runtime.as_ref()?.block_on(answer)))?;
+    request.extensions_mut().insert(ListenerInfo { is_reached_by_name: true, is_private: true });
+    let answer = router.call(request);
+    let Ok(response) = RUNTIME.with(|runtime| Some(runtime.as_ref()?.block_on(answer)))?;
     Some((response.status(), response.headers().clone()))
 }

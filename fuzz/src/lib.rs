@@ -1,6 +1,6 @@
 //! Properties for arbitrary input, one module per target; each panics on a violation.
 //!
-//! `targets/` runs these functions with libFuzzer, `tests/gateway/corpora.rs` replays the corpora. The checks
+//! `targets/` runs these functions with libFuzzer, `tests/translation/corpora.rs` replays the corpora. The checks
 //! are independent of the code under test: they use `serde_json` and lists of their own.
 
 pub mod answers;

@@ -5,17 +5,18 @@
 
 use bytes::Bytes;
 use moonrelay::protocol::api::Api;
+use moonrelay::protocol::model::TranslationError;
+use moonrelay::protocol::model::losses::LOSSES;
 use moonrelay::protocol::request::RequestBody;
-use moonrelay::protocol::translate::losses::LOSSES;
-use moonrelay::protocol::translate::{TranslatedRequest, TranslationError, translate_request};
+use moonrelay::protocol::translate::{TranslatedRequest, translate_request};
 use serde_json::{Map, Value};
 
 use super::take;
 
 /// Checks one input.
 pub fn judge(mut data: &[u8]) {
-    let faces = usize::from(take(&mut data));
-    let (from, to) = (Api::ALL[faces % 3], Api::ALL[faces / 3 % 3]);
+    let apis = usize::from(take(&mut data));
+    let (from, to) = (Api::ALL[apis % 3], Api::ALL[apis / 3 % 3]);
     let Ok(body) = RequestBody::parse(from, Bytes::copy_from_slice(data)) else { return };
     let translated = match translate_request(&body, to, None) {
         Ok(translated) => translated,
@@ -51,11 +52,11 @@ fn check_losses(translated: &TranslatedRequest) {
 }
 
 /// The text of the user's messages, if it is a string.
-fn said(face: Api, tree: &Map<String, Value>) -> Vec<String> {
-    let messages = tree.get(face.conversation_field()).and_then(Value::as_array).into_iter().flatten();
+fn said(api: Api, tree: &Map<String, Value>) -> Vec<String> {
+    let messages = tree.get(api.conversation_field()).and_then(Value::as_array).into_iter().flatten();
     let of_users = messages.filter(|message| message["role"] == "user");
     let of_users = of_users
-        .filter(|item| face != Api::Responses || matches!(item["type"].as_str(), None | Some("message")));
+        .filter(|item| api != Api::Responses || matches!(item["type"].as_str(), None | Some("message")));
     of_users.filter_map(|message| message["content"].as_str()).map(str::to_owned).collect()
 }
 

@@ -1,8 +1,8 @@
 //! The content of a response, independent of how its pieces were cut.
 
 use moonrelay::protocol::api::Api;
-use moonrelay::protocol::translate::event::{FinishReason, ResponseEvent};
-use moonrelay::protocol::translate::tool_call_ids;
+use moonrelay::protocol::model::answer::{FinishReason, ResponseEvent};
+use moonrelay::protocol::model::tools;
 use moonrelay::protocol::usage::TokenUsage;
 
 /// A response without the boundaries of its pieces.
@@ -17,7 +17,7 @@ pub struct Normal {
 #[derive(Clone, Debug, PartialEq)]
 enum Block {
     Reasoning(String, Option<String>),
-    Veiled(String),
+    Redacted(String),
     Text(String),
     Refusal(String),
     Call { id: String, name: String, arguments: String },
@@ -76,7 +76,7 @@ impl Normal {
                 Some(Block::Reasoning(_, empty @ None)) => *empty = Some(seal.clone()),
                 _ => self.blocks.push(Block::Reasoning(String::new(), Some(seal.clone()))),
             },
-            ResponseEvent::RedactedReasoning(data) => self.blocks.push(Block::Veiled(data.clone())),
+            ResponseEvent::RedactedReasoning(data) => self.blocks.push(Block::Redacted(data.clone())),
             ResponseEvent::Text(text) => match self.blocks.last_mut() {
                 Some(Block::Text(said)) => said.push_str(text),
                 _ => self.blocks.push(Block::Text(text.clone())),
@@ -110,7 +110,7 @@ impl Normal {
 
     /// The part that a client of this format can receive.
     #[must_use]
-    pub fn seen_in(mut self, face: Api) -> Self {
+    pub fn seen_in(mut self, api: Api) -> Self {
         if self.model.is_empty() {
             self.model = "asked".to_owned();
         }
@@ -118,7 +118,7 @@ impl Normal {
         let refused = self.blocks.iter().any(|block| matches!(block, Block::Refusal(_)));
         let stop = if has_calls { FinishReason::ToolCalls } else { FinishReason::Stop };
         let finish = self.finish.unwrap_or(FinishReason::Stop);
-        self.finish = Some(match (face, finish) {
+        self.finish = Some(match (api, finish) {
             (Api::Messages, FinishReason::Stop) if refused && !has_calls => FinishReason::ContentFilter,
             (Api::Messages, FinishReason::Stop) => stop,
             (Api::Messages, other) => other,
@@ -127,14 +127,14 @@ impl Normal {
             (_, FinishReason::ContentFilter) => FinishReason::ContentFilter,
             _ => stop,
         });
-        if face == Api::Messages {
+        if api == Api::Messages {
             self.usage = Some(self.usage.unwrap_or_default());
         }
         if let Some(usage) = &mut self.usage {
             usage.cost = None;
         }
         let mut blocks = std::mem::take(&mut self.blocks);
-        if face == Api::ChatCompletions {
+        if api == Api::ChatCompletions {
             // A call without a name waits for it until the end.
             let nameless = |block: &mut Block| matches!(block, Block::Call { name, .. } if name.is_empty());
             let last: Vec<Block> = blocks.extract_if(.., nameless).collect();
@@ -142,7 +142,7 @@ impl Normal {
         }
         for block in blocks {
             match (block, self.blocks.last_mut()) {
-                (Block::Refusal(text), Some(Block::Text(said))) if face == Api::Messages => {
+                (Block::Refusal(text), Some(Block::Text(said))) if api == Api::Messages => {
                     said.push_str(&text)
                 }
                 (Block::Text(text), Some(Block::Text(said)))
@@ -151,12 +151,12 @@ impl Normal {
                     said.push_str(&text);
                     *open = seal;
                 }
-                (Block::Refusal(text), _) if face == Api::Messages => self.blocks.push(Block::Text(text)),
+                (Block::Refusal(text), _) if api == Api::Messages => self.blocks.push(Block::Text(text)),
                 (Block::Call { id, name, arguments }, _) => {
-                    let id = match face {
+                    let id = match api {
                         Api::ChatCompletions => id,
-                        Api::Messages => tool_call_ids::to_messages_id(&id).into_owned(),
-                        Api::Responses => tool_call_ids::to_responses_id(&id).into_owned(),
+                        Api::Messages => tools::to_messages_id(&id).into_owned(),
+                        Api::Responses => tools::to_responses_id(&id).into_owned(),
                     };
                     self.blocks.push(Block::Call { id, name, arguments });
                 }
@@ -170,13 +170,13 @@ impl Normal {
     #[must_use]
     pub fn by_kind(mut self) -> Self {
         let rank = |block: &Block| match block {
-            Block::Reasoning(..) | Block::Veiled(_) => 0,
+            Block::Reasoning(..) | Block::Redacted(_) => 0,
             Block::Text(_) => 1,
             Block::Refusal(_) => 2,
             Block::Call { .. } => 3,
         };
         self.blocks.sort_by_key(rank);
-        let has_details = |block: &Block| matches!(block, Block::Veiled(_) | Block::Reasoning(_, Some(_)));
+        let has_details = |block: &Block| matches!(block, Block::Redacted(_) | Block::Reasoning(_, Some(_)));
         let detailed = self.blocks.iter().any(has_details);
         for block in std::mem::take(&mut self.blocks) {
             match (block, self.blocks.last_mut()) {

@@ -83,7 +83,7 @@ fn configuration(place: &Place<'_>) -> String {
     let model = json!([{ "id": "kimi-k2.6", "input": ["text", "image"], "contextWindow": 4_000_000 }]);
     let json_lane = place.base_url(Lane::Json);
     json!({
-        "gateway": { "port": place.port, "auth": { "mode": "token", "token": CLIENT_KEY } },
+        "gateway": { "port": place.port, "workerThreads": 1, "auth": { "mode": "token", "token": CLIENT_KEY } },
         "models": {
             "providers": {
                 "moonshot": { "baseUrl": format!("http://{}/v1", place.mock), "apiKey": UPSTREAM_KEY, "models": models },
