@@ -47,7 +47,7 @@ test("a fallback shows as it happens", {}, async ({ stand, open }) => {
   // The chain: targets in cooldown with reason and end, and the target that answers.
   await chainRow(page, KIMI, "resting").waitFor();
   const cooling = await chainRow(page, KIMI).innerText();
-  assert.match(cooling, /too many requests/);
+  assert.match(cooling, /rate limit reached/);
   const until = await chainRow(page, KIMI).locator("time[datetime]").first().getAttribute("datetime");
   const seconds = (Date.parse(until) - before) / 1000;
   assert.ok(seconds > 290 && seconds < 330, `${until} is ${seconds} s after ${new Date(before).toISOString()}`);
@@ -79,7 +79,7 @@ test("a short rest ends on the page by itself", {}, async ({ stand, open }) => {
   await chainRow(page, KIMI, "answering").waitFor();
   await note(page, "#chain");
   await stand.ask("Say hello");
-  await page.waitForFunction(() => window.noted.some((text) => text.includes("moonshot/kimi-k3 answers in place of")));
+  await page.waitForFunction(() => window.noted.some((text) => text.includes("moonshot/kimi-k3 answers instead of")));
   await chainRow(page, KIMI, "answering").waitFor();
   await chainRow(page, MOONSHOT, "ready").waitFor();
 });

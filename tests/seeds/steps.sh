@@ -1,6 +1,6 @@
 # What the scripts beside this one share: steps, what a step prints, and the gateway between them. POSIX sh, sourced.
 #
-# Given by who runs it (tests/gateway/seeds.rs): a HOME of its own; `moonrelay` first in PATH; HTTPS_PROXY, behind which
+# Given by who runs it (tests/docs/seeds.rs): a HOME of its own; `moonrelay` first in PATH; HTTPS_PROXY, behind which
 # api.moonshot.ai, api.moonshot.cn, api.kimi.com and openrouter.ai are the simulator; SIMULATOR, its own address; HOSTS,
 # a file with a line for each request that a provider got; PORT, free for the gateway; REPOSITORY.
 # MOONRELAY_SEEDS_NEED names programs that have to be there: a step that needs one of them is then never skipped.

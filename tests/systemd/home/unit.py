@@ -151,7 +151,7 @@ def with_a_socket():
     expect_equal("inactive/dead", state())
     answers_from(FIRST)
     expect_equal("active/running", state())
-    wait_for_journal("sockets were handed over", began)
+    wait_for_journal("using the sockets of systemd", began)
 
 
 def restart_with_a_socket_refuses_no_connection():
