@@ -291,7 +291,7 @@ async fn export_is_retried_and_its_failure_logged_once() {
     let reported: Vec<&str> = output.lines().filter(|line| line.contains("traces do not reach")).collect();
     let host = collector.base.strip_prefix("http://").unwrap();
     assert_eq!(reported.len(), 1, "{output}");
-    assert!(reported[0].contains(host) && reported[0].contains("status 500"), "{output}");
+    assert!(reported[0].contains(host) && reported[0].contains("it responds with 500"), "{output}");
     assert_eq!(collector.rest(), 0);
     let dropped = Scrape::of(&gateway).await.sum("moonrelay_traces_dropped_total", &[]);
     assert_eq!(dropped, Some(2.0), "the requests of the two calls that were refused");
