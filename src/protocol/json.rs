@@ -209,6 +209,31 @@ pub fn parse_members(text: &[u8], at: usize) -> Result<(Vec<Member>, usize), Mal
     Ok((found, end))
 }
 
+/// Like [`walk_object`], with unescaped keys.
+///
+/// # Errors
+/// When the text is not an object, or `visit` fails.
+pub fn walk_keys(
+    text: &[u8],
+    at: usize,
+    mut visit: impl FnMut(&[u8], usize) -> Result<usize, MalformedJson>,
+) -> Result<usize, MalformedJson> {
+    walk_object(text, at, |key, value| match text.get(key).unwrap_or_default() {
+        [b'"', inner @ .., b'"'] if !inner.contains(&b'\\') => visit(inner, value),
+        literal => visit(unescape(literal).unwrap_or_default().as_bytes(), value),
+    })
+}
+
+/// The span of the value that starts at `at`, `None` for `null`, and the offset after it.
+///
+/// # Errors
+/// When no value starts there or it does not end.
+pub fn read_value(text: &[u8], at: usize) -> Result<(Option<Span>, usize), MalformedJson> {
+    let end = skip_value(text, at)?;
+    let is_present = text.get(at..end) != Some(b"null");
+    Ok((is_present.then_some(at..end), end))
+}
+
 /// The spans of the elements of the array at `at`, and the offset after it.
 ///
 /// # Errors
@@ -228,8 +253,10 @@ pub fn parse_elements(text: &[u8], at: usize) -> Result<(Vec<Span>, usize), Malf
 #[must_use]
 pub fn unescape(literal: &[u8]) -> Option<Cow<'_, str>> {
     let inner = literal.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-    if memchr::memchr(b'\\', inner).is_none() {
-        return Some(String::from_utf8_lossy(inner));
+    if !inner.contains(&b'\\') {
+        return Some(
+            std::str::from_utf8(inner).map_or_else(|_| String::from_utf8_lossy(inner), Cow::Borrowed),
+        );
     }
     let mut out: Vec<u8> = Vec::with_capacity(inner.len());
     let mut rest = inner;
@@ -295,10 +322,11 @@ pub fn ends_with_high_surrogate(inner: &[u8]) -> bool {
 #[must_use]
 pub fn literal_equals(literal: &[u8], expected: &str) -> bool {
     let [b'"', inner @ .., b'"'] = literal else { return false };
-    if inner.contains(&b'\\') {
-        return unescape(literal).is_some_and(|text| text == expected);
+    if inner.len() <= expected.len() {
+        // An escaped text is longer than its meaning.
+        return inner == expected.as_bytes() && !inner.contains(&b'\\');
     }
-    inner == expected.as_bytes()
+    inner.contains(&b'\\') && unescape(literal).is_some_and(|text| text == expected)
 }
 
 /// The last member with this key: of duplicates the last one counts.

@@ -72,38 +72,67 @@ impl ChunkChoice {
 impl ChunkChoice {
     /// Reads the choice at an offset; returns also the offset after it.
     fn parse(text: &[u8], at: usize) -> Result<(Self, usize), MalformedJson> {
-        let (members, end) = json::parse_members(text, at)?;
-        let mut choice = Self { span: at..end, ..Self::default() };
-        let Some(object) = ObjectView::from_members(text, at..end, &members) else {
-            return Ok((choice, end));
-        };
-        choice.index = object.span("index");
-        choice.finish_reason =
-            object.span("finish_reason").filter(|_| object.value("finish_reason") != Some(b"\"\""));
-        choice.usage = object.span("usage");
-        choice.error = object.span("error");
-        if let Some(delta) = object.object("delta").or_else(|| object.object("message")) {
-            choice.delta = Some(delta.extent());
-            choice.read_delta(&delta);
-        }
+        let mut choice = Self::default();
+        let end = json::walk_keys(text, at, |key, at| {
+            let is_object = text.get(at) == Some(&b'{');
+            if is_object && (key == b"delta" || key == b"message" && choice.delta.is_none()) {
+                return choice.read_delta(text, at);
+            }
+            let (value, end) = json::read_value(text, at)?;
+            match key {
+                b"index" => choice.index = value,
+                b"finish_reason" => {
+                    choice.finish_reason = value.filter(|value| text.get(value.clone()) != Some(b"\"\""));
+                }
+                b"usage" => choice.usage = value,
+                b"error" => choice.error = value,
+                _ => {}
+            }
+            Ok(end)
+        })?;
+        choice.span = at..end;
         Ok((choice, end))
     }
 
-    fn read_delta(&mut self, delta: &ObjectView<'_>) {
-        let is_filled = |key| delta.value(key).is_some_and(|value| !is_empty(value));
-        self.role = delta.span("role");
-        self.content = delta.span("content");
-        self.has_content = is_filled("content");
-        self.tool_calls =
-            delta.span("tool_calls").filter(|_| is_filled("tool_calls") && delta.has_array("tool_calls"));
-        self.has_reasoning =
-            ["reasoning_content", "reasoning", "reasoning_details"].into_iter().any(is_filled);
-        self.reasoning = ["reasoning_content", "reasoning"]
-            .into_iter()
-            .find(|key| is_filled(key))
-            .and_then(|key| delta.span(key));
-        self.reasoning_details = delta.span("reasoning_details");
-        self.has_other_output = ["refusal", "function_call", "audio"].into_iter().any(is_filled);
+    /// Reads the object at an offset; returns the offset after it.
+    fn read_delta(&mut self, text: &[u8], at: usize) -> Result<usize, MalformedJson> {
+        let is_filled = |value: &Span| text.get(value.clone()).is_some_and(|value| !is_empty(value));
+        let (mut reasoning_content, mut reasoning) = (None, None);
+        let mut other: [Option<Span>; 3] = Default::default();
+        let mut delta = Self::default();
+        let end = json::walk_keys(text, at, |key, at| {
+            let (value, end) = json::read_value(text, at)?;
+            match key {
+                b"role" => delta.role = value,
+                b"content" => delta.content = value,
+                b"tool_calls" => {
+                    let is_array = |value: &Span| text.get(value.start) == Some(&b'[');
+                    delta.tool_calls = value.filter(|value| is_array(value) && is_filled(value));
+                }
+                b"reasoning_content" => reasoning_content = value.filter(is_filled),
+                b"reasoning" => reasoning = value.filter(is_filled),
+                b"reasoning_details" => delta.reasoning_details = value,
+                b"refusal" => other[0] = value,
+                b"function_call" => other[1] = value,
+                b"audio" => other[2] = value,
+                _ => {}
+            }
+            Ok(end)
+        })?;
+        let has_details = delta.reasoning_details.as_ref().is_some_and(is_filled);
+        *self = Self {
+            index: self.index.take(),
+            finish_reason: self.finish_reason.take(),
+            usage: self.usage.take(),
+            error: self.error.take(),
+            delta: Some(at..end),
+            has_content: delta.content.as_ref().is_some_and(is_filled),
+            has_reasoning: reasoning_content.is_some() || reasoning.is_some() || has_details,
+            reasoning: reasoning_content.or(reasoning),
+            has_other_output: other.iter().flatten().any(is_filled),
+            ..delta
+        };
+        Ok(end)
     }
 }
 
@@ -113,34 +142,41 @@ impl ChatChunk {
     /// # Errors
     /// When the scan finds invalid JSON, or the text is not one object.
     pub fn parse(text: &[u8]) -> Result<Self, MalformedJson> {
-        let open_brace = json::skip_whitespace(text, 0);
-        let (members, end) = json::parse_members(text, open_brace)?;
-        let end = json::skip_whitespace(text, end);
-        if end != text.len() {
-            return Err(MalformedJson { offset: end, expected: "nothing after the object" });
+        let mut chunk = Self { open_brace: json::skip_whitespace(text, 0), ..Self::default() };
+        let end = json::walk_keys(text, chunk.open_brace, |key, at| {
+            if key == b"choices" {
+                return chunk.read_choices(text, at);
+            }
+            let (value, end) = json::read_value(text, at)?;
+            match key {
+                b"model" => chunk.model = value,
+                b"error" => chunk.error = value,
+                b"usage" => chunk.usage = value,
+                _ => {}
+            }
+            Ok(end)
+        })?;
+        match json::skip_whitespace(text, end) {
+            end if end == text.len() => Ok(chunk),
+            end => Err(MalformedJson { offset: end, expected: "nothing after the object" }),
         }
-        let top = ObjectView::from_members(text, open_brace..end, &members);
-        let span = |key| top.as_ref().and_then(|top| top.span(key));
-        let choices_span = span("choices").filter(|span| text.get(span.start) == Some(&b'['));
-        let mut parsed_choices = Vec::new();
-        if let Some(span) = &choices_span {
-            json::walk_array(text, span.start, |at| {
-                if text.get(at) != Some(&b'{') {
-                    return json::skip_value(text, at);
-                }
-                let (choice, end) = ChunkChoice::parse(text, at)?;
-                parsed_choices.push(choice);
-                Ok(end)
-            })?;
+    }
+
+    fn read_choices(&mut self, text: &[u8], at: usize) -> Result<usize, MalformedJson> {
+        (self.choices_span, self.parsed_choices) = (None, Vec::new());
+        if text.get(at) != Some(&b'[') {
+            return json::skip_value(text, at);
         }
-        Ok(Self {
-            open_brace,
-            model: span("model"),
-            error: span("error"),
-            usage: span("usage"),
-            choices_span,
-            parsed_choices,
-        })
+        let end = json::walk_array(text, at, |at| {
+            if text.get(at) != Some(&b'{') {
+                return json::skip_value(text, at);
+            }
+            let (choice, end) = ChunkChoice::parse(text, at)?;
+            self.parsed_choices.push(choice);
+            Ok(end)
+        })?;
+        self.choices_span = Some(at..end);
+        Ok(end)
     }
 
     /// Like [`Self::parse`], for a text that must be valid JSON throughout.
