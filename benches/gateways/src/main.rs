@@ -22,6 +22,9 @@ struct Arguments {
     /// Moonrelay's release build.
     #[arg(long, default_value = "target/release/moonrelay")]
     binary: PathBuf,
+    /// The release build of an earlier Moonrelay, for a row `moonrelay-before`.
+    #[arg(long)]
+    before: Option<PathBuf>,
     /// Only these rows.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -79,7 +82,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let cores = Cores::claim()?;
     let files = raise_file_limit();
     let mock = Mock::start(([127, 0, 0, 1], 0).into()).await?;
-    let rows: Vec<_> = rows::all(&arguments.binary, peers.as_deref())
+    let rows: Vec<_> = rows::all(&arguments.binary, arguments.before.as_deref(), peers.as_deref())
         .into_iter()
         .filter(|row| arguments.only.is_empty() || arguments.only.iter().any(|name| name == row.name()))
         .collect();

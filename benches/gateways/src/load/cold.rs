@@ -103,7 +103,7 @@ mod tests {
 
     async fn asked(core: usize) -> (Samples, u32) {
         let mock = Mock::start(([127, 0, 0, 1], 0).into()).await.expect("a port");
-        let direct = all("moonrelay".as_ref(), None).remove(0);
+        let direct = all("moonrelay".as_ref(), None, None).remove(0);
         let place = crate::row::Place { home: ".".as_ref(), port: mock.address.port(), mock: mock.address };
         let request = direct.request(Case::ColdStream, &place).expect("it streams");
         let target = bodies::target(mock.address, Case::ColdStream, &request);

@@ -8,22 +8,26 @@ use crate::case::{Case, Lane};
 use crate::row::{CLIENT_KEY, Launch, Place, Request, Row, UPSTREAM_KEY};
 use crate::usage::Counters;
 
-/// The real binary.
+/// A real binary.
 pub struct Moonrelay {
+    /// As in the table.
+    pub name: &'static str,
     /// The release build.
     pub binary: PathBuf,
+    /// `gateway.workerThreads`; `None` for a build that does not know it and has one.
+    pub workers: Option<usize>,
 }
 
 impl Row for Moonrelay {
     fn name(&self) -> &'static str {
-        "moonrelay"
+        self.name
     }
 
     fn launch(&self, place: &Place<'_>) -> Result<Launch, String> {
         let binary = self.binary().ok_or_else(|| {
             format!("{} is not built: cargo build --release --locked", self.binary.display())
         })?;
-        let mut launch = Launch::of([binary]).file("config.json5", configuration(place));
+        let mut launch = Launch::of([binary]).file("config.json5", configuration(place, self.workers));
         launch.command.extend(["gateway", "run", "--config", "config.json5"].map(Into::into));
         Ok(launch)
     }
@@ -62,7 +66,7 @@ const FAILURE: &str = "fail-404";
 
 /// Moonshot's adapter with a model for each lane, which the mock recognises by a header; behind each the same
 /// fallback.
-fn configuration(place: &Place<'_>) -> String {
+fn configuration(place: &Place<'_>, workers: Option<usize>) -> String {
     let fallback = "other/kimi-k2.6";
     let lanes = Lane::ALL.map(Lane::path).into_iter().filter(|lane| *lane != Lane::Failing.path());
     let lanes: Vec<&str> = lanes.chain([FAILURE]).collect();
@@ -82,8 +86,12 @@ fn configuration(place: &Place<'_>) -> String {
     }
     let model = json!([{ "id": "kimi-k2.6", "input": ["text", "image"], "contextWindow": 4_000_000 }]);
     let json_lane = place.base_url(Lane::Json);
+    let mut gateway = json!({ "port": place.port, "auth": { "mode": "token", "token": CLIENT_KEY } });
+    if let Some(workers) = workers {
+        gateway["workerThreads"] = workers.into();
+    }
     json!({
-        "gateway": { "port": place.port, "workerThreads": 1, "auth": { "mode": "token", "token": CLIENT_KEY } },
+        "gateway": gateway,
         "models": {
             "providers": {
                 "moonshot": { "baseUrl": format!("http://{}/v1", place.mock), "apiKey": UPSTREAM_KEY, "models": models },
