@@ -11,6 +11,8 @@ use crate::row::{Api, Request};
 
 /// Bytes of the body of `Case::Agent`.
 pub const AGENT: usize = 230_000;
+/// Bytes of the bodies that come beside the streams of `Case::PacedBesideLarge`.
+pub const LARGE: usize = 4_500_000;
 /// Bytes of the body of `Case::Image`.
 pub const IMAGE: usize = 5 << 20;
 
@@ -23,6 +25,12 @@ pub fn target(address: SocketAddr, case: Case, request: &Request) -> Target {
         _ => small(request, case.streams()),
     };
     Target { address, request: whole(address, request, &body), chunks: case.lane().chunks() }
+}
+
+/// A request of [`LARGE`] bytes in the middle of an agent's work.
+#[must_use]
+pub fn large(address: SocketAddr, request: &Request) -> Target {
+    Target { address, request: whole(address, request, &agent(request, LARGE)), chunks: None }
 }
 
 /// Head and body.

@@ -19,6 +19,8 @@ pub enum Case {
     Streams,
     /// Streams with a chunk each 13 ms: what the first byte and what each chunk waits for.
     Paced,
+    /// The same while bodies of 4.5 MB come, each after the one before: how long their parsing delays a stream.
+    PacedBesideLarge,
     /// 1,000 streams at a time with a chunk a second.
     Open1000,
     /// 5,000 of them.
@@ -35,13 +37,14 @@ pub enum Case {
 
 impl Case {
     /// All of them, in the order in which they run.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Small,
         Self::Throughput,
         Self::Agent,
         Self::Image,
         Self::Streams,
         Self::Paced,
+        Self::PacedBesideLarge,
         Self::Open1000,
         Self::Open5000,
         Self::Translation,
@@ -60,6 +63,7 @@ impl Case {
             Self::Image => "image",
             Self::Streams => "streams",
             Self::Paced => "paced",
+            Self::PacedBesideLarge => "paced-beside-large",
             Self::Open1000 => "open-1000",
             Self::Open5000 => "open-5000",
             Self::Translation => "translation",
@@ -77,7 +81,7 @@ impl Case {
                 Lane::Json
             }
             Self::Streams => Lane::Full,
-            Self::Paced => Lane::Paced,
+            Self::Paced | Self::PacedBesideLarge => Lane::Paced,
             Self::Open1000 | Self::Open5000 => Lane::Slow,
             Self::Fallback => Lane::Failing,
             Self::ColdStream => Lane::One,
@@ -87,7 +91,15 @@ impl Case {
     /// Whether its requests say `"stream": true`.
     #[must_use]
     pub const fn streams(self) -> bool {
-        matches!(self, Self::Streams | Self::Paced | Self::Open1000 | Self::Open5000 | Self::ColdStream)
+        matches!(
+            self,
+            Self::Streams
+                | Self::Paced
+                | Self::PacedBesideLarge
+                | Self::Open1000
+                | Self::Open5000
+                | Self::ColdStream
+        )
     }
 }
 

@@ -12,7 +12,7 @@ use crate::case::Case;
 use crate::clock;
 use crate::load::{Connection, Target};
 use crate::process::{Cores, Process, Usage, last_words};
-use crate::row::{Launch, Place, Row};
+use crate::row::{Launch, Place, Request, Row};
 use crate::stats::median;
 use crate::usage::Books;
 
@@ -125,9 +125,21 @@ impl Contestant {
     /// The request of a case; `None` when it cannot do that, or does not run.
     #[must_use]
     pub fn target(&self, case: Case) -> Option<Target> {
+        let (address, request) = self.request(case)?;
+        Some(bodies::target(address, case, &request))
+    }
+
+    /// A request with a large body.
+    #[must_use]
+    pub fn large_target(&self) -> Option<Target> {
+        let (address, request) = self.request(Case::Agent)?;
+        Some(bodies::large(address, &request))
+    }
+
+    fn request(&self, case: Case) -> Option<(SocketAddr, Request)> {
         let Running { address, home, .. } = self.running.as_ref()?;
         let place = Place { home: home.path(), port: address.port(), mock: self.mock };
-        Some(bodies::target(*address, case, &self.row.request(case, &place)?))
+        Some((*address, self.row.request(case, &place)?))
     }
 
     /// Sends requests until it responds, and returns its address.

@@ -80,7 +80,7 @@ pub const fn nominal_rate(case: Case, small: f64) -> f64 {
         Case::Agent => small / 4.0,
         Case::Image => small / 40.0,
         // Ten streams are open at a time, and no two of them have their chunks in the same millisecond.
-        Case::Paced => 100.0,
+        Case::Paced | Case::PacedBesideLarge => 100.0,
         _ => small,
     }
 }
@@ -118,6 +118,13 @@ pub async fn measure(
             cold(&target, contestant.core(), count, begun).await
         }
         Case::Paced => open(&target, Schedule::new(rate, lengths.paced), begun).await,
+        Case::PacedBesideLarge => {
+            let large = contestant.large_target()?;
+            tokio::select! {
+                samples = open(&target, Schedule::new(rate, lengths.paced), begun) => samples,
+                fault = repeat(&large) => Samples { wrong: 1, fault: Some(fault), ..Samples::default() },
+            }
+        }
         _ => open(&target, Schedule::new(rate, lengths.open), begun).await,
     };
     if case == Case::Fallback && contestant.is_process() {
@@ -177,8 +184,21 @@ pub async fn rate(contestant: &Contestant, case: Case, small: f64) -> f64 {
     let asked = if case.streams() { Case::Small } else { case };
     let Some(target) = contestant.target(asked) else { return nominal };
     let seconds = one_by_one(&target, 20).await;
-    let share = if case == Case::Paced { BUSY / 2.0 } else { BUSY };
+    let share = if matches!(case, Case::Paced | Case::PacedBesideLarge) { BUSY / 2.0 } else { BUSY };
     if seconds.is_finite() { nominal.min(share / seconds) } else { nominal }
+}
+
+/// Sends requests, each after the one before; returns what was wrong with one.
+async fn repeat(target: &Target) -> String {
+    let mut connection = match Connection::open(target.address).await {
+        Ok(connection) => connection,
+        Err(error) => return error.to_string(),
+    };
+    loop {
+        if let Err(fault) = connection.ask(target).await {
+            return format!("a body of 4.5 MB beside the streams: {fault}");
+        }
+    }
 }
 
 /// The median time of some requests, each after the one before.

@@ -49,6 +49,11 @@ pub fn tables(results: &Results) -> Vec<Table> {
         &[streams, per_chunk, whole, peak],
     );
     add(Case::Paced, "Paced streams, a chunk each 13 ms, on a fixed schedule", &[first, chunk, rate]);
+    add(
+        Case::PacedBesideLarge,
+        "The same streams while bodies of 4.5 MB come, each after the one before",
+        &[first, chunk, rate],
+    );
     add(Case::Open1000, "1,000 streams at a time, a chunk a second", &[each, per_chunk, delay, peak]);
     add(Case::Open5000, "5,000 streams at a time, a chunk a second", &[each, per_chunk, delay, peak]);
     add(Case::Translation, "Chat completions to an upstream that speaks messages", &fixed);
