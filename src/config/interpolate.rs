@@ -19,15 +19,6 @@ pub(super) struct Variables<'e> {
     base_directory: Option<PathBuf>,
 }
 
-/// A secret, or why there is none.
-#[derive(Clone)]
-pub(super) enum SecretLookup {
-    /// The value and where it came from.
-    Resolved(Secret, SecretOrigin),
-    /// What is not available.
-    Missing(Missing),
-}
-
 impl<'e> Variables<'e> {
     /// Reads the secrets file; `block` is the `env` of the configuration, `base` the directory of its file.
     #[must_use]
@@ -115,9 +106,11 @@ impl<'e> Variables<'e> {
         self.environment.expand_path(path, self.base_directory.as_deref())
     }
 
-    /// The secret that a setting means.
-    #[must_use]
-    pub(super) fn resolve_secret(&self, setting: &SecretSetting) -> SecretLookup {
+    /// The secret that a setting means, and where it was found.
+    ///
+    /// # Errors
+    /// What is not available.
+    pub(super) fn resolve_secret(&self, setting: &SecretSetting) -> Result<(Secret, SecretOrigin), Missing> {
         let found = match setting {
             SecretSetting::Text(text) => match self.interpolate(text) {
                 Err(name) => Err(Missing::variable(&name)),
@@ -137,10 +130,7 @@ impl<'e> Variables<'e> {
                 value.map(|value| (value, SecretOrigin::File(path)))
             }
         };
-        match found {
-            Ok((value, origin)) => SecretLookup::Resolved(Secret::new(value), origin),
-            Err(missing) => SecretLookup::Missing(missing),
-        }
+        found.map(|(value, origin)| (Secret::new(value), origin))
     }
 }
 

@@ -1,6 +1,5 @@
 //! References (`provider/model`), and which models a requested name means.
 
-use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -114,24 +113,22 @@ impl Provider {
 }
 
 /// Finds what a reference means: the provider by its id or another id of it, the model as its provider knows it.
-#[must_use]
-pub fn find_reference<P: Borrow<Provider>>(
-    providers: &BTreeMap<String, P>,
+fn find_reference(
+    providers: &BTreeMap<String, Arc<Provider>>,
     aliases: &BTreeMap<String, String>,
     text: &str,
 ) -> Option<Reference> {
     let (written, model) = text.split_once('/').filter(|_| !text.contains('*'))?;
     let written = written.to_lowercase();
     let id = aliases.get(&written).unwrap_or(&written);
-    let provider: &Provider = providers.get(id)?.borrow();
-    let model = provider.canonical_model_id(model)?;
+    let model = providers.get(id)?.canonical_model_id(model)?;
     Some(Reference { provider: id.clone(), model })
 }
 
 /// What a new alias for `meant` would hide, because aliases come first: another model's reference, or `default`.
 #[must_use]
-pub fn find_hidden<P: Borrow<Provider>>(
-    providers: &BTreeMap<String, P>,
+pub fn find_hidden(
+    providers: &BTreeMap<String, Arc<Provider>>,
     aliases: &BTreeMap<String, String>,
     alias: &str,
     meant: &Reference,
@@ -141,43 +138,6 @@ pub fn find_hidden<P: Borrow<Provider>>(
     }
     let other = find_reference(providers, aliases, alias).filter(|other| other != meant)?;
     Some(format!("the reference {other}"))
-}
-
-/// Like [`find_reference`], with a message for users. Comparing names is too slow for requests.
-///
-/// # Errors
-/// What is wrong with it, with the nearest name.
-pub fn parse_reference<P: Borrow<Provider>>(
-    providers: &BTreeMap<String, P>,
-    aliases: &BTreeMap<String, String>,
-    text: &str,
-) -> Result<Reference, String> {
-    find_reference(providers, aliases, text).ok_or_else(|| match text.split_once('/') {
-        None => unknown_reference_message(providers, text),
-        Some(_) if text.contains('*') => {
-            format!("\"{text}\" is a pattern, not a reference: patterns belong in models.routes")
-        }
-        Some((written, model)) => {
-            let written = written.to_lowercase();
-            match providers.get(aliases.get(&written).unwrap_or(&written)) {
-                None => {
-                    let hint = format_suggestion(&written, providers.keys().map(String::as_str));
-                    format!("there is no provider \"{written}\"{hint}")
-                }
-                Some(provider) => unknown_model_message(provider.borrow(), model),
-            }
-        }
-    })
-}
-
-fn unknown_reference_message<P: Borrow<Provider>>(providers: &BTreeMap<String, P>, text: &str) -> String {
-    let all = || providers.values().flat_map(|provider| served_models(provider.borrow()));
-    let nearest = find_nearest(text, all().map(|(_, model)| model));
-    let hint = match nearest.and_then(|nearest| all().find(|(_, model)| *model == nearest)) {
-        Some((provider, model)) => format!(" (did you mean \"{provider}/{model}\"?)"),
-        None => String::new(),
-    };
-    format!("\"{text}\" is neither an alias nor a reference such as provider/model{hint}")
 }
 
 fn unknown_model_message(provider: &Provider, model: &str) -> String {
@@ -199,28 +159,22 @@ impl Settings {
     #[must_use]
     pub fn lookup(&self, name: &str) -> Lookup {
         let name = name.trim();
+        let resolved = |matched_by, chain| Lookup::Resolved { matched_by, chain };
         if let Some(reference) = self.aliases.get(&name.to_lowercase()) {
-            return Lookup::Resolved { matched_by: MatchKind::Alias, chain: self.chain_from(reference) };
+            return resolved(MatchKind::Alias, self.chain_from(reference));
         }
         if let Some(reference) = find_reference(&self.providers, &self.provider_aliases, name) {
-            return Lookup::Resolved { matched_by: MatchKind::Reference, chain: self.chain_from(&reference) };
+            return resolved(MatchKind::Reference, self.chain_from(&reference));
         }
         if name.eq_ignore_ascii_case(DEFAULT_CHAIN) {
-            return Lookup::Resolved { matched_by: MatchKind::Default, chain: self.default_chain.clone() };
+            return resolved(MatchKind::Default, self.default_chain.clone());
         }
-        // Routes are sorted: the longest glob first.
-        let glob =
-            || self.routes.iter().find(|route| !route.is_exact() && matches_pattern(&route.pattern, name));
-        if let Some(route) = self.find_exact_route(name).or_else(glob) {
-            return Lookup::Resolved {
-                matched_by: MatchKind::Route(route.pattern.clone()),
-                chain: route.chain.clone(),
-            };
+        // Routes are sorted: exact names, then the longest glob.
+        if let Some(route) = self.routes.iter().find(|route| matches_pattern(&route.pattern, name)) {
+            return resolved(MatchKind::Route(route.pattern.clone()), route.chain.clone());
         }
         match self.find_by_bare_id(name) {
-            Some(reference) => {
-                Lookup::Resolved { matched_by: MatchKind::BareId, chain: self.chain_from(&reference) }
-            }
+            Some(reference) => resolved(MatchKind::BareId, self.chain_from(&reference)),
             None => Lookup::Unknown { nearest: self.find_nearest_names(name) },
         }
     }
@@ -239,7 +193,9 @@ impl Settings {
             Ok(reference) => return Ok(reference),
             Err(why) => why,
         };
-        if name.eq_ignore_ascii_case(DEFAULT_CHAIN) || self.find_exact_route(name).is_some() {
+        let is_route =
+            |route: &Route| route.is_exact() && route.pattern.to_lowercase() == name.to_lowercase();
+        if name.eq_ignore_ascii_case(DEFAULT_CHAIN) || self.routes.iter().any(is_route) {
             why = format!("\"{name}\" is a route, but a model is needed: provider/model, or an alias");
         } else if let Some(reference) = self.find_by_bare_id(name) {
             return Ok(reference);
@@ -257,16 +213,36 @@ impl Settings {
         self.providers.values().any(|provider| serves(provider))
     }
 
-    fn find_exact_route(&self, name: &str) -> Option<&Route> {
-        self.routes.iter().find(|route| route.is_exact() && matches_pattern(&route.pattern, name))
-    }
-
-    /// Reads a reference.
+    /// Finds what a reference means: the provider by its id or another id of it, the model as its provider knows it.
     ///
     /// # Errors
-    /// What is wrong with it, with the nearest name.
+    /// What is wrong with it, with the nearest name. Comparing names is too slow for requests.
     pub fn parse_reference(&self, text: &str) -> Result<Reference, String> {
-        parse_reference(&self.providers, &self.provider_aliases, text)
+        let (providers, aliases) = (&self.providers, &self.provider_aliases);
+        find_reference(providers, aliases, text).ok_or_else(|| match text.split_once('/') {
+            None => {
+                let served = || providers.values().flat_map(|provider| served_models(provider));
+                let nearest = find_nearest(text, served().map(|(_, model)| model));
+                let nearest = nearest.and_then(|nearest| served().find(|(_, model)| *model == nearest));
+                let hint =
+                    nearest.map(|(provider, model)| format!(" (did you mean \"{provider}/{model}\"?)"));
+                let hint = hint.unwrap_or_default();
+                format!("\"{text}\" is neither an alias nor a reference such as provider/model{hint}")
+            }
+            Some(_) if text.contains('*') => {
+                format!("\"{text}\" is a pattern, not a reference: patterns belong in models.routes")
+            }
+            Some((written, model)) => {
+                let written = written.to_lowercase();
+                match providers.get(aliases.get(&written).unwrap_or(&written)) {
+                    None => {
+                        let hint = format_suggestion(&written, providers.keys().map(String::as_str));
+                        format!("there is no provider \"{written}\"{hint}")
+                    }
+                    Some(provider) => unknown_model_message(provider, model),
+                }
+            }
+        })
     }
 
     /// The reference, then the fallbacks of its chain: `default` if it contains the reference, else a route
@@ -285,25 +261,20 @@ impl Settings {
     }
 
     /// The only provider's model of this id; those that can be called come before those that cannot.
-    #[must_use]
-    pub fn find_by_bare_id(&self, id: &str) -> Option<Reference> {
-        let has = |provider: &&Provider| {
-            provider.is_enabled() && provider.models.keys().any(|known| known.eq_ignore_ascii_case(id))
-        };
-        let of = |provider: &Provider| {
+    fn find_by_bare_id(&self, id: &str) -> Option<Reference> {
+        let model_of = |provider: &Provider| {
+            let mut similar = provider.models.keys().filter(|known| known.eq_ignore_ascii_case(id));
             let exact = provider.models.get_key_value(id).map(|(known, _)| known);
-            let model =
-                exact.or_else(|| provider.models.keys().find(|known| known.eq_ignore_ascii_case(id)))?;
+            let model = exact.or_else(|| similar.next())?;
             Some(Reference { provider: provider.id.clone(), model: model.clone() })
         };
-        let all = || self.providers.values().map(AsRef::as_ref).filter(has);
-        for serves in [true, false] {
-            let mut found =
-                all().filter(|provider: &&Provider| !serves || provider.disabled_reason.is_none());
-            match (found.next(), found.next()) {
-                (Some(only), None) => return of(only),
-                (Some(_), Some(_)) => return None,
-                (None, _) => {}
+        for is_disabled in [false, true] {
+            let enabled = self.providers.values().filter(|provider| {
+                provider.is_enabled() && provider.disabled_reason.is_some() == is_disabled
+            });
+            let mut found = enabled.filter_map(|provider| model_of(provider));
+            if let Some(reference) = found.next() {
+                return found.next().is_none().then_some(reference);
             }
         }
         None

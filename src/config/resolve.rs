@@ -1,11 +1,12 @@
 //! From the typed file to settings: references, keys, URLs, chains. Reports everything that is wrong and continues.
 
-mod chains;
 mod endpoint;
-mod gateway;
+mod credentials;
 mod models;
 mod providers;
 mod search;
+mod gateway;
+mod chains;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,34 +15,38 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::environment::Environment;
-use super::interpolate::{SecretLookup, Variables};
+use super::interpolate::Variables;
 use super::keypath::KeyPath;
 use super::keys::{ConfigFile, SecretSetting, SecretSource};
-use super::settings::{Provider, Settings, WarningKind};
+use super::settings::{Chain, Missing, Provider, SecretOrigin, Settings, WarningKind};
 use super::validate::Diagnostics;
-use crate::catalog::ThinkingLevel;
-use endpoint::{Address, ClearText};
+use crate::catalog::{ThinkingLevel, builtin_catalog};
+use crate::secret::Secret;
+use endpoint::ClearText;
 
 pub(super) use endpoint::is_loopback;
 
+/// The providers by id.
+type Providers = BTreeMap<String, Arc<Provider>>;
+
 /// What every part of the resolution needs.
-struct Scope<'s, 't, 'e> {
-    variables: &'s Variables<'e>,
+struct Scope<'s, 't> {
+    variables: Variables<'s>,
     report: &'s mut Diagnostics<'t>,
     /// Files that secret references name.
     secret_files: Vec<PathBuf>,
 }
 
-impl Scope<'_, '_, '_> {
+impl Scope<'_, '_> {
     fn error(&mut self, path: &KeyPath, message: impl Into<String>) {
         self.report.add_error(path, message);
     }
 
     fn warn(&mut self, path: &KeyPath, kind: WarningKind) {
-        self.report.add_warning(path, kind);
+        self.report.add_warning(path.to_string(), kind);
     }
 
-    fn resolve_secret(&mut self, setting: &SecretSetting) -> SecretLookup {
+    fn resolve_secret(&mut self, setting: &SecretSetting) -> Result<(Secret, SecretOrigin), Missing> {
         if let SecretSetting::Reference { source: SecretSource::File, id } = setting {
             self.secret_files.push(self.variables.expand_path(id));
         }
@@ -59,31 +64,32 @@ pub(super) fn resolve_settings(
     let variables = Variables::new(environment, env_block(&file.env), path.and_then(Path::parent));
     for problem in variables.secrets_file_problems() {
         let secrets_file = environment.secrets_file().unwrap_or_default();
-        report.add_secrets_file_warning(&secrets_file, problem.clone());
+        report.add_warning(secrets_file.display().to_string(), WarningKind::SecretsFile(problem.clone()));
     }
-    let mut scope = Scope { variables: &variables, report, secret_files: Vec::new() };
-    let mut providers = providers::resolve_providers(&file.models, &mut scope);
-    let agents = chains::resolve_agents(&file.agents.defaults, &mut providers, &mut scope);
-    let routes = chains::resolve_routes(&file.models.routes, &providers, &agents, &mut scope);
+    let scope = &mut Scope { variables, report, secret_files: Vec::new() };
+    let providers = providers::resolve_providers(&file.models, scope);
     let defaults = &file.agents.defaults;
-    Settings {
+    let mut settings = Settings {
         path: path.map(Path::to_owned),
         default_thinking: defaults.thinking_default.as_deref().and_then(ThinkingLevel::from_name),
         workspace: defaults.workspace.as_deref().map(|path| environment.expand_path(path, None)),
-        failover: gateway::resolve_failover(&file.failover, &mut scope),
-        gateway: gateway::resolve_gateway(&file.gateway, &mut scope),
-        web_search: search::resolve_web_search(file, &providers, &mut scope),
-        otlp_endpoint: resolve_otlp_endpoint(file.telemetry.otlp.endpoint.as_deref(), &mut scope),
+        failover: gateway::resolve_failover(&file.failover, scope),
+        gateway: gateway::resolve_gateway(&file.gateway, scope),
+        web_search: search::resolve_web_search(file, &providers, scope),
+        otlp_endpoint: resolve_otlp_endpoint(file.telemetry.otlp.endpoint.as_deref(), scope),
         usage: gateway::resolve_usage(&file.usage),
         logging: gateway::resolve_logging(&file.logging),
-        watched_files: watched_files(scope.secret_files, &providers.table, environment),
-        aliases: agents.aliases,
-        default_chain: agents.default_chain,
-        routes,
-        provider_aliases: providers.aliases,
-        providers: providers.table.into_iter().map(|(id, provider)| (id, Arc::new(provider))).collect(),
+        watched_files: watched_files(std::mem::take(&mut scope.secret_files), &providers, environment),
+        aliases: BTreeMap::new(),
+        default_chain: Chain { references: Vec::new() },
+        routes: Vec::new(),
+        provider_aliases: provider_aliases(&providers),
+        providers,
         warnings: Vec::new(),
-    }
+    };
+    chains::resolve_agents(defaults, &mut settings, scope);
+    settings.routes = chains::resolve_routes(&file.models.routes, &settings, scope);
+    settings
 }
 
 /// `env` and `env.vars`; of two values of one name the outer one counts.
@@ -93,28 +99,27 @@ fn env_block(env: &Map<String, Value>) -> BTreeMap<String, String> {
     pairs.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
 }
 
-fn resolve_otlp_endpoint(written: Option<&str>, scope: &mut Scope<'_, '_, '_>) -> Option<String> {
+/// Other ids of catalog providers, unless the user defines those ids.
+fn provider_aliases(providers: &Providers) -> BTreeMap<String, String> {
+    let known = builtin_catalog().providers.iter().filter(|known| providers.contains_key(&known.id));
+    let pairs = known.flat_map(|known| known.aliases.iter().map(|alias| (alias.clone(), known.id.clone())));
+    pairs.filter(|(alias, _)| !providers.contains_key(alias)).collect()
+}
+
+fn resolve_otlp_endpoint(written: Option<&str>, scope: &mut Scope<'_, '_>) -> Option<String> {
     let path = KeyPath::from_keys(&["telemetry", "otlp", "endpoint"]);
     let clear_text = ClearText::Refused { what: "traces", fix: "use https://" };
-    match endpoint::read(&path, written?, clear_text, scope) {
-        Address::Url(url) => {
-            if !cfg!(feature = "otel") {
-                scope.warn(&path, WarningKind::TracesNotBuilt);
-            }
-            Some(url.to_string())
-        }
-        Address::Missing(missing) => {
-            scope.warn(&path, WarningKind::MissingTraceEndpoint(missing));
-            None
-        }
-        Address::Invalid => None,
+    let url = endpoint::read(&path, written?, clear_text, WarningKind::MissingTraceEndpoint, scope).ok()?;
+    if !cfg!(feature = "otel") {
+        scope.warn(&path, WarningKind::TracesNotBuilt);
     }
+    Some(url.to_string())
 }
 
 /// The files besides the configuration whose changes matter: secrets and logins.
 fn watched_files(
     secret_files: Vec<PathBuf>,
-    providers: &BTreeMap<String, Provider>,
+    providers: &Providers,
     environment: &Environment,
 ) -> Vec<PathBuf> {
     let mut files = secret_files;

@@ -1,8 +1,6 @@
 //! Compares the tree with the schema: unknown keys, wrong types, duplicates. Reports all of them at once, and
 //! deserializes what is valid.
 
-use std::path::Path;
-
 use serde_json::{Map, Value};
 
 use super::file::{Issue, Node, NodeValue, ObjectMember, Tree, to_whole_number};
@@ -10,7 +8,7 @@ use super::keypath::KeyPath;
 use super::keys::ConfigFile;
 use super::nearest::format_suggestion;
 use super::schema::{self, SchemaNode};
-use super::settings::{SecretsFileProblem, Warning, WarningKind};
+use super::settings::{Warning, WarningKind};
 
 /// Top-level keys by which an `openclaw.json` is recognised.
 const OPENCLAW_KEYS: [&str; 12] = [
@@ -51,9 +49,9 @@ impl<'t> Diagnostics<'t> {
         self.issues.iter().any(|issue| issue.path.starts_with(&start))
     }
 
-    /// A warning. The same warning is kept once.
-    pub(super) fn add_warning(&mut self, path: &KeyPath, kind: WarningKind) {
-        let warning = Warning::new(path.to_string(), kind);
+    /// A warning about a key path or a file. The same warning is kept once.
+    pub(super) fn add_warning(&mut self, path: String, kind: WarningKind) {
+        let warning = Warning::new(path, kind);
         if !self.warnings.contains(&warning) {
             self.warnings.push(warning);
         }
@@ -62,13 +60,8 @@ impl<'t> Diagnostics<'t> {
     /// Like [`Diagnostics::add_warning`], but the same kind is not repeated for another path.
     pub(super) fn add_warning_once(&mut self, path: &KeyPath, kind: WarningKind) {
         if !self.warnings.iter().any(|known| known.kind == kind) {
-            self.warnings.push(Warning::new(path.to_string(), kind));
+            self.add_warning(path.to_string(), kind);
         }
-    }
-
-    /// A warning about the secrets file.
-    pub(super) fn add_secrets_file_warning(&mut self, file: &Path, problem: SecretsFileProblem) {
-        self.warnings.push(Warning::new(file.display().to_string(), WarningKind::SecretsFile(problem)));
     }
 
     /// Errors and warnings.

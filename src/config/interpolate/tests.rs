@@ -3,7 +3,7 @@ use std::fs;
 
 use super::super::file::Tree;
 use super::super::keys::SecretSetting;
-use super::{Environment, SecretLookup, Variables};
+use super::{Environment, Variables};
 
 fn block(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -61,10 +61,8 @@ fn variable_is_looked_up_in_process_credentials_secrets_file_and_env_block() {
 fn secret(variables: &Variables<'_>, text: &str) -> Result<(String, String), String> {
     let value = Tree::parse(text).unwrap().root.value.to_json();
     let setting: SecretSetting = serde_json::from_value(value).unwrap();
-    match variables.resolve_secret(&setting) {
-        SecretLookup::Resolved(secret, origin) => Ok((secret.expose().to_owned(), origin.to_string())),
-        SecretLookup::Missing(missing) => Err(missing.to_string()),
-    }
+    let found = variables.resolve_secret(&setting).map_err(|missing| missing.to_string())?;
+    Ok((found.0.expose().to_owned(), found.1.to_string()))
 }
 
 #[test]

@@ -1,92 +1,77 @@
 //! `agents.defaults` and `models.routes`: aliases, parameters, chains and routes.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Scope;
-use super::providers::Providers;
 use crate::catalog::builtin_catalog;
 use crate::config::keypath::KeyPath;
 use crate::config::keys::{AgentDefaults, ChainSetting, Entries, ReferenceSettings};
 use crate::config::lookup::{self, DEFAULT_CHAIN};
-use crate::config::settings::{Chain, Missing, Reference, Route, WarningKind};
+use crate::config::settings::{Chain, Missing, Reference, Route, Settings, WarningKind};
 
-/// What `agents.defaults` defines.
-pub(super) struct Agents {
-    /// In lower case.
-    pub(super) aliases: BTreeMap<String, Reference>,
-    pub(super) default_chain: Chain,
-}
-
-/// Also adds `params` to the models.
-pub(super) fn resolve_agents(
-    defaults: &AgentDefaults,
-    providers: &mut Providers,
-    scope: &mut Scope<'_, '_, '_>,
-) -> Agents {
+/// Sets the aliases and the chain `default`, and adds `params` to the models.
+pub(super) fn resolve_agents(defaults: &AgentDefaults, settings: &mut Settings, scope: &mut Scope<'_, '_>) {
     let path = KeyPath::from_keys(&["agents", "defaults"]);
-    let mut aliases = BTreeMap::new();
-    for (written, settings) in &defaults.models.0 {
+    for (written, model) in &defaults.models.0 {
         let path = path.join_key("models").join_key(written);
-        let reference = match lookup::parse_reference(&providers.table, &providers.aliases, written) {
-            Ok(reference) => reference,
-            Err(message) => {
-                scope.error(&path, message);
-                continue;
+        match settings.parse_reference(written) {
+            Ok(reference) => {
+                warn_if_retired(&reference, &path, settings, scope);
+                if let Some(alias) = &model.alias {
+                    add_alias(alias, &path.join_key("alias"), &reference, settings, scope);
+                }
+                add_params(&reference, model, settings);
             }
-        };
-        warn_if_retired(&reference, &path, providers, scope);
-        if let Some(alias) = &settings.alias {
-            add_alias(alias, &path.join_key("alias"), &reference, providers, &mut aliases, scope);
+            Err(message) => scope.error(&path, message),
         }
-        add_params(&reference, settings, providers);
     }
-    let mut agents = Agents { aliases, default_chain: Chain { references: Vec::new() } };
-    agents.default_chain = match &defaults.model {
-        Some(chain) => resolve_chain(chain, &path.join_key("model"), providers, &agents, scope),
-        None => chain_of_usable_providers(providers),
+    settings.default_chain = match &defaults.model {
+        Some(chain) => resolve_chain(chain, &path.join_key("model"), settings, scope),
+        None => chain_of_usable_providers(settings),
     };
-    warn_if_without_models(providers, scope);
-    agents
+    // Checked after the parameters, because those name models too.
+    for provider in settings.providers.values().filter(|provider| provider.is_configured) {
+        if provider.disabled_reason.is_none() && !provider.has_models() {
+            let path = KeyPath::from_keys(&["models", "providers", &provider.id]);
+            let kind = WarningKind::NoModels { provider: provider.id.clone() };
+            scope.warn(&path, kind);
+        }
+    }
 }
 
 fn add_alias(
     alias: &str,
     path: &KeyPath,
     reference: &Reference,
-    providers: &Providers,
-    aliases: &mut BTreeMap<String, Reference>,
-    scope: &mut Scope<'_, '_, '_>,
+    settings: &mut Settings,
+    scope: &mut Scope<'_, '_>,
 ) {
-    if let Some(hidden) = lookup::find_hidden(&providers.table, &providers.aliases, alias, reference) {
+    let hidden = lookup::find_hidden(&settings.providers, &settings.provider_aliases, alias, reference);
+    if let Some(hidden) = hidden {
         scope.warn(path, WarningKind::ShadowingAlias { alias: alias.to_owned(), hidden });
     }
-    match aliases.get(&alias.to_lowercase()) {
-        Some(other) if other != reference => {
-            let message =
-                format!("alias \"{alias}\" already means {other} (case does not count): choose another");
-            scope.error(path, message);
-        }
-        _ => {
-            aliases.insert(alias.to_lowercase(), reference.clone());
-        }
+    let known = settings.aliases.entry(alias.to_lowercase()).or_insert_with(|| reference.clone());
+    if known != reference {
+        let message =
+            format!("alias \"{alias}\" already means {known} (case does not count): choose another");
+        scope.error(path, message);
     }
 }
 
-fn add_params(reference: &Reference, settings: &ReferenceSettings, providers: &mut Providers) {
-    let Some(provider) = providers.table.get_mut(&reference.provider) else { return };
+fn add_params(reference: &Reference, model: &ReferenceSettings, settings: &mut Settings) {
+    let Some(provider) = settings.providers.get_mut(&reference.provider) else { return };
+    let provider = Arc::make_mut(provider);
     let unlisted = Arc::new(provider.unlisted_model(&reference.model));
-    let model = Arc::make_mut(provider.models.entry(reference.model.clone()).or_insert(unlisted));
-    model.params.extend(settings.params.clone());
+    let known = Arc::make_mut(provider.models.entry(reference.model.clone()).or_insert(unlisted));
+    known.params.extend(model.params.clone());
 }
 
 /// Resolves the aliases and references of a chain, without repetition.
 fn resolve_chain(
     chain: &ChainSetting,
     path: &KeyPath,
-    providers: &Providers,
-    agents: &Agents,
-    scope: &mut Scope<'_, '_, '_>,
+    settings: &Settings,
+    scope: &mut Scope<'_, '_>,
 ) -> Chain {
     let names: Vec<(KeyPath, &String)> = match chain {
         ChainSetting::Name(name) => vec![(path.clone(), name)],
@@ -99,12 +84,11 @@ fn resolve_chain(
     };
     let mut references: Vec<Reference> = Vec::new();
     for (path, name) in names {
-        let known = agents.aliases.get(&name.to_lowercase()).cloned();
-        let parse = || lookup::parse_reference(&providers.table, &providers.aliases, name);
-        match known.map_or_else(parse, Ok) {
+        let known = settings.aliases.get(&name.to_lowercase()).cloned();
+        match known.map_or_else(|| settings.parse_reference(name), Ok) {
             Ok(reference) => {
-                warn_if_retired(&reference, &path, providers, scope);
-                warn_if_disabled(&reference, &path, providers, scope);
+                warn_if_retired(&reference, &path, settings, scope);
+                warn_if_disabled(&reference, &path, settings, scope);
                 if !references.contains(&reference) {
                     references.push(reference);
                 }
@@ -115,13 +99,8 @@ fn resolve_chain(
     Chain { references }
 }
 
-fn warn_if_retired(
-    reference: &Reference,
-    path: &KeyPath,
-    providers: &Providers,
-    scope: &mut Scope<'_, '_, '_>,
-) {
-    let model = providers.table.get(&reference.provider).and_then(|p| p.find_model(&reference.model));
+fn warn_if_retired(reference: &Reference, path: &KeyPath, settings: &Settings, scope: &mut Scope<'_, '_>) {
+    let model = settings.providers.get(&reference.provider).and_then(|p| p.find_model(&reference.model));
     if let Some(retired) = model.and_then(|model| model.model.retirement.clone()) {
         let kind = WarningKind::RetiredModel { reference: reference.clone(), retired };
         scope.report.add_warning_once(path, kind);
@@ -129,43 +108,24 @@ fn warn_if_retired(
 }
 
 /// If the file configures the provider, the missing setting was reported before.
-fn warn_if_disabled(
-    reference: &Reference,
-    path: &KeyPath,
-    providers: &Providers,
-    scope: &mut Scope<'_, '_, '_>,
-) {
-    let Some(provider) = providers.table.get(&reference.provider) else { return };
-    if provider.is_configured || provider.disabled_reason.is_none() {
-        return;
-    }
-    let Some(known) = builtin_catalog().provider(&provider.id) else { return };
-    let provider = provider.id.clone();
+fn warn_if_disabled(reference: &Reference, path: &KeyPath, settings: &Settings, scope: &mut Scope<'_, '_>) {
+    let Some(provider) = settings.providers.get(&reference.provider) else { return };
+    let is_reported = provider.is_configured || provider.disabled_reason.is_none();
+    let Some(known) = builtin_catalog().provider(&provider.id).filter(|_| !is_reported) else { return };
+    let provider = reference.provider.clone();
     let missing = Missing::Variables(known.key_variables.clone());
-    scope.warn(
-        path,
-        match known.is_enabled_by_default {
-            true => WarningKind::KeylessTarget { provider, missing },
-            false => WarningKind::UnconfiguredTarget { provider },
-        },
-    );
-}
-
-/// Checked after the parameters, because those name models too.
-fn warn_if_without_models(providers: &Providers, scope: &mut Scope<'_, '_, '_>) {
-    for provider in providers.table.values().filter(|provider| provider.is_configured) {
-        if provider.disabled_reason.is_none() && !provider.has_models() {
-            let path = KeyPath::from_keys(&["models", "providers", &provider.id]);
-            scope.warn(&path, WarningKind::NoModels { provider: provider.id.clone() });
-        }
-    }
+    let kind = match known.is_enabled_by_default {
+        true => WarningKind::KeylessTarget { provider, missing },
+        false => WarningKind::UnconfiguredTarget { provider },
+    };
+    scope.warn(path, kind);
 }
 
 /// The chain `default` of a file without one: the enabled providers of the catalog, in its order.
-fn chain_of_usable_providers(providers: &Providers) -> Chain {
+fn chain_of_usable_providers(settings: &Settings) -> Chain {
     let known = builtin_catalog().providers.iter().filter(|known| known.is_enabled_by_default);
     let references = known.filter_map(|known| {
-        let provider = providers.table.get(&known.id)?;
+        let provider = settings.providers.get(&known.id)?;
         provider.find_model(&known.default_model).filter(|_| provider.disabled_reason.is_none())?;
         Some(Reference { provider: known.id.clone(), model: known.default_model.clone() })
     });
@@ -175,30 +135,26 @@ fn chain_of_usable_providers(providers: &Providers) -> Chain {
 /// Exact names first, then globs, the longest first.
 pub(super) fn resolve_routes(
     file: &Entries<ChainSetting>,
-    providers: &Providers,
-    agents: &Agents,
-    scope: &mut Scope<'_, '_, '_>,
+    settings: &Settings,
+    scope: &mut Scope<'_, '_>,
 ) -> Vec<Route> {
-    let table =
-        RouteTable { file: &file.0, path: KeyPath::from_keys(&["models", "routes"]), providers, agents };
     let mut routes: Vec<Route> = Vec::new();
     for entry in &file.0 {
         let pattern = &entry.0;
-        let path = table.path.join_key(pattern);
+        let path = route_path(pattern);
         if pattern.eq_ignore_ascii_case(DEFAULT_CHAIN) {
             scope.error(&path, "\"default\" is the chain of agents.defaults.model: set it there");
             continue;
         }
-        if agents.aliases.contains_key(&pattern.to_lowercase()) {
+        if settings.aliases.contains_key(&pattern.to_lowercase()) {
             scope.warn(&path, WarningKind::UnreachableRoute { pattern: pattern.clone() });
         }
         if routes.iter().any(|route| route.pattern.eq_ignore_ascii_case(pattern)) {
             scope.error(&path, format!("duplicate route \"{pattern}\" (case does not count): remove one"));
             continue;
         }
-        if let Some(chain) = table.resolve(entry, &mut vec![pattern], scope) {
-            routes.push(Route { pattern: pattern.clone(), chain });
-        }
+        let chain = resolve_route(entry, &mut vec![pattern], file, settings, scope);
+        routes.extend(chain.map(|chain| Route { pattern: pattern.clone(), chain }));
     }
     routes.sort_by_key(|route| match route.is_exact() {
         true => (0, 0),
@@ -207,53 +163,46 @@ pub(super) fn resolve_routes(
     routes
 }
 
-struct RouteTable<'r> {
-    file: &'r [(String, ChainSetting)],
-    path: KeyPath,
-    providers: &'r Providers,
-    agents: &'r Agents,
+fn route_path(pattern: &str) -> KeyPath {
+    KeyPath::from_keys(&["models", "routes", pattern])
 }
 
-impl<'r> RouteTable<'r> {
-    /// The chain of a route. `visited` holds the routes that led here.
-    fn resolve(
-        &self,
-        (pattern, setting): &'r (String, ChainSetting),
-        visited: &mut Vec<&'r str>,
-        scope: &mut Scope<'_, '_, '_>,
-    ) -> Option<Chain> {
-        let path = self.path.join_key(pattern);
-        let not_empty = |chain: Chain| Some(chain).filter(|chain| !chain.references.is_empty());
-        let ChainSetting::Name(name) = setting else {
-            return not_empty(resolve_chain(setting, &path, self.providers, self.agents, scope));
-        };
-        if name.eq_ignore_ascii_case(DEFAULT_CHAIN) {
-            return Some(self.agents.default_chain.clone());
+/// The chain of a route. `visited` holds the routes that led here.
+fn resolve_route<'r>(
+    (pattern, setting): &'r (String, ChainSetting),
+    visited: &mut Vec<&'r str>,
+    file: &'r Entries<ChainSetting>,
+    settings: &Settings,
+    scope: &mut Scope<'_, '_>,
+) -> Option<Chain> {
+    let path = route_path(pattern);
+    let next = match setting {
+        ChainSetting::Name(name) if name.eq_ignore_ascii_case(DEFAULT_CHAIN) => {
+            return Some(settings.default_chain.clone());
         }
-        let Some(next) = self.file.iter().find(|(pattern, _)| pattern.eq_ignore_ascii_case(name)) else {
-            let chain = resolve_chain(setting, &path, self.providers, self.agents, scope);
-            return not_empty(with_fallbacks_of(chain, &self.agents.default_chain));
-        };
-        let is_next = |route: &&str| route.eq_ignore_ascii_case(&next.0);
-        if visited.iter().any(is_next) {
-            // Each cycle is reported once, at the route that closes it.
-            if visited.first().is_some_and(is_next) {
-                let cycle = visited.iter().copied().chain([next.0.as_str()]).collect::<Vec<_>>().join(" -> ");
-                scope.error(&path, format!("the route leads back to itself: {cycle}"));
+        ChainSetting::Name(name) => file.0.iter().find(|(pattern, _)| pattern.eq_ignore_ascii_case(name)),
+        ChainSetting::Chain(_) => None,
+    };
+    let Some(next) = next else {
+        let mut chain = resolve_chain(setting, &path, settings, scope);
+        if let ChainSetting::Name(_) = setting {
+            for reference in settings.default_chain.references.iter().skip(1) {
+                if !chain.references.contains(reference) {
+                    chain.references.push(reference.clone());
+                }
             }
-            return None;
         }
-        visited.push(&next.0);
-        self.resolve(next, visited, scope)
-    }
-}
-
-/// A chain, and the fallbacks of another one.
-fn with_fallbacks_of(mut chain: Chain, other: &Chain) -> Chain {
-    for reference in other.references.iter().skip(1) {
-        if !chain.references.contains(reference) {
-            chain.references.push(reference.clone());
+        return Some(chain).filter(|chain| !chain.references.is_empty());
+    };
+    let is_next = |route: &&str| route.eq_ignore_ascii_case(&next.0);
+    if visited.iter().any(is_next) {
+        // Each cycle is reported once, at the route that closes it.
+        if visited.first().is_some_and(is_next) {
+            let cycle = visited.iter().copied().chain([next.0.as_str()]).collect::<Vec<_>>().join(" -> ");
+            scope.error(&path, format!("the route leads back to itself: {cycle}"));
         }
+        return None;
     }
-    chain
+    visited.push(&next.0);
+    resolve_route(next, visited, file, settings, scope)
 }

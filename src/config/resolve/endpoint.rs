@@ -6,17 +6,8 @@ use super::Scope;
 use crate::catalog::{BuiltinProvider, builtin_catalog};
 use crate::config::keypath::KeyPath;
 use crate::config::schema::redact_url;
-use crate::config::settings::Missing;
+use crate::config::settings::{Missing, WarningKind};
 use crate::protocol::api::Api;
-
-/// A URL of the file.
-pub(super) enum Address {
-    Url(Url),
-    /// A variable in it is missing. The caller warns, because it knows the effect.
-    Missing(Missing),
-    /// It is invalid, which was reported.
-    Invalid,
-}
 
 /// Whether a URL may be plain http to another machine.
 #[derive(Clone, Copy)]
@@ -30,59 +21,51 @@ pub(super) enum ClearText {
 }
 
 /// Reads a URL. Messages show it as written, before any `${VAR}` is replaced, and without what may be a key.
+///
+/// # Errors
+/// Why there is no URL, for the one who needs it. It was reported: a variable in it that is missing as `kind`.
 pub(super) fn read(
     path: &KeyPath,
     written: &str,
     clear_text: ClearText,
-    scope: &mut Scope<'_, '_, '_>,
-) -> Address {
-    let text = match scope.variables.interpolate(written) {
-        Ok((text, _)) => text,
-        Err(name) => return Address::Missing(Missing::variable(&name)),
-    };
-    match check(&text, clear_text) {
-        Ok(url) => Address::Url(url),
-        Err(InvalidUrl { reason, is_shown }) => {
-            let message = if is_shown { format!("\"{}\" {reason}", redact_url(written)) } else { reason };
-            scope.error(path, message);
-            Address::Invalid
-        }
-    }
+    kind: impl FnOnce(Missing) -> WarningKind,
+    scope: &mut Scope<'_, '_>,
+) -> Result<Url, String> {
+    let text = scope.variables.interpolate(written).map(|(text, _)| text).map_err(|name| {
+        let missing = Missing::variable(&name);
+        let reason = format!("{missing} (its baseUrl)");
+        scope.warn(path, kind(missing));
+        reason
+    })?;
+    check(&text, clear_text).map_err(|reason| {
+        scope.error(path, format!("\"{}\" {reason}", redact_url(written)));
+        "its baseUrl is invalid".to_owned()
+    })
 }
 
-struct InvalidUrl {
-    reason: String,
-    /// Whether the message may show the URL.
-    is_shown: bool,
-}
-
-fn check(text: &str, clear_text: ClearText) -> Result<Url, InvalidUrl> {
-    let invalid = |reason: String| Err(InvalidUrl { reason, is_shown: true });
-    let without_scheme = || invalid("is not a URL: it must start with https://".to_owned());
+fn check(text: &str, clear_text: ClearText) -> Result<Url, String> {
     // The text before the first colon of `localhost:8000/v1` is not a scheme.
-    if !text.contains("://") {
-        return without_scheme();
-    }
     let url = match Url::parse(text) {
-        Ok(url) => url,
-        Err(url::ParseError::RelativeUrlWithoutBase) => return without_scheme(),
-        Err(error) => return invalid(format!("is not a URL: {error}")),
+        Ok(url) if text.contains("://") => url,
+        Err(error) if text.contains("://") && error != url::ParseError::RelativeUrlWithoutBase => {
+            return Err(format!("is not a URL: {error}"));
+        }
+        _ => return Err("is not a URL: it must start with https://".to_owned()),
     };
     if !url.username().is_empty() || url.password().is_some() {
-        let reason =
-            "the URL contains a name or a password: remove them (a provider's key belongs in `apiKey`)";
-        return Err(InvalidUrl { reason: reason.to_owned(), is_shown: false });
+        let reason = "contains a name or a password: remove them (a provider's key belongs in `apiKey`)";
+        return Err(reason.to_owned());
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return invalid("has a query or a fragment, but paths are appended to it: remove it".to_owned());
+        return Err("has a query or a fragment, but paths are appended to it: remove it".to_owned());
     }
     match (url.scheme(), clear_text) {
         ("https", _) | ("http", ClearText::Allowed) => Ok(url),
         ("http", ClearText::Refused { .. }) if is_loopback(&url) => Ok(url),
         ("http", ClearText::Refused { what, fix }) => {
-            invalid(format!("sends {what} in clear text to another machine: {fix}"))
+            Err(format!("sends {what} in clear text to another machine: {fix}"))
         }
-        (other, _) => invalid(format!("has the scheme {other}: use https://")),
+        (other, _) => Err(format!("has the scheme {other}: use https://")),
     }
 }
 

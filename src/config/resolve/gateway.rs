@@ -1,7 +1,6 @@
 //! `failover`, `gateway`, `usage` and `logging`.
 
 use super::Scope;
-use crate::config::interpolate::SecretLookup;
 use crate::config::keypath::KeyPath;
 use crate::config::keys::{
     AuthMode, ClientAuth, Failover, Gateway, LogLevel, Logging, MidStream, ReturnToPrimary, SecretSetting,
@@ -16,7 +15,7 @@ use crate::secret::Secret;
 /// More workers than this only help a team; they can be configured.
 const MAX_DEFAULT_WORKERS: usize = 4;
 
-pub(super) fn resolve_failover(failover: &Failover, scope: &mut Scope<'_, '_, '_>) -> FailoverSettings {
+pub(super) fn resolve_failover(failover: &Failover, scope: &mut Scope<'_, '_>) -> FailoverSettings {
     let settings = FailoverSettings::from(failover);
     if settings.initial_backoff > settings.max_backoff {
         let (first, longest) = (settings.initial_backoff.as_millis(), settings.max_backoff.as_millis());
@@ -109,7 +108,7 @@ fn default_worker_threads() -> usize {
 }
 
 /// A bind that other machines can reach requires a token.
-pub(super) fn resolve_gateway(file: &Gateway, scope: &mut Scope<'_, '_, '_>) -> GatewaySettings {
+pub(super) fn resolve_gateway(file: &Gateway, scope: &mut Scope<'_, '_>) -> GatewaySettings {
     let mut gateway = GatewaySettings::without_auth(file);
     let path = KeyPath::from_keys(&["gateway", "bind"]);
     match Bind::parse(&file.bind) {
@@ -134,7 +133,7 @@ pub(super) fn resolve_gateway(file: &Gateway, scope: &mut Scope<'_, '_, '_>) -> 
     gateway
 }
 
-fn resolve_auth(auth: &ClientAuth, gateway: &mut GatewaySettings, scope: &mut Scope<'_, '_, '_>) {
+fn resolve_auth(auth: &ClientAuth, gateway: &mut GatewaySettings, scope: &mut Scope<'_, '_>) {
     if auth.mode == Some(AuthMode::None) {
         return;
     }
@@ -148,8 +147,8 @@ fn resolve_auth(auth: &ClientAuth, gateway: &mut GatewaySettings, scope: &mut Sc
     }
     for (name, path, setting) in tokens {
         match scope.resolve_secret(setting) {
-            SecretLookup::Resolved(token, _) => add_token(name, token, &path, gateway, scope),
-            SecretLookup::Missing(missing) => {
+            Ok((token, _)) => add_token(name, token, &path, gateway, scope),
+            Err(missing) => {
                 gateway.start_error.get_or_insert(format!("{path}: {missing}"));
                 scope.warn(&path, WarningKind::MissingClientToken(missing));
             }
@@ -164,7 +163,7 @@ fn add_token(
     token: Secret,
     path: &KeyPath,
     gateway: &mut GatewaySettings,
-    scope: &mut Scope<'_, '_, '_>,
+    scope: &mut Scope<'_, '_>,
 ) {
     let text = token.expose();
     if text.trim() != text || !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {

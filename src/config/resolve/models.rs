@@ -5,22 +5,18 @@ use std::sync::Arc;
 
 use serde_json::Map;
 
-use super::{Scope, providers};
+use super::Scope;
+use super::credentials::resolve_headers;
 use crate::catalog::{
     AdapterId, BuiltinProvider, Compat, InputModalities, MaxTokensField, ModelInfo, ThinkingControl,
     TokenPrices,
 };
 use crate::config::keypath::KeyPath;
-use crate::config::keys::{
-    CompatSettings, Cost, InputType, MaxTokensName, ModelSettings, Price, ProviderSettings,
-};
-use crate::config::settings::{Missing, ModelDefaults, ProviderModel, Reference, WarningKind};
-
-/// Models by id.
-pub(super) type Models = BTreeMap<String, Arc<ProviderModel>>;
+use crate::config::keys::{CompatSettings, InputType, MaxTokensName, ModelSettings, Price, ProviderSettings};
+use crate::config::settings::{Provider, ProviderModel, Reference, WarningKind};
 
 /// The catalog's models of a provider.
-pub(super) fn catalog_models(known: &BuiltinProvider) -> Models {
+pub(super) fn catalog_models(known: &BuiltinProvider) -> BTreeMap<String, Arc<ProviderModel>> {
     let entry = |model: &ModelInfo| {
         let headers = Vec::new();
         let entry = ProviderModel { model: model.clone(), headers, params: Map::new(), is_configured: false };
@@ -29,118 +25,88 @@ pub(super) fn catalog_models(known: &BuiltinProvider) -> Models {
     known.models.iter().map(entry).collect()
 }
 
-/// A provider whose models are resolved.
-pub(super) struct ModelScope<'r> {
-    pub(super) provider: &'r str,
-    pub(super) path: &'r KeyPath,
-    pub(super) settings: &'r ProviderSettings,
-    /// The catalog's facts about the provider.
-    pub(super) known: Option<&'static BuiltinProvider>,
-    /// Whether the models of the catalog are kept.
-    pub(super) keeps_catalog: bool,
-    /// For models without limits of their own, those of the catalog included.
-    pub(super) defaults: ModelDefaults,
-}
-
-impl ModelScope<'_> {
-    /// The models, and the first header value that is missing.
-    pub(super) fn resolve(&self, scope: &mut Scope<'_, '_, '_>) -> (Models, Option<Missing>) {
-        let mut models = self.known.filter(|_| self.keeps_catalog).map(catalog_models).unwrap_or_default();
-        let mut missing = None;
-        let configured = self.settings.models.as_ref().map_or(&[][..], |list| &list.0);
-        for (index, settings) in configured {
-            let path = self.path.join_key("models").join_index(*index);
-            let Some(id) = settings.id.as_deref().map(|id| self.model_id(id)) else { continue };
-            if models.get(id).is_some_and(|model| model.is_configured) {
-                let message = format!("duplicate model \"{id}\" of provider {}: remove one", self.provider);
-                scope.error(&path.join_key("id"), message);
-                continue;
-            }
-            check_cost(settings.cost.as_ref(), &path.join_key("cost"), scope);
-            let headers = providers::resolve_headers(
-                &settings.headers,
-                &path.join_key("headers"),
-                self.provider,
-                scope,
-            );
-            missing = missing.or(headers.missing);
-            let model = self.merge(id, settings);
-            if let Some(retired) = model.retirement.clone() {
-                let reference = Reference { provider: self.provider.to_owned(), model: id.to_owned() };
-                scope.report.add_warning_once(&path, WarningKind::RetiredModel { reference, retired });
-            }
-            let params = settings.params.clone();
-            let model = ProviderModel { model, headers: headers.found, params, is_configured: true };
-            models.insert(id.to_owned(), Arc::new(model));
-        }
-        models.values_mut().for_each(|model| self.defaults.fill_missing(&mut Arc::make_mut(model).model));
-        (models, missing)
-    }
-
-    fn model_id<'i>(&self, id: &'i str) -> &'i str {
-        match self.known {
-            Some(known) if known.adapter == AdapterId::OpenRouter => {
-                id.strip_prefix("openrouter/").unwrap_or(id)
-            }
+/// Sets the models of a provider: with `keeps_catalog` those of the catalog, and over them those of the file.
+pub(super) fn resolve_models(
+    settings: &ProviderSettings,
+    path: &KeyPath,
+    known: Option<&BuiltinProvider>,
+    keeps_catalog: bool,
+    provider: &mut Provider,
+    scope: &mut Scope<'_, '_>,
+) {
+    let mut models = known.filter(|_| keeps_catalog).map(catalog_models).unwrap_or_default();
+    for (index, settings) in settings.models.iter().flat_map(|list| &list.0) {
+        let path = path.join_key("models").join_index(*index);
+        let Some(id) = settings.id.as_deref() else { continue };
+        let id = match known.map(|known| known.adapter) {
+            Some(AdapterId::OpenRouter) => id.strip_prefix("openrouter/").unwrap_or(id),
             _ => id,
+        };
+        if models.get(id).is_some_and(|model| model.is_configured) {
+            let message = format!("duplicate model \"{id}\" of provider {}: remove one", provider.id);
+            scope.error(&path.join_key("id"), message);
+            continue;
         }
+        let headers = resolve_headers(&settings.headers, &path, provider, scope);
+        let model = merge_model(id, settings, known.and_then(|known| known.model(id)), &path, scope);
+        if let Some(retired) = model.retirement.clone() {
+            let reference = Reference { provider: provider.id.clone(), model: id.to_owned() };
+            scope.report.add_warning_once(&path, WarningKind::RetiredModel { reference, retired });
+        }
+        let model = ProviderModel { model, headers, params: settings.params.clone(), is_configured: true };
+        models.insert(id.to_owned(), Arc::new(model));
     }
-
-    /// The settings, over the facts of the catalog.
-    fn merge(&self, id: &str, settings: &ModelSettings) -> ModelInfo {
-        let known = self.known.and_then(|known| known.model(id));
-        let mut model = known.cloned().unwrap_or_else(|| ModelInfo::unknown(id));
-        id.clone_into(&mut model.id);
-        model.context_window = settings.context_window.map(|tokens| tokens.0).or(model.context_window);
-        model.max_tokens = settings.max_tokens.map(|tokens| tokens.0).or(model.max_tokens);
-        if let Some(name) = &settings.name {
-            name.clone_into(&mut model.name);
-        }
-        if let Some(input) = &settings.input {
-            let accepts = |kind| input.0.iter().any(|(_, input)| *input == kind);
-            model.input_modalities =
-                InputModalities { image: accepts(InputType::Image), video: accepts(InputType::Video) };
-        }
-        // How a model of the catalog thinks is a fact of its API, which `reasoning` cannot change.
-        if known.is_none() && settings.reasoning == Some(false) {
-            model.thinking_control = ThinkingControl::None;
-        }
-        if let Some(cost) = &settings.cost {
-            model.prices = Some(merge_prices(cost, model.prices.unwrap_or_default()));
-        }
-        if let Some(compat) = &settings.compat {
-            model.compat = merge_compat(compat, &model.compat);
-        }
-        model
+    for model in models.values_mut() {
+        provider.model_defaults.fill_missing(&mut Arc::make_mut(model).model);
     }
+    provider.models = models;
 }
 
-/// A price that is too high would count as the catalog's, or as 0.
-fn check_cost(cost: Option<&Cost>, path: &KeyPath, scope: &mut Scope<'_, '_, '_>) {
-    let Some(cost) = cost else { return };
-    for (key, price) in [
-        ("input", cost.input),
-        ("output", cost.output),
-        ("cacheRead", cost.cache_read),
-        ("cacheWrite", cost.cache_write),
-    ] {
-        if price.is_some_and(|price| TokenPrices::units_to_millionths(price.0).is_none()) {
-            let message = "more than 1000000 is not a price per million tokens";
-            scope.error(&path.join_key(key), message);
-        }
+/// The settings, over the facts of the catalog.
+fn merge_model(
+    id: &str,
+    settings: &ModelSettings,
+    known: Option<&ModelInfo>,
+    path: &KeyPath,
+    scope: &mut Scope<'_, '_>,
+) -> ModelInfo {
+    let mut model = known.cloned().unwrap_or_else(|| ModelInfo::unknown(id));
+    id.clone_into(&mut model.id);
+    model.context_window = settings.context_window.map(|tokens| tokens.0).or(model.context_window);
+    model.max_tokens = settings.max_tokens.map(|tokens| tokens.0).or(model.max_tokens);
+    if let Some(name) = &settings.name {
+        name.clone_into(&mut model.name);
     }
-}
-
-fn merge_prices(cost: &Cost, known: TokenPrices) -> TokenPrices {
-    let merge = |price: Option<Price>, known| {
-        price.and_then(|price| TokenPrices::units_to_millionths(price.0)).unwrap_or(known)
-    };
-    TokenPrices {
-        input: merge(cost.input, known.input),
-        output: merge(cost.output, known.output),
-        cache_read: merge(cost.cache_read, known.cache_read),
-        cache_write: merge(cost.cache_write, known.cache_write),
+    if let Some(input) = &settings.input {
+        let accepts = |kind| input.0.iter().any(|(_, input)| *input == kind);
+        model.input_modalities =
+            InputModalities { image: accepts(InputType::Image), video: accepts(InputType::Video) };
     }
+    // How a model of the catalog thinks is a fact of its API, which `reasoning` cannot change.
+    if known.is_none() && settings.reasoning == Some(false) {
+        model.thinking_control = ThinkingControl::None;
+    }
+    if let Some(cost) = &settings.cost {
+        let known = model.prices.unwrap_or_default();
+        let mut merge = |key: &str, price: Option<Price>, known| match price {
+            Some(Price(units)) => TokenPrices::units_to_millionths(units).unwrap_or_else(|| {
+                let message = "more than 1000000 is not a price per million tokens";
+                scope.error(&path.join_key("cost").join_key(key), message);
+                known
+            }),
+            None => known,
+        };
+        model.prices = Some(TokenPrices {
+            input: merge("input", cost.input, known.input),
+            output: merge("output", cost.output, known.output),
+            cache_read: merge("cacheRead", cost.cache_read, known.cache_read),
+            cache_write: merge("cacheWrite", cost.cache_write, known.cache_write),
+        });
+    }
+    if let Some(compat) = &settings.compat {
+        model.compat = merge_compat(compat, &model.compat);
+    }
+    model
 }
 
 /// The catalog has only `supports_prefill`; the settings win.

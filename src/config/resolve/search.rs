@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::endpoint::{Address, ClearText};
-use super::providers::Providers;
-use super::{Scope, endpoint, providers};
+use super::credentials::{key_of_variable, resolve_key};
+use super::endpoint::{self, ClearText};
+use super::{Providers, Scope};
 use crate::catalog::{AdapterId, builtin_catalog};
 use crate::config::keypath::KeyPath;
 use crate::config::keys::{ConfigFile, SecretSetting};
@@ -33,99 +33,78 @@ const API_KEY: &str = "plugins.entries.moonshot.config.webSearch.apiKey";
 pub(super) fn resolve_web_search(
     file: &ConfigFile,
     providers: &Providers,
-    scope: &mut Scope<'_, '_, '_>,
+    scope: &mut Scope<'_, '_>,
 ) -> WebSearchSettings {
     let section = file.plugins.entries.moonshot.config.web_search.as_ref();
     let path = KeyPath::from_keys(&SECTION);
     let api_key = section.and_then(|section| section.api_key.as_ref());
     let written_url = section.and_then(|section| section.base_url.as_deref());
-    let base = resolve_base(written_url, api_key.is_some(), providers, scope);
-    let keys = match (base.unusable, api_key) {
+    let (base, is_own) = resolve_base(written_url, api_key.is_some(), providers, scope);
+    let (base_url, keys) = match (base, api_key) {
         // The key is for the host that the user means, not for another one.
-        (Some(reason), _) => Err(reason),
-        (None, Some(setting)) => configured_key(setting, &base.url, scope),
-        (None, None) => {
-            find_keys(&base.url, base.is_own, providers, scope).map_err(|missing| match missing {
-                MissingKey::Unset(reason) => reason,
-                MissingKey::Withheld(reason) => {
-                    if section.is_some() {
-                        let path =
-                            if written_url.is_some() { path.join_key("baseUrl") } else { path.clone() };
-                        scope.warn(&path, WarningKind::WithheldKey { reason: reason.clone() });
-                    }
-                    reason
-                }
-            })
+        (Err((base, reason)), _) => (base, Err(reason)),
+        (Ok(base), Some(setting)) => {
+            let key = configured_key(setting, &base, scope);
+            (base, key)
+        }
+        (Ok(base), None) => {
+            let warning_path =
+                section.map(|_| written_url.map_or(path.clone(), |_| path.join_key("baseUrl")));
+            let keys = find_keys(&base, is_own, providers, warning_path.as_ref(), scope);
+            (base, keys)
         }
     };
-    let disabled_reason = keys.as_ref().err().cloned();
-    let provider = provider_at(&base.url, providers);
+    let provider = provider_at(&base_url, providers);
     let model = section.and_then(|section| section.model.clone());
-    warn_if_retired(model.as_deref(), &provider, &path.join_key("model"), scope);
+    let known = model.as_ref().and_then(|id| builtin_catalog().provider(&provider)?.model(id));
+    if let Some((known, retired)) = known.and_then(|known| Some((known, known.retirement.clone()?))) {
+        let reference = Reference { provider: provider.clone(), model: known.id.clone() };
+        scope.warn(&path.join_key("model"), WarningKind::RetiredModel { reference, retired });
+    }
     let timeout = section.and_then(|section| section.timeout_seconds);
     WebSearchSettings {
         is_configured: section.is_some() || file.tools.web.search.provider.is_some(),
+        disabled_reason: keys.as_ref().err().cloned(),
         keys: keys.unwrap_or_default(),
-        disabled_reason,
         provider,
-        base_url: base.url,
+        base_url,
         is_model_configured: model.is_some(),
         model: model.unwrap_or_else(|| DEFAULT_MODEL.to_owned()),
         timeout: timeout.map_or(DEFAULT_TIMEOUT, |timeout| timeout.duration()),
     }
 }
 
-fn warn_if_retired(model: Option<&str>, provider: &str, path: &KeyPath, scope: &mut Scope<'_, '_, '_>) {
-    let known = model.and_then(|id| builtin_catalog().provider(provider)?.model(id));
-    let retired = known.and_then(|known| known.retirement.clone());
-    if let (Some(model), Some(retired)) = (model, retired) {
-        let reference = Reference { provider: provider.to_owned(), model: model.to_owned() };
-        scope.warn(path, WarningKind::RetiredModel { reference, retired });
-    }
-}
-
-/// Where web search sends its requests.
-struct Base {
-    /// Without a trailing slash.
-    url: String,
-    /// Whether `webSearch.baseUrl` names it.
-    is_own: bool,
-    /// Why no key may be sent there.
-    unusable: Option<String>,
-}
-
-/// `webSearch.baseUrl`, else the base URL of the provider whose key is used.
+/// `webSearch.baseUrl`, else the base URL of the provider whose key is used, without a trailing slash. With `true` the
+/// first one. An error is a URL to which no key may be sent, and the reason.
 fn resolve_base(
     written: Option<&str>,
     has_own_key: bool,
     providers: &Providers,
-    scope: &mut Scope<'_, '_, '_>,
-) -> Base {
-    let default = || match default_base(providers, has_own_key) {
-        Ok(url) => Base { url, is_own: false, unusable: None },
-        Err(reason) => Base { url: DEFAULT_BASE_URL.to_owned(), is_own: false, unusable: Some(reason) },
-    };
-    let Some(written) = written else { return default() };
-    let path = KeyPath::from_keys(&SECTION).join_key("baseUrl");
-    let clear_text = ClearText::Refused { what: "the key", fix: "use https://" };
-    match endpoint::read(&path, written, clear_text, scope) {
-        Address::Url(url) => {
-            Base { url: url.as_str().trim_end_matches('/').to_owned(), is_own: true, unusable: None }
+    scope: &mut Scope<'_, '_>,
+) -> (Result<String, (String, String)>, bool) {
+    let mut unusable = None;
+    if let Some(written) = written {
+        let path = KeyPath::from_keys(&SECTION).join_key("baseUrl");
+        let clear_text = ClearText::Refused { what: "the key", fix: "use https://" };
+        match endpoint::read(&path, written, clear_text, WarningKind::MissingWebSearch, scope) {
+            Ok(url) => return (Ok(url.as_str().trim_end_matches('/').to_owned()), true),
+            Err(reason) => unusable = Some(reason),
         }
-        Address::Missing(missing) => {
-            let unusable = Some(format!("{missing} (its baseUrl)"));
-            scope.warn(&path, WarningKind::MissingWebSearch(missing));
-            Base { unusable, ..default() }
-        }
-        Address::Invalid => default(),
     }
+    let base = match (default_base(providers, has_own_key), unusable) {
+        (Ok(base), None) => Ok(base),
+        (Ok(base), Some(reason)) => Err((base, reason)),
+        (Err(reason), unusable) => Err((DEFAULT_BASE_URL.to_owned(), unusable.unwrap_or(reason))),
+    };
+    (base, false)
 }
 
 /// The base URL where none is configured. A key that is borrowed from a provider stays at that provider's base URL; a key
 /// of web search itself is for Moonshot's own host.
 fn default_base(providers: &Providers, has_own_key: bool) -> Result<String, String> {
     let Some(provider) = preferred_account(providers) else { return Ok(DEFAULT_BASE_URL.to_owned()) };
-    if let Some(base) = native_base(provider) {
+    // Moonshot's own host, whichever API the provider prefers.
+    if let Some(base) = provider.apis.iter().find_map(|(_, base)| moonshot_chat_base(base)) {
         return Ok(base);
     }
     if has_own_key || provider_keys(provider).next().is_none() {
@@ -145,10 +124,10 @@ fn default_base(providers: &Providers, has_own_key: bool) -> Result<String, Stri
 fn configured_key(
     setting: &SecretSetting,
     base: &str,
-    scope: &mut Scope<'_, '_, '_>,
+    scope: &mut Scope<'_, '_>,
 ) -> Result<Vec<ProviderKey>, String> {
     let path = KeyPath::from_keys(&SECTION).join_key("apiKey");
-    match providers::resolve_key(setting, scope) {
+    match resolve_key(setting, scope) {
         Ok(key) => {
             if key.is_kimi_code_key() && moonshot_chat_base(base).is_some() {
                 scope.warn(&path, WarningKind::KimiCodeKeyForWebSearch { origin: key.origin.clone() });
@@ -162,33 +141,27 @@ fn configured_key(
     }
 }
 
-/// Why the key is missing.
-enum MissingKey {
-    /// None is set.
-    Unset(String),
-    /// There is one, and it belongs to a provider at another host.
-    Withheld(String),
-}
-
 /// The keys of the environment variables, then those of the provider at the same place, without keys of Kimi Code.
 ///
-/// A key of a configured provider goes to that provider's base URLs only, also where it comes from one of the variables.
+/// A key of a configured provider goes to that provider's base URLs only, also where it comes from one of the variables. A key
+/// that is withheld for this is reported at `warning_path`.
 fn find_keys(
     base: &str,
     is_own: bool,
     providers: &Providers,
-    scope: &Scope<'_, '_, '_>,
-) -> Result<Vec<ProviderKey>, MissingKey> {
-    let of_variables = KEY_VARIABLES.iter().filter_map(|name| providers::key_of_variable(name, scope));
+    warning_path: Option<&KeyPath>,
+    scope: &mut Scope<'_, '_>,
+) -> Result<Vec<ProviderKey>, String> {
+    let of_variables = KEY_VARIABLES.iter().filter_map(|name| key_of_variable(name, scope));
     // Other providers at the same address have keys of their own.
-    let of_provider = providers.table.values().filter(|provider| is_moonshot_at(provider, base));
-    let of_provider = of_provider.flat_map(provider_keys).cloned();
+    let of_provider = providers.values().filter(|provider| is_moonshot_at(provider, base));
+    let of_provider = of_provider.flat_map(|provider| provider_keys(provider)).cloned();
     let mut other_product = None;
     let mut withheld = None;
     let mut keys: Vec<ProviderKey> = Vec::new();
     for key in of_variables.chain(of_provider) {
         let has_key = |provider: &&Provider| provider.keys.iter().any(|known| known.secret == key.secret);
-        let owners: Vec<&Provider> = providers.table.values().filter(has_key).collect();
+        let owners: Vec<&Provider> = providers.values().map(AsRef::as_ref).filter(has_key).collect();
         let owner = owners.iter().find(|provider| provider.is_configured);
         if key.is_kimi_code_key() {
             other_product.get_or_insert(key.origin);
@@ -209,14 +182,20 @@ fn find_keys(
         preferred_account(providers).filter(|account| account.is_configured && !is_at(account, base));
     let account = account.filter(|account| provider_keys(account).any(|key| !key.is_kimi_code_key()));
     Err(match (account.or(withheld), other_product) {
-        (Some(owner), _) => MissingKey::Withheld(withheld_key_message(owner, base, is_own)),
-        (None, Some(origin)) => MissingKey::Unset(format!(
+        (Some(owner), _) => {
+            let reason = withheld_key_message(owner, base, is_own);
+            if let Some(path) = warning_path {
+                scope.warn(path, WarningKind::WithheldKey { reason: reason.clone() });
+            }
+            reason
+        }
+        (None, Some(origin)) => format!(
             "{origin} begins with sk-kimi-, so it is a key of Kimi Code, which Moonshot's web search does not accept. Set \
              MOONSHOT_API_KEY to one from platform.kimi.ai (China: platform.kimi.com), or {API_KEY}"
-        )),
-        (None, None) => MissingKey::Unset(format!(
+        ),
+        (None, None) => format!(
             "neither {API_KEY} nor KIMI_API_KEY nor MOONSHOT_API_KEY is set. Set one of them where moonrelay runs"
-        )),
+        ),
     })
 }
 
@@ -244,14 +223,9 @@ fn provider_keys(provider: &Provider) -> impl Iterator<Item = &ProviderKey> {
 /// The provider whose account is used by default: `moonshot` or that of the China site, preferably one with a key,
 /// then one that the file configures, then the first.
 fn preferred_account(providers: &Providers) -> Option<&Provider> {
-    let both = ["moonshot-cn", "moonshot"].into_iter().filter_map(|id| providers.table.get(id));
-    let known = both.filter(|provider| provider.adapter == AdapterId::Moonshot);
+    let both = ["moonshot-cn", "moonshot"].into_iter().filter_map(|id| providers.get(id));
+    let known = both.map(AsRef::as_ref).filter(|provider| provider.adapter == AdapterId::Moonshot);
     known.max_by_key(|provider| (!provider.keys.is_empty(), provider.is_configured))
-}
-
-/// Base URL of the Chat Completions API at Moonshot's own host if this provider is there, whichever API it prefers.
-fn native_base(provider: &Provider) -> Option<String> {
-    provider.apis.iter().find_map(|(_, base)| moonshot_chat_base(base))
 }
 
 /// Base URL of the Chat Completions API at the Moonshot host of a URL.
@@ -275,7 +249,7 @@ fn is_moonshot_at(provider: &Provider, base: &str) -> bool {
 
 /// The provider whose prices apply at a base URL.
 fn provider_at(base: &str, providers: &Providers) -> String {
-    let both = ["moonshot", "moonshot-cn"].into_iter().filter_map(|id| providers.table.get(id));
+    let both = ["moonshot", "moonshot-cn"].into_iter().filter_map(|id| providers.get(id));
     if let Some(known) = both.into_iter().find(|provider| is_moonshot_at(provider, base)) {
         return known.id.clone();
     }
