@@ -113,12 +113,12 @@ impl<'e> Variables<'e> {
     pub(super) fn resolve_secret(&self, setting: &SecretSetting) -> Result<(Secret, SecretOrigin), Missing> {
         let found = match setting {
             SecretSetting::Text(text) => match self.interpolate(text) {
-                Err(name) => Err(Missing::variable(&name)),
+                Err(name) => Err(Missing::Variables(vec![name])),
                 Ok((value, _)) if value.trim().is_empty() => Err(Missing::Empty),
                 Ok((value, origin)) => Ok((value, origin.unwrap_or(SecretOrigin::Configuration))),
             },
             SecretSetting::Reference { source: SecretSource::Env, id } => {
-                self.find_variable(id).ok_or_else(|| Missing::variable(id))
+                self.find_variable(id).ok_or_else(|| Missing::Variables(vec![id.clone()]))
             }
             SecretSetting::Reference { source: SecretSource::Credential, id } => self
                 .read_credential(id)

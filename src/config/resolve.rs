@@ -46,6 +46,11 @@ impl Scope<'_, '_> {
         self.report.add_warning(path.to_string(), kind);
     }
 
+    /// A warning that no code acts on. `name` is for programs.
+    fn warn_other(&mut self, path: &KeyPath, name: &'static str, message: impl Into<String>) {
+        self.warn(path, WarningKind::Other { name, message: message.into() });
+    }
+
     fn resolve_secret(&mut self, setting: &SecretSetting) -> Result<(Secret, SecretOrigin), Missing> {
         if let SecretSetting::Reference { source: SecretSource::File, id } = setting {
             self.secret_files.push(self.variables.expand_path(id));
@@ -109,9 +114,15 @@ fn provider_aliases(providers: &Providers) -> BTreeMap<String, String> {
 fn resolve_otlp_endpoint(written: Option<&str>, scope: &mut Scope<'_, '_>) -> Option<String> {
     let path = KeyPath::from_keys(&["telemetry", "otlp", "endpoint"]);
     let clear_text = ClearText::Refused { what: "traces", fix: "use https://" };
-    let url = endpoint::read(&path, written?, clear_text, WarningKind::MissingTraceEndpoint, scope).ok()?;
+    let kind = |missing: Missing| WarningKind::Other {
+        name: "missing_trace_endpoint",
+        message: format!("{missing}, so no traces are exported"),
+    };
+    let url = endpoint::read(&path, written?, clear_text, kind, scope).ok()?;
     if !cfg!(feature = "otel") {
-        scope.warn(&path, WarningKind::TracesNotBuilt);
+        let message = "this build of Moonrelay cannot export traces: build it with `cargo build --release --features \
+                       otel`, use the Nix package, or remove the endpoint";
+        scope.warn_other(&path, "traces_not_built", message);
     }
     Some(url.to_string())
 }

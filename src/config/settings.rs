@@ -16,7 +16,8 @@ use crate::protocol::api::Api;
 use crate::secret::{Redactor, Secret};
 
 pub use super::nearest::find_nearest;
-pub use warning::{Missing, NO_STATE_DIRECTORY, SecretsFileProblem, Warning, WarningKind, unconfigured};
+pub(super) use warning::NO_STATE_DIRECTORY;
+pub use warning::{Missing, SecretsFileProblem, Warning, WarningKind};
 
 /// `provider/model`, split at the first slash.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

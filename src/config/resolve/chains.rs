@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Scope;
+use super::providers::unconfigured;
 use crate::catalog::builtin_catalog;
 use crate::config::keypath::KeyPath;
 use crate::config::keys::{AgentDefaults, ChainSetting, Entries, ReferenceSettings};
@@ -33,8 +34,8 @@ pub(super) fn resolve_agents(defaults: &AgentDefaults, settings: &mut Settings, 
     for provider in settings.providers.values().filter(|provider| provider.is_configured) {
         if provider.disabled_reason.is_none() && !provider.has_models() {
             let path = KeyPath::from_keys(&["models", "providers", &provider.id]);
-            let kind = WarningKind::NoModels { provider: provider.id.clone() };
-            scope.warn(&path, kind);
+            let message = format!("provider {} has no models, so it cannot be used: add models", provider.id);
+            scope.warn_other(&path, "no_models", message);
         }
     }
 }
@@ -48,7 +49,8 @@ fn add_alias(
 ) {
     let hidden = lookup::find_hidden(&settings.providers, &settings.provider_aliases, alias, reference);
     if let Some(hidden) = hidden {
-        scope.warn(path, WarningKind::ShadowingAlias { alias: alias.to_owned(), hidden });
+        let message = format!("alias \"{alias}\" hides {hidden}, because aliases come first: choose another");
+        scope.warn_other(path, "shadowing_alias", message);
     }
     let known = settings.aliases.entry(alias.to_lowercase()).or_insert_with(|| reference.clone());
     if known != reference {
@@ -112,13 +114,13 @@ fn warn_if_disabled(reference: &Reference, path: &KeyPath, settings: &Settings, 
     let Some(provider) = settings.providers.get(&reference.provider) else { return };
     let is_reported = provider.is_configured || provider.disabled_reason.is_none();
     let Some(known) = builtin_catalog().provider(&provider.id).filter(|_| !is_reported) else { return };
-    let provider = reference.provider.clone();
-    let missing = Missing::Variables(known.key_variables.clone());
-    let kind = match known.is_enabled_by_default {
-        true => WarningKind::KeylessTarget { provider, missing },
-        false => WarningKind::UnconfiguredTarget { provider },
-    };
-    scope.warn(path, kind);
+    if known.is_enabled_by_default {
+        let missing = Missing::Variables(known.key_variables.clone());
+        scope.warn(path, WarningKind::KeylessTarget { provider: known.id.clone(), missing });
+    } else {
+        let message = format!("provider {} is disabled: {}", known.id, unconfigured(&known.id));
+        scope.warn_other(path, "unconfigured_target", message);
+    }
 }
 
 /// The chain `default` of a file without one: the enabled providers of the catalog, in its order.
@@ -147,7 +149,8 @@ pub(super) fn resolve_routes(
             continue;
         }
         if settings.aliases.contains_key(&pattern.to_lowercase()) {
-            scope.warn(&path, WarningKind::UnreachableRoute { pattern: pattern.clone() });
+            let why = "is an alias too, and aliases come first, so the route is never used";
+            scope.warn_other(&path, "unreachable_route", format!("\"{pattern}\" {why}"));
         }
         if routes.iter().any(|route| route.pattern.eq_ignore_ascii_case(pattern)) {
             scope.error(&path, format!("duplicate route \"{pattern}\" (case does not count): remove one"));

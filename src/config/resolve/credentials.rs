@@ -83,7 +83,8 @@ fn resolve_login(
         return disable(provider, "it has no login");
     }
     if settings.api_key.is_some() {
-        scope.warn(&path.join_key("apiKey"), WarningKind::UnusedApiKey);
+        let message = "it is ignored with auth: \"oauth\": remove one of the two";
+        scope.warn_other(&path.join_key("apiKey"), "unused_api_key", message);
     }
     provider.login_file = scope.variables.login_file(&id);
     let error = match provider.login_file.as_ref().map(LoginFile::read) {

@@ -32,7 +32,7 @@ pub(super) fn read(
     scope: &mut Scope<'_, '_>,
 ) -> Result<Url, String> {
     let text = scope.variables.interpolate(written).map(|(text, _)| text).map_err(|name| {
-        let missing = Missing::variable(&name);
+        let missing = Missing::Variables(vec![name]);
         let reason = format!("{missing} (its baseUrl)");
         scope.warn(path, kind(missing));
         reason

@@ -7,9 +7,7 @@ use crate::config::keys::{
     Usage, UsageBackend,
 };
 use crate::config::nearest::format_suggestion;
-use crate::config::settings::{
-    Bind, FailoverSettings, GatewaySettings, LoggingSettings, UsageSettings, WarningKind,
-};
+use crate::config::settings::{Bind, FailoverSettings, GatewaySettings, LoggingSettings, UsageSettings};
 use crate::secret::Secret;
 
 /// More workers than this only help a team; they can be configured.
@@ -150,7 +148,8 @@ fn resolve_auth(auth: &ClientAuth, gateway: &mut GatewaySettings, scope: &mut Sc
             Ok((token, _)) => add_token(name, token, &path, gateway, scope),
             Err(missing) => {
                 gateway.start_error.get_or_insert(format!("{path}: {missing}"));
-                scope.warn(&path, WarningKind::MissingClientToken(missing));
+                let message = format!("{missing}, so the gateway does not start");
+                scope.warn_other(&path, "missing_client_token", message);
             }
         }
     }

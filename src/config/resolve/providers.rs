@@ -11,7 +11,7 @@ use super::{Providers, Scope, models};
 use crate::catalog::{AdapterId, BuiltinProvider, builtin_catalog};
 use crate::config::keypath::KeyPath;
 use crate::config::keys::{MergeMode, Models, ProviderSettings};
-use crate::config::settings::{Auth, ModelDefaults, Provider, WarningKind, unconfigured};
+use crate::config::settings::{Auth, ModelDefaults, Provider, WarningKind};
 use crate::protocol::api::Api;
 
 /// The providers of the file, and with `merge` those of the catalog.
@@ -60,6 +60,11 @@ fn bare_provider(id: &str, known: Option<&BuiltinProvider>) -> Provider {
     }
 }
 
+/// Why a provider of the catalog is disabled that is not enabled by default.
+pub(super) fn unconfigured(provider: &str) -> String {
+    format!("it is enabled only if models.providers.{provider} is configured")
+}
+
 /// A provider that is only in the catalog.
 fn catalog_provider(known: &BuiltinProvider, scope: &Scope<'_, '_>) -> Provider {
     let mut provider = bare_provider(&known.id, Some(known));
@@ -97,7 +102,8 @@ fn configured_provider(
         None => provider.apis = endpoint::with_preferred(api, provider.apis),
     }
     if url.is_none() && by_id.is_none() {
-        scope.warn(path, WarningKind::NoBaseUrl { provider: id.to_owned() });
+        let why = "has no baseUrl and is not in the catalog, so it is disabled: add a baseUrl";
+        scope.warn_other(path, "no_base_url", format!("provider {id} {why}"));
         disable(&mut provider, "it has no baseUrl");
     }
     let facts = facts_of(by_id, reachable);

@@ -130,7 +130,12 @@ fn configured_key(
     match resolve_key(setting, scope) {
         Ok(key) => {
             if key.is_kimi_code_key() && moonshot_chat_base(base).is_some() {
-                scope.warn(&path, WarningKind::KimiCodeKeyForWebSearch { origin: key.origin.clone() });
+                let message = format!(
+                    "{} begins with sk-kimi-, so it is a key of Kimi Code, which Moonshot's platform rejects: web \
+                     search needs one from platform.kimi.ai (China: platform.kimi.com)",
+                    key.origin
+                );
+                scope.warn_other(&path, "kimi_code_key_for_web_search", message);
             }
             Ok(vec![key])
         }
@@ -185,7 +190,7 @@ fn find_keys(
         (Some(owner), _) => {
             let reason = withheld_key_message(owner, base, is_own);
             if let Some(path) = warning_path {
-                scope.warn(path, WarningKind::WithheldKey { reason: reason.clone() });
+                scope.warn_other(path, "withheld_key", format!("web search is disabled: {reason}"));
             }
             reason
         }

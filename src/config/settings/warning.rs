@@ -1,6 +1,5 @@
-//! Warnings of the configuration: typed, so that no code has to read their text.
+//! Warnings of the configuration: typed where code acts on the cause, so that no code has to read their text.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use super::{Reference, SecretOrigin};
@@ -27,11 +26,13 @@ impl Warning {
 }
 
 /// The cause of a warning. Displayed as the message for users.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WarningKind {
     /// A problem of the secrets file.
+    #[error(transparent)]
     SecretsFile(SecretsFileProblem),
     /// A key of a provider is not available.
+    #[error("{missing}{}", other_keys_note(provider, *has_other_keys))]
     MissingKey {
         /// The provider's id.
         provider: String,
@@ -41,11 +42,13 @@ pub enum WarningKind {
         has_other_keys: bool,
     },
     /// A provider with `auth` has no `apiKey`.
+    #[error("provider {provider} has no apiKey, so it is disabled: add one, or set auth: \"none\"")]
     NoApiKey {
         /// The provider's id.
         provider: String,
     },
     /// The login of a provider cannot be used.
+    #[error("provider {provider} is disabled: {}", .error.as_ref().map_or(NO_STATE_DIRECTORY.to_owned(), ToString::to_string))]
     MissingLogin {
         /// The provider's id.
         provider: String,
@@ -53,6 +56,7 @@ pub enum WarningKind {
         error: Option<LoginError>,
     },
     /// The value of a provider's header is not available.
+    #[error("{missing}, so provider {provider} is disabled")]
     MissingHeader {
         /// The provider's id.
         provider: String,
@@ -60,73 +64,47 @@ pub enum WarningKind {
         missing: Missing,
     },
     /// A variable in a provider's `baseUrl` is not available.
+    #[error("{missing}, so provider {provider} is disabled")]
     MissingBaseUrl {
         /// The provider's id.
         provider: String,
         /// What is not available.
         missing: Missing,
     },
-    /// A provider that is not in the catalog has no `baseUrl`.
-    NoBaseUrl {
-        /// The provider's id.
-        provider: String,
-    },
     /// A chain names a provider that the configuration does not configure and that has no key.
+    #[error("provider {provider} is disabled: {missing}")]
     KeylessTarget {
         /// The provider's id.
         provider: String,
         /// What is not available.
         missing: Missing,
     },
-    /// A chain names a provider that is disabled until the configuration configures it.
-    UnconfiguredTarget {
-        /// The provider's id.
-        provider: String,
-    },
-    /// A provider has no models.
-    NoModels {
-        /// The provider's id.
-        provider: String,
-    },
-    /// `apiKey` beside `auth: "oauth"`.
-    UnusedApiKey,
-    /// A client token is not available; the gateway refuses to start.
-    MissingClientToken(Missing),
     /// The key or the URL of the web search is not available.
+    #[error("{0}, so web search is disabled")]
     MissingWebSearch(Missing),
-    /// Web search has no key of its own, and the provider's key must not be sent to another host.
-    WithheldKey {
-        /// Which settings disagree, and the fix.
-        reason: String,
-    },
-    /// The endpoint of traces is not available.
-    MissingTraceEndpoint(Missing),
-    /// An endpoint of traces is configured, and this build cannot export traces.
-    TracesNotBuilt,
-    /// The web search has a key of Kimi Code, which Moonshot's platform rejects.
-    KimiCodeKeyForWebSearch {
-        /// Where the key was found.
-        origin: SecretOrigin,
-    },
     /// A model was retired.
+    #[error("{}", .retired.render_notice(&reference.to_string()))]
     RetiredModel {
         /// The model.
         reference: Reference,
         /// Since when, and its successor.
         retired: Retirement,
     },
-    /// A route is never used, because an alias has its name.
-    UnreachableRoute {
-        /// The route's name.
-        pattern: String,
+    /// A cause that no code acts on.
+    #[error("{message}")]
+    Other {
+        /// A stable name, for programs.
+        name: &'static str,
+        /// The message for users.
+        message: String,
     },
-    /// An alias has the name of something else, which can no longer be requested.
-    ShadowingAlias {
-        /// The alias.
-        alias: String,
-        /// What it hides, for users.
-        hidden: String,
-    },
+}
+
+fn other_keys_note(provider: &str, has_other_keys: bool) -> String {
+    match has_other_keys {
+        true => format!(": provider {provider} uses its other keys"),
+        false => format!(", so provider {provider} is disabled"),
+    }
 }
 
 impl WarningKind {
@@ -142,149 +120,57 @@ impl WarningKind {
             Self::MissingLogin { .. } => "missing_login",
             Self::MissingHeader { .. } => "missing_header",
             Self::MissingBaseUrl { .. } => "missing_base_url",
-            Self::NoBaseUrl { .. } => "no_base_url",
             Self::KeylessTarget { .. } => "keyless_target",
-            Self::UnconfiguredTarget { .. } => "unconfigured_target",
-            Self::NoModels { .. } => "no_models",
-            Self::UnusedApiKey => "unused_api_key",
-            Self::MissingClientToken(_) => "missing_client_token",
             Self::MissingWebSearch(_) => "missing_web_search",
-            Self::WithheldKey { .. } => "withheld_key",
-            Self::MissingTraceEndpoint(_) => "missing_trace_endpoint",
-            Self::TracesNotBuilt => "traces_not_built",
-            Self::KimiCodeKeyForWebSearch { .. } => "kimi_code_key_for_web_search",
             Self::RetiredModel { .. } => "retired_model",
-            Self::UnreachableRoute { .. } => "unreachable_route",
-            Self::ShadowingAlias { .. } => "shadowing_alias",
-        }
-    }
-}
-
-const TRACES_NOT_BUILT: &str = "this build of Moonrelay cannot export traces: build it with `cargo build --release --features otel`, use the Nix \
-                                package, or remove the endpoint";
-
-impl fmt::Display for WarningKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::SecretsFile(problem) => problem.fmt(f),
-            Self::MissingKey { provider, missing, has_other_keys: true } => {
-                write!(f, "{missing}: provider {provider} uses its other keys")
-            }
-            Self::MissingKey { provider, missing, .. }
-            | Self::MissingHeader { provider, missing }
-            | Self::MissingBaseUrl { provider, missing } => {
-                write!(f, "{missing}, so provider {provider} is disabled")
-            }
-            Self::NoApiKey { provider } => {
-                write!(
-                    f,
-                    "provider {provider} has no apiKey, so it is disabled: add one, or set auth: \"none\""
-                )
-            }
-            Self::MissingLogin { provider, error: Some(error) } => {
-                write!(f, "provider {provider} is disabled: {error}")
-            }
-            Self::MissingLogin { provider, error: None } => {
-                write!(f, "provider {provider} is disabled: {NO_STATE_DIRECTORY}")
-            }
-            Self::NoBaseUrl { provider } => write!(
-                f,
-                "provider {provider} has no baseUrl and is not in the catalog, so it is disabled: add a baseUrl"
-            ),
-            Self::KeylessTarget { provider, missing } => {
-                write!(f, "provider {provider} is disabled: {missing}")
-            }
-            Self::UnconfiguredTarget { provider } => {
-                write!(f, "provider {provider} is disabled: {}", unconfigured(provider))
-            }
-            Self::NoModels { provider } => {
-                write!(f, "provider {provider} has no models, so it cannot be used: add models")
-            }
-            Self::UnusedApiKey => f.write_str("it is ignored with auth: \"oauth\": remove one of the two"),
-            Self::MissingClientToken(missing) => {
-                write!(f, "{missing}, so the gateway does not start")
-            }
-            Self::WithheldKey { reason } => write!(f, "web search is disabled: {reason}"),
-            Self::MissingWebSearch(missing) => write!(f, "{missing}, so web search is disabled"),
-            Self::MissingTraceEndpoint(missing) => write!(f, "{missing}, so no traces are exported"),
-            Self::TracesNotBuilt => f.write_str(TRACES_NOT_BUILT),
-            Self::KimiCodeKeyForWebSearch { origin } => write!(
-                f,
-                "{origin} begins with sk-kimi-, so it is a key of Kimi Code, which Moonshot's platform rejects: web search \
-                 needs one from platform.kimi.ai (China: platform.kimi.com)"
-            ),
-            Self::RetiredModel { reference, retired } => {
-                f.write_str(&retired.render_notice(&reference.to_string()))
-            }
-            Self::UnreachableRoute { pattern } => {
-                write!(f, "\"{pattern}\" is an alias too, and aliases come first, so the route is never used")
-            }
-            Self::ShadowingAlias { alias, hidden } => {
-                write!(f, "alias \"{alias}\" hides {hidden}, because aliases come first: choose another")
-            }
+            Self::Other { name, .. } => name,
         }
     }
 }
 
 /// Why a provider has no login if no state directory is known.
-pub const NO_STATE_DIRECTORY: &str = "there is no state directory for its login: set HOME";
-
-/// Why a provider of the catalog is disabled that is not enabled by default.
-#[must_use]
-pub fn unconfigured(provider: &str) -> String {
-    format!("it is enabled only if models.providers.{provider} is configured")
-}
+pub(in crate::config) const NO_STATE_DIRECTORY: &str = "there is no state directory for its login: set HOME";
 
 /// A problem of the secrets file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SecretsFileProblem {
-    /// It cannot be read; the error.
+    /// The error of the operating system.
+    #[error("it cannot be read, so it is ignored: {0}")]
     Unreadable(String),
     /// Other users can read it.
+    #[error("other users can read it (mode {mode:03o}): chmod 600 {}", .path.display())]
     OpenToOthers {
         /// The file.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
     },
-    /// A line is not UTF-8; its number, from 1.
+    /// The number of the line, from 1.
+    #[error("line {0} is not UTF-8 and is left out")]
     InvalidLine(usize),
 }
 
-impl fmt::Display for SecretsFileProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreadable(error) => write!(f, "it cannot be read, so it is ignored: {error}"),
-            Self::OpenToOthers { path, mode } => {
-                write!(f, "other users can read it (mode {mode:03o}): chmod 600 {}", path.display())
-            }
-            Self::InvalidLine(number) => write!(f, "line {number} is not UTF-8 and is left out"),
-        }
-    }
-}
-
 /// A value that the configuration refers to, and that is missing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Missing {
     /// None of these variables is set, or each is empty.
+    #[error("{} is not set or empty", .0.join(" or "))]
     Variables(Vec<String>),
-    /// This credential of systemd cannot be read, or is empty.
+    /// A credential of systemd, by name.
+    #[error("the credential {0} cannot be read or is empty")]
     Credential(String),
-    /// This file, as the configuration names it, cannot be read, or is empty.
+    /// A file, as the configuration names it.
+    #[error("the file {0} cannot be read or is empty")]
     File(String),
     /// The configuration holds an empty string.
+    #[error("it is empty")]
     Empty,
-    /// The key contains characters that no HTTP header can carry.
+    /// A key that was found.
+    #[error("the key ({0}) contains characters that no HTTP header can carry")]
     InvalidKey(SecretOrigin),
 }
 
 impl Missing {
-    /// One variable.
-    #[must_use]
-    pub fn variable(name: &str) -> Self {
-        Self::Variables(vec![name.to_owned()])
-    }
-
     /// The names under which it was looked up: of variables, or of a credential.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let (many, one) = match self {
@@ -294,19 +180,5 @@ impl Missing {
             Self::File(_) | Self::Empty => (&[][..], None),
         };
         many.iter().map(String::as_str).chain(one)
-    }
-}
-
-impl fmt::Display for Missing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Variables(names) => write!(f, "{} is not set or empty", names.join(" or ")),
-            Self::Credential(name) => write!(f, "the credential {name} cannot be read or is empty"),
-            Self::File(name) => write!(f, "the file {name} cannot be read or is empty"),
-            Self::Empty => f.write_str("it is empty"),
-            Self::InvalidKey(origin) => {
-                write!(f, "the key ({origin}) contains characters that no HTTP header can carry")
-            }
-        }
     }
 }
