@@ -12,23 +12,24 @@ use crate::secret::Secret;
 
 /// Variables of the process, systemd's credentials, the secrets file and the `env` block, looked up in this order.
 #[derive(Clone)]
-pub(super) struct Variables<'e> {
-    environment: &'e Environment,
+pub(super) struct Variables {
+    environment: Environment,
     secrets_file: SecretsFile,
     env_block: BTreeMap<String, String>,
     base_directory: Option<PathBuf>,
 }
 
-impl<'e> Variables<'e> {
+impl Variables {
     /// Reads the secrets file; `block` is the `env` of the configuration, `base` the directory of its file.
     #[must_use]
     pub(super) fn new(
-        environment: &'e Environment,
+        environment: &Environment,
         env_block: BTreeMap<String, String>,
         base: Option<&Path>,
     ) -> Self {
         let secrets_file =
             environment.secrets_file().map(|path| SecretsFile::read(&path)).unwrap_or_default();
+        let environment = environment.clone();
         Self { environment, secrets_file, env_block, base_directory: base.map(Path::to_owned) }
     }
 

@@ -7,7 +7,7 @@ use super::file::{ConfigError, Tree};
 use super::resolve::resolve_settings;
 use super::secrets_file::read_bounded;
 use super::settings::Settings;
-use super::validate::{self, Diagnostics};
+use super::validate::read_tree;
 
 /// Location of the configuration file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,32 +39,26 @@ pub fn load(flag: Option<&Path>, environment: &Environment) -> Result<Settings, 
     let Some(location) = locate(flag, environment) else {
         return from_text("{}", None, environment);
     };
-    match read_bounded(&location.path) {
-        Ok(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => from_text(&text, Some(&location.path), environment),
-            Err(error) => {
-                let valid = error.utf8_error().valid_up_to();
-                Err(ConfigError::from_unreadable_file(
-                    &location.path,
-                    &format!("it is not UTF-8 (at byte {valid})"),
-                ))
-            }
-        },
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            match find_dangling_link(&location.path) {
+    let path = &location.path;
+    let unreadable = |why: String| ConfigError::from_unreadable_file(path, &why);
+    let bytes = match read_bounded(path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let is_missing = error.kind() == std::io::ErrorKind::NotFound;
+            return match find_dangling_link(path).filter(|_| is_missing) {
                 Some((link, target)) => {
-                    let why =
-                        format!("{} is a link to {}, which does not exist", link.display(), target.display());
-                    Err(ConfigError::from_unreadable_file(&location.path, &why))
+                    let (link, target) = (link.display(), target.display());
+                    Err(unreadable(format!("{link} is a link to {target}, which does not exist")))
                 }
-                None if location.explicit => {
-                    Err(ConfigError::from_unreadable_file(&location.path, &error.to_string()))
-                }
-                None => from_text("{}", None, environment),
-            }
+                None if is_missing && !location.explicit => from_text("{}", None, environment),
+                None => Err(unreadable(error.to_string())),
+            };
         }
-        Err(error) => Err(ConfigError::from_unreadable_file(&location.path, &error.to_string())),
-    }
+    };
+    let text = String::from_utf8(bytes).map_err(|error| {
+        unreadable(format!("it is not UTF-8 (at byte {})", error.utf8_error().valid_up_to()))
+    })?;
+    from_text(&text, Some(path), environment)
 }
 
 /// The broken link in a path, and its target. A broken link means that a file was expected, unlike a file that
@@ -86,14 +80,6 @@ pub fn from_text(
 ) -> Result<Settings, ConfigError> {
     let invalid = |issues| ConfigError { path: path.map(Path::to_owned), issues };
     let tree = Tree::parse(text).map_err(|issue| invalid(vec![issue]))?;
-    let mut report = Diagnostics::new(&tree);
-    let file = validate::read_tree(&tree, &mut report);
-    let settings = resolve_settings(&file, path, environment, &mut report);
-    let (mut issues, warnings) = report.into_parts();
-    if !issues.is_empty() {
-        issues.sort_by_key(|issue| (issue.line, issue.column));
-        issues.dedup();
-        return Err(invalid(issues));
-    }
-    Ok(Settings { warnings, ..settings })
+    let (file, report) = read_tree(tree);
+    resolve_settings(&file, path, environment, report).map_err(invalid)
 }

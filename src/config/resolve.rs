@@ -15,6 +15,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::environment::Environment;
+use super::file::Issue;
 use super::interpolate::Variables;
 use super::keypath::KeyPath;
 use super::keys::{ConfigFile, SecretSetting, SecretSource};
@@ -30,14 +31,14 @@ pub(super) use endpoint::is_loopback;
 type Providers = BTreeMap<String, Arc<Provider>>;
 
 /// What every part of the resolution needs.
-struct Scope<'s, 't> {
-    variables: Variables<'s>,
-    report: &'s mut Diagnostics<'t>,
+struct Scope {
+    variables: Variables,
+    report: Diagnostics,
     /// Files that secret references name.
     secret_files: Vec<PathBuf>,
 }
 
-impl Scope<'_, '_> {
+impl Scope {
     fn error(&mut self, path: &KeyPath, message: impl Into<String>) {
         self.report.add_error(path, message);
     }
@@ -59,29 +60,32 @@ impl Scope<'_, '_> {
     }
 }
 
-/// Resolves a file. The caller rejects the settings if `report` has errors.
+/// Resolves a file.
+///
+/// # Errors
+/// Everything that is wrong with it, with what `report` has already, in the order of the file.
 pub(super) fn resolve_settings(
     file: &ConfigFile,
     path: Option<&Path>,
     environment: &Environment,
-    report: &mut Diagnostics<'_>,
-) -> Settings {
+    mut report: Diagnostics,
+) -> Result<Settings, Vec<Issue>> {
     let variables = Variables::new(environment, env_block(&file.env), path.and_then(Path::parent));
     for problem in variables.secrets_file_problems() {
         let secrets_file = environment.secrets_file().unwrap_or_default();
         report.add_warning(secrets_file.display().to_string(), WarningKind::SecretsFile(problem.clone()));
     }
-    let scope = &mut Scope { variables, report, secret_files: Vec::new() };
-    let providers = providers::resolve_providers(&file.models, scope);
+    let mut scope = Scope { variables, report, secret_files: Vec::new() };
+    let providers = providers::resolve_providers(&file.models, &mut scope);
     let defaults = &file.agents.defaults;
     let mut settings = Settings {
         path: path.map(Path::to_owned),
         default_thinking: defaults.thinking_default.as_deref().and_then(ThinkingLevel::from_name),
         workspace: defaults.workspace.as_deref().map(|path| environment.expand_path(path, None)),
-        failover: gateway::resolve_failover(&file.failover, scope),
-        gateway: gateway::resolve_gateway(&file.gateway, scope),
-        web_search: search::resolve_web_search(file, &providers, scope),
-        otlp_endpoint: resolve_otlp_endpoint(file.telemetry.otlp.endpoint.as_deref(), scope),
+        failover: gateway::resolve_failover(&file.failover, &mut scope),
+        gateway: gateway::resolve_gateway(&file.gateway, &mut scope),
+        web_search: search::resolve_web_search(file, &providers, &mut scope),
+        otlp_endpoint: resolve_otlp_endpoint(file.telemetry.otlp.endpoint.as_deref(), &mut scope),
         usage: gateway::resolve_usage(&file.usage),
         logging: gateway::resolve_logging(&file.logging),
         watched_files: watched_files(std::mem::take(&mut scope.secret_files), &providers, environment),
@@ -92,9 +96,15 @@ pub(super) fn resolve_settings(
         providers,
         warnings: Vec::new(),
     };
-    chains::resolve_agents(defaults, &mut settings, scope);
-    settings.routes = chains::resolve_routes(&file.models.routes, &settings, scope);
-    settings
+    chains::resolve_agents(defaults, &mut settings, &mut scope);
+    settings.routes = chains::resolve_routes(&file.models.routes, &settings, &mut scope);
+    let Diagnostics { mut issues, warnings, .. } = scope.report;
+    if issues.is_empty() {
+        return Ok(Settings { warnings, ..settings });
+    }
+    issues.sort_by_key(|issue| (issue.line, issue.column));
+    issues.dedup();
+    Err(issues)
 }
 
 /// `env` and `env.vars`; of two values of one name the outer one counts.
@@ -111,7 +121,7 @@ fn provider_aliases(providers: &Providers) -> BTreeMap<String, String> {
     pairs.filter(|(alias, _)| !providers.contains_key(alias)).collect()
 }
 
-fn resolve_otlp_endpoint(written: Option<&str>, scope: &mut Scope<'_, '_>) -> Option<String> {
+fn resolve_otlp_endpoint(written: Option<&str>, scope: &mut Scope) -> Option<String> {
     let path = KeyPath::from_keys(&["telemetry", "otlp", "endpoint"]);
     let clear_text = ClearText::Refused { what: "traces", fix: "use https://" };
     let kind = |missing: Missing| WarningKind::Other {

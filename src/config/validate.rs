@@ -1,6 +1,8 @@
 //! Compares the tree with the schema: unknown keys, wrong types, duplicates. Reports all of them at once, and
 //! deserializes what is valid.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::file::{Issue, Node, NodeValue, ObjectMember, Tree, to_whole_number};
@@ -18,19 +20,14 @@ const OPENCLAW_KEYS: [&str; 12] = [
 
 /// Errors and warnings of one configuration.
 #[derive(Debug)]
-pub(super) struct Diagnostics<'t> {
-    tree: &'t Tree,
-    issues: Vec<Issue>,
-    warnings: Vec<Warning>,
+pub(super) struct Diagnostics {
+    tree: Arc<Tree>,
+    pub(super) issues: Vec<Issue>,
+    /// In the order in which they were found.
+    pub(super) warnings: Vec<Warning>,
 }
 
-impl<'t> Diagnostics<'t> {
-    /// No errors and no warnings yet.
-    #[must_use]
-    pub(super) const fn new(tree: &'t Tree) -> Self {
-        Self { tree, issues: Vec::new(), warnings: Vec::new() }
-    }
-
+impl Diagnostics {
     /// An error at this offset of the text.
     fn add_error_at(&mut self, path: &KeyPath, offset: usize, message: impl Into<String>) {
         let (line, column) = self.tree.position(offset);
@@ -43,7 +40,6 @@ impl<'t> Diagnostics<'t> {
     }
 
     /// Whether there is an error at a path or below it.
-    #[must_use]
     pub(super) fn has_error_below(&self, path: &KeyPath) -> bool {
         let start = path.to_string();
         self.issues.iter().any(|issue| issue.path.starts_with(&start))
@@ -63,32 +59,24 @@ impl<'t> Diagnostics<'t> {
             self.add_warning(path.to_string(), kind);
         }
     }
-
-    /// Errors and warnings.
-    #[must_use]
-    pub(super) fn into_parts(self) -> (Vec<Issue>, Vec<Warning>) {
-        (self.issues, self.warnings)
-    }
 }
 
 /// Reports everything in the tree that the schema does not allow, and returns the rest.
-pub(super) fn read_tree(tree: &Tree, report: &mut Diagnostics<'_>) -> ConfigFile {
+pub(super) fn read_tree(tree: Tree) -> (ConfigFile, Diagnostics) {
+    let tree = Arc::new(tree);
+    let mut report = Diagnostics { tree: Arc::clone(&tree), issues: Vec::new(), warnings: Vec::new() };
     let root = KeyPath::default();
-    let valid = check_value(&tree.root, schema::root(), &root, report);
+    let valid = check_value(&tree.root, schema::root(), &root, &mut report);
     let file = valid.map_or_else(|| Ok(ConfigFile::default()), serde_json::from_value);
-    file.unwrap_or_else(|error| {
+    let file = file.unwrap_or_else(|error| {
         report.add_error(&root, format!("cannot read the configuration: {error}"));
         ConfigFile::default()
-    })
+    });
+    (file, report)
 }
 
 /// The valid part of a value; `None` if there is none.
-fn check_value(
-    node: &Node,
-    schema: SchemaNode,
-    path: &KeyPath,
-    report: &mut Diagnostics<'_>,
-) -> Option<Value> {
+fn check_value(node: &Node, schema: SchemaNode, path: &KeyPath, report: &mut Diagnostics) -> Option<Value> {
     if schema.accepts_anything() {
         check_anything(node, path, report);
         return Some(node.value.to_json());
@@ -157,7 +145,7 @@ fn whole_number_range(schema: SchemaNode) -> (u64, u64) {
 }
 
 /// An invalid element becomes `null`, so that the others keep their indexes.
-fn check_elements(list: &[Node], schema: SchemaNode, path: &KeyPath, report: &mut Diagnostics<'_>) -> Value {
+fn check_elements(list: &[Node], schema: SchemaNode, path: &KeyPath, report: &mut Diagnostics) -> Value {
     let Some(items) = schema.items() else { return Value::Array(Vec::new()) };
     let checked = list
         .iter()
@@ -171,7 +159,7 @@ fn check_object(
     members: &[ObjectMember],
     schema: SchemaNode,
     path: &KeyPath,
-    report: &mut Diagnostics<'_>,
+    report: &mut Diagnostics,
 ) -> Map<String, Value> {
     report_duplicates(members, path, report);
     let mut object = Map::new();
@@ -193,7 +181,7 @@ fn check_object(
 }
 
 /// Parameters may be any JSON, but without duplicate keys, and with numbers that JSON can represent.
-fn check_anything(node: &Node, path: &KeyPath, report: &mut Diagnostics<'_>) {
+fn check_anything(node: &Node, path: &KeyPath, report: &mut Diagnostics) {
     match &node.value {
         NodeValue::InvalidNumber(text) => {
             report.add_error_at(path, node.offset, format!("{text} is not a number that JSON can represent"));
@@ -213,7 +201,7 @@ fn check_anything(node: &Node, path: &KeyPath, report: &mut Diagnostics<'_>) {
     }
 }
 
-fn report_duplicates(members: &[ObjectMember], path: &KeyPath, report: &mut Diagnostics<'_>) {
+fn report_duplicates(members: &[ObjectMember], path: &KeyPath, report: &mut Diagnostics) {
     for (at, member) in members.iter().enumerate() {
         let path = path.join_key(&member.key);
         if member.key.trim().is_empty() {

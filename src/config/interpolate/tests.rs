@@ -58,7 +58,7 @@ fn variable_is_looked_up_in_process_credentials_secrets_file_and_env_block() {
     assert_eq!(found("../moonrelay/env"), None);
 }
 
-fn secret(variables: &Variables<'_>, text: &str) -> Result<(String, String), String> {
+fn secret(variables: &Variables, text: &str) -> Result<(String, String), String> {
     let value = Tree::parse(text).unwrap().root.value.to_json();
     let setting: SecretSetting = serde_json::from_value(value).unwrap();
     let found = variables.resolve_secret(&setting).map_err(|missing| missing.to_string())?;

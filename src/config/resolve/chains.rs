@@ -11,7 +11,7 @@ use crate::config::lookup::{self, DEFAULT_CHAIN};
 use crate::config::settings::{Chain, Missing, Reference, Route, Settings, WarningKind};
 
 /// Sets the aliases and the chain `default`, and adds `params` to the models.
-pub(super) fn resolve_agents(defaults: &AgentDefaults, settings: &mut Settings, scope: &mut Scope<'_, '_>) {
+pub(super) fn resolve_agents(defaults: &AgentDefaults, settings: &mut Settings, scope: &mut Scope) {
     let path = KeyPath::from_keys(&["agents", "defaults"]);
     for (written, model) in &defaults.models.0 {
         let path = path.join_key("models").join_key(written);
@@ -40,13 +40,7 @@ pub(super) fn resolve_agents(defaults: &AgentDefaults, settings: &mut Settings, 
     }
 }
 
-fn add_alias(
-    alias: &str,
-    path: &KeyPath,
-    reference: &Reference,
-    settings: &mut Settings,
-    scope: &mut Scope<'_, '_>,
-) {
+fn add_alias(alias: &str, path: &KeyPath, reference: &Reference, settings: &mut Settings, scope: &mut Scope) {
     let hidden = lookup::find_hidden(&settings.providers, &settings.provider_aliases, alias, reference);
     if let Some(hidden) = hidden {
         let message = format!("alias \"{alias}\" hides {hidden}, because aliases come first: choose another");
@@ -69,12 +63,7 @@ fn add_params(reference: &Reference, model: &ReferenceSettings, settings: &mut S
 }
 
 /// Resolves the aliases and references of a chain, without repetition.
-fn resolve_chain(
-    chain: &ChainSetting,
-    path: &KeyPath,
-    settings: &Settings,
-    scope: &mut Scope<'_, '_>,
-) -> Chain {
+fn resolve_chain(chain: &ChainSetting, path: &KeyPath, settings: &Settings, scope: &mut Scope) -> Chain {
     let names: Vec<(KeyPath, &String)> = match chain {
         ChainSetting::Name(name) => vec![(path.clone(), name)],
         ChainSetting::Chain(links) => {
@@ -101,7 +90,7 @@ fn resolve_chain(
     Chain { references }
 }
 
-fn warn_if_retired(reference: &Reference, path: &KeyPath, settings: &Settings, scope: &mut Scope<'_, '_>) {
+fn warn_if_retired(reference: &Reference, path: &KeyPath, settings: &Settings, scope: &mut Scope) {
     let model = settings.providers.get(&reference.provider).and_then(|p| p.find_model(&reference.model));
     if let Some(retired) = model.and_then(|model| model.model.retirement.clone()) {
         let kind = WarningKind::RetiredModel { reference: reference.clone(), retired };
@@ -110,7 +99,7 @@ fn warn_if_retired(reference: &Reference, path: &KeyPath, settings: &Settings, s
 }
 
 /// If the file configures the provider, the missing setting was reported before.
-fn warn_if_disabled(reference: &Reference, path: &KeyPath, settings: &Settings, scope: &mut Scope<'_, '_>) {
+fn warn_if_disabled(reference: &Reference, path: &KeyPath, settings: &Settings, scope: &mut Scope) {
     let Some(provider) = settings.providers.get(&reference.provider) else { return };
     let is_reported = provider.is_configured || provider.disabled_reason.is_none();
     let Some(known) = builtin_catalog().provider(&provider.id).filter(|_| !is_reported) else { return };
@@ -138,7 +127,7 @@ fn chain_of_usable_providers(settings: &Settings) -> Chain {
 pub(super) fn resolve_routes(
     file: &Entries<ChainSetting>,
     settings: &Settings,
-    scope: &mut Scope<'_, '_>,
+    scope: &mut Scope,
 ) -> Vec<Route> {
     let mut routes: Vec<Route> = Vec::new();
     for entry in &file.0 {
@@ -176,7 +165,7 @@ fn resolve_route<'r>(
     visited: &mut Vec<&'r str>,
     file: &'r Entries<ChainSetting>,
     settings: &Settings,
-    scope: &mut Scope<'_, '_>,
+    scope: &mut Scope,
 ) -> Option<Chain> {
     let path = route_path(pattern);
     let next = match setting {

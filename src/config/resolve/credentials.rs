@@ -19,7 +19,7 @@ pub(super) fn resolve_credentials(
     path: &KeyPath,
     known: Option<&BuiltinProvider>,
     provider: &mut Provider,
-    scope: &mut Scope<'_, '_>,
+    scope: &mut Scope,
 ) {
     if settings.auth == Some(AuthSetting::OAuth) {
         return resolve_login(settings, path, provider, scope);
@@ -68,12 +68,7 @@ pub(super) fn disable(provider: &mut Provider, reason: impl ToString) {
 }
 
 /// The login of `auth: "oauth"`. Without a login the provider is disabled until the user logs in.
-fn resolve_login(
-    settings: &ProviderSettings,
-    path: &KeyPath,
-    provider: &mut Provider,
-    scope: &mut Scope<'_, '_>,
-) {
+fn resolve_login(settings: &ProviderSettings, path: &KeyPath, provider: &mut Provider, scope: &mut Scope) {
     provider.auth = Auth::Login;
     let id = provider.id.clone();
     let auth_path = path.join_key("auth");
@@ -99,10 +94,7 @@ fn resolve_login(
 }
 
 /// A key that an HTTP header can carry.
-pub(super) fn resolve_key(
-    setting: &SecretSetting,
-    scope: &mut Scope<'_, '_>,
-) -> Result<ProviderKey, Missing> {
+pub(super) fn resolve_key(setting: &SecretSetting, scope: &mut Scope) -> Result<ProviderKey, Missing> {
     let (secret, origin) = scope.resolve_secret(setting)?;
     match HeaderValue::from_str(secret.expose()) {
         Ok(_) => Ok(ProviderKey { secret, origin }),
@@ -111,14 +103,14 @@ pub(super) fn resolve_key(
 }
 
 /// The key in a variable, if a header can carry it.
-pub(super) fn key_of_variable(name: &str, scope: &Scope<'_, '_>) -> Option<ProviderKey> {
+pub(super) fn key_of_variable(name: &str, scope: &Scope) -> Option<ProviderKey> {
     let (value, origin) = scope.variables.find_variable(name)?;
     HeaderValue::from_str(&value).ok()?;
     Some(ProviderKey { secret: Secret::new(value), origin })
 }
 
 /// The key in the first of these variables that is set.
-pub(super) fn key_of_variables(names: &[String], scope: &Scope<'_, '_>) -> Result<ProviderKey, Missing> {
+pub(super) fn key_of_variables(names: &[String], scope: &Scope) -> Result<ProviderKey, Missing> {
     let first = names.iter().find(|name| scope.variables.find_variable(name).is_some());
     first.and_then(|name| key_of_variable(name, scope)).ok_or_else(|| Missing::Variables(names.to_vec()))
 }
@@ -128,7 +120,7 @@ pub(super) fn resolve_headers(
     settings: &Entries<SecretSetting>,
     path: &KeyPath,
     provider: &mut Provider,
-    scope: &mut Scope<'_, '_>,
+    scope: &mut Scope,
 ) -> Vec<Header> {
     let mut found: Vec<Header> = Vec::new();
     for (key, setting) in &settings.0 {

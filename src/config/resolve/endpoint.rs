@@ -29,7 +29,7 @@ pub(super) fn read(
     written: &str,
     clear_text: ClearText,
     kind: impl FnOnce(Missing) -> WarningKind,
-    scope: &mut Scope<'_, '_>,
+    scope: &mut Scope,
 ) -> Result<Url, String> {
     let text = scope.variables.interpolate(written).map(|(text, _)| text).map_err(|name| {
         let missing = Missing::Variables(vec![name]);

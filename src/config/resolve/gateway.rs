@@ -13,7 +13,7 @@ use crate::secret::Secret;
 /// More workers than this only help a team; they can be configured.
 const MAX_DEFAULT_WORKERS: usize = 4;
 
-pub(super) fn resolve_failover(failover: &Failover, scope: &mut Scope<'_, '_>) -> FailoverSettings {
+pub(super) fn resolve_failover(failover: &Failover, scope: &mut Scope) -> FailoverSettings {
     let settings = FailoverSettings::from(failover);
     if settings.initial_backoff > settings.max_backoff {
         let (first, longest) = (settings.initial_backoff.as_millis(), settings.max_backoff.as_millis());
@@ -106,7 +106,7 @@ fn default_worker_threads() -> usize {
 }
 
 /// A bind that other machines can reach requires a token.
-pub(super) fn resolve_gateway(file: &Gateway, scope: &mut Scope<'_, '_>) -> GatewaySettings {
+pub(super) fn resolve_gateway(file: &Gateway, scope: &mut Scope) -> GatewaySettings {
     let mut gateway = GatewaySettings::without_auth(file);
     let path = KeyPath::from_keys(&["gateway", "bind"]);
     match Bind::parse(&file.bind) {
@@ -131,7 +131,7 @@ pub(super) fn resolve_gateway(file: &Gateway, scope: &mut Scope<'_, '_>) -> Gate
     gateway
 }
 
-fn resolve_auth(auth: &ClientAuth, gateway: &mut GatewaySettings, scope: &mut Scope<'_, '_>) {
+fn resolve_auth(auth: &ClientAuth, gateway: &mut GatewaySettings, scope: &mut Scope) {
     if auth.mode == Some(AuthMode::None) {
         return;
     }
@@ -157,13 +157,7 @@ fn resolve_auth(auth: &ClientAuth, gateway: &mut GatewaySettings, scope: &mut Sc
 
 /// A token identifies the client, so no two clients can have the same one. A header carries no white space at the
 /// ends of a token, and clients encode non-ASCII characters differently.
-fn add_token(
-    name: &str,
-    token: Secret,
-    path: &KeyPath,
-    gateway: &mut GatewaySettings,
-    scope: &mut Scope<'_, '_>,
-) {
+fn add_token(name: &str, token: Secret, path: &KeyPath, gateway: &mut GatewaySettings, scope: &mut Scope) {
     let text = token.expose();
     if text.trim() != text || !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         let message = "no client can send this token: it has non-ASCII characters, or white space at an end";

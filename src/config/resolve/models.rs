@@ -32,7 +32,7 @@ pub(super) fn resolve_models(
     known: Option<&BuiltinProvider>,
     keeps_catalog: bool,
     provider: &mut Provider,
-    scope: &mut Scope<'_, '_>,
+    scope: &mut Scope,
 ) {
     let mut models = known.filter(|_| keeps_catalog).map(catalog_models).unwrap_or_default();
     for (index, settings) in settings.models.iter().flat_map(|list| &list.0) {
@@ -68,7 +68,7 @@ fn merge_model(
     settings: &ModelSettings,
     known: Option<&ModelInfo>,
     path: &KeyPath,
-    scope: &mut Scope<'_, '_>,
+    scope: &mut Scope,
 ) -> ModelInfo {
     let mut model = known.cloned().unwrap_or_else(|| ModelInfo::unknown(id));
     id.clone_into(&mut model.id);

@@ -15,7 +15,7 @@ use crate::config::settings::{Auth, ModelDefaults, Provider, WarningKind};
 use crate::protocol::api::Api;
 
 /// The providers of the file, and with `merge` those of the catalog.
-pub(super) fn resolve_providers(file: &Models, scope: &mut Scope<'_, '_>) -> Providers {
+pub(super) fn resolve_providers(file: &Models, scope: &mut Scope) -> Providers {
     let is_merged = file.mode == MergeMode::Merge;
     let mut providers = Providers::new();
     for (key, settings) in &file.providers.0 {
@@ -66,7 +66,7 @@ pub(super) fn unconfigured(provider: &str) -> String {
 }
 
 /// A provider that is only in the catalog.
-fn catalog_provider(known: &BuiltinProvider, scope: &Scope<'_, '_>) -> Provider {
+fn catalog_provider(known: &BuiltinProvider, scope: &Scope) -> Provider {
     let mut provider = bare_provider(&known.id, Some(known));
     provider.models = models::catalog_models(known);
     match key_of_variables(&known.key_variables, scope) {
@@ -82,7 +82,7 @@ fn configured_provider(
     settings: &ProviderSettings,
     path: &KeyPath,
     is_merged: bool,
-    scope: &mut Scope<'_, '_>,
+    scope: &mut Scope,
 ) -> Provider {
     let by_id = builtin_catalog().provider(id);
     let mut provider = bare_provider(id, by_id);
@@ -130,7 +130,7 @@ fn read_base_url(
     id: &str,
     settings: &ProviderSettings,
     path: &KeyPath,
-    scope: &mut Scope<'_, '_>,
+    scope: &mut Scope,
 ) -> Result<Url, String> {
     let clear_text = match settings.allow_insecure {
         true => ClearText::Allowed,

@@ -33,7 +33,7 @@ const API_KEY: &str = "plugins.entries.moonshot.config.webSearch.apiKey";
 pub(super) fn resolve_web_search(
     file: &ConfigFile,
     providers: &Providers,
-    scope: &mut Scope<'_, '_>,
+    scope: &mut Scope,
 ) -> WebSearchSettings {
     let section = file.plugins.entries.moonshot.config.web_search.as_ref();
     let path = KeyPath::from_keys(&SECTION);
@@ -80,7 +80,7 @@ fn resolve_base(
     written: Option<&str>,
     has_own_key: bool,
     providers: &Providers,
-    scope: &mut Scope<'_, '_>,
+    scope: &mut Scope,
 ) -> (Result<String, (String, String)>, bool) {
     let mut unusable = None;
     if let Some(written) = written {
@@ -124,7 +124,7 @@ fn default_base(providers: &Providers, has_own_key: bool) -> Result<String, Stri
 fn configured_key(
     setting: &SecretSetting,
     base: &str,
-    scope: &mut Scope<'_, '_>,
+    scope: &mut Scope,
 ) -> Result<Vec<ProviderKey>, String> {
     let path = KeyPath::from_keys(&SECTION).join_key("apiKey");
     match resolve_key(setting, scope) {
@@ -155,7 +155,7 @@ fn find_keys(
     is_own: bool,
     providers: &Providers,
     warning_path: Option<&KeyPath>,
-    scope: &mut Scope<'_, '_>,
+    scope: &mut Scope,
 ) -> Result<Vec<ProviderKey>, String> {
     let of_variables = KEY_VARIABLES.iter().filter_map(|name| key_of_variable(name, scope));
     // Other providers at the same address have keys of their own.

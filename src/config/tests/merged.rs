@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{issues, provider, settings, settings_with, warnings};
 use crate::catalog::{AdapterId, ThinkingControl};
-use crate::config::settings::{Auth, WarningKind};
+use crate::config::settings::Auth;
 use crate::protocol::api::Api;
 
 /// `api=base` of every API.
