@@ -1,14 +1,13 @@
 //! Values of settings: durations, prices, secrets, and lists and objects of them.
 
 use std::borrow::Cow;
-use std::fmt;
-use std::marker::PhantomData;
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, Error};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 #[derive(Clone, Copy, Deserialize, Serialize, JsonSchema)]
 #[serde(transparent)]
@@ -43,15 +42,21 @@ pub(in crate::config) struct Tokens(
 #[serde(transparent)]
 pub(in crate::config) struct Price(#[schemars(range(min = 0))] pub(in crate::config) f64);
 
-/// A secret in the file: text with `${VAR}` in it, or a reference to where it is stored.
-#[derive(Deserialize)]
-#[serde(untagged)]
+// A secret in the file: text with `${VAR}` in it, or a reference to where it is stored. `writeOnly` marks values that
+// are never shown. A doc comment would be a description in the schema.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged, deny_unknown_fields)]
+#[schemars(extend("writeOnly" = true))]
 pub(in crate::config) enum SecretSetting {
+    #[schemars(extend("writeOnly" = true))]
     Text(String),
-    Reference { source: SecretSource, id: String },
+    Reference {
+        source: SecretSource,
+        id: String,
+    },
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(in crate::config) enum SecretSource {
     Env,
@@ -59,48 +64,13 @@ pub(in crate::config) enum SecretSource {
     Credential,
 }
 
-impl JsonSchema for SecretSetting {
-    fn schema_name() -> Cow<'static, str> {
-        "Secret".into()
-    }
-
-    /// `writeOnly` marks values that are never shown.
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "writeOnly": true,
-            "anyOf": [
-                { "type": "string", "writeOnly": true },
-                {
-                    "type": "object",
-                    "properties": {
-                        "source": { "type": "string", "enum": ["env", "file", "credential"] },
-                        "id": { "type": "string" },
-                    },
-                    "additionalProperties": false,
-                    "required": ["source", "id"],
-                },
-            ],
-        })
-    }
-}
-
-/// One secret or a list of them.
-#[derive(Deserialize)]
+// One secret or a list of them.
+#[derive(Deserialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(extend("writeOnly" = true))]
 pub(in crate::config) enum Keys {
     One(SecretSetting),
-    Many(Elements<SecretSetting>),
-}
-
-impl JsonSchema for Keys {
-    fn schema_name() -> Cow<'static, str> {
-        "Secrets".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let one = generator.subschema_for::<SecretSetting>();
-        json_schema!({ "writeOnly": true, "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] })
-    }
+    Many(#[schemars(length(min = 1))] Elements<SecretSetting>),
 }
 
 /// A list whose invalid elements (`null` after validation) are left out. The others keep their indexes.
@@ -145,25 +115,11 @@ impl<T> Default for Entries<T> {
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Entries<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct EntriesVisitor<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for EntriesVisitor<T> {
-            type Value = Entries<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Entries(entries))
-            }
-        }
-        deserializer.deserialize_map(EntriesVisitor(PhantomData))
+        let object: Map<String, Value> = Deserialize::deserialize(deserializer)?;
+        let entry = |(key, value)| Ok((key, serde_json::from_value(value).map_err(D::Error::custom)?));
+        object.into_iter().map(entry).collect::<Result<_, _>>().map(Self)
     }
 }
 

@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::super::file::Tree;
 use super::super::keypath::KeyPath;
-use super::super::validate::{self, Diagnostics};
+use super::super::validate::read_tree;
 use super::{SchemaNode, json_schema, root};
 
 /// A value that the schema allows, with every key that it has.
@@ -36,9 +36,8 @@ fn sample(schema: SchemaNode) -> Value {
 #[test]
 fn a_file_with_every_key_of_the_schema_is_accepted_and_deserialized() {
     let tree = Tree::parse(&sample(root()).to_string()).unwrap();
-    let mut report = Diagnostics::new(&tree);
-    let file = validate::read_tree(&tree, &mut report);
-    assert_eq!(report.into_parts().0, []);
+    let (file, report) = read_tree(tree);
+    assert_eq!(report.issues, []);
     assert!(
         file.models.providers.0[0].1.models.is_some()
             && file.plugins.entries.moonshot.config.web_search.is_some()
