@@ -8,9 +8,7 @@ use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use jsonc_parser::cst::{
-    CstArray, CstContainerNode, CstInputValue, CstNode, CstObject, CstObjectProp, CstRootNode,
-};
+use jsonc_parser::cst::{CstContainerNode, CstInputValue, CstNode, CstObject, CstObjectProp, CstRootNode};
 use serde_json::Value;
 
 use super::environment::Environment;
@@ -64,27 +62,23 @@ impl fmt::Display for ManagedFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.reason)?;
         if !self.nix_lines.is_empty() {
-            write!(f, ". Add to your Nix configuration instead:")?;
-            for line in &self.nix_lines {
-                write!(f, "\n  {line}")?;
-            }
+            f.write_str(". Add to your Nix configuration instead:")?;
         }
-        Ok(())
+        self.nix_lines.iter().try_for_each(|line| write!(f, "\n  {line}"))
     }
 }
 
 /// Whether the file is managed externally: it leads into the Nix store, or `MOONRELAY_NIX_MODE=1`.
 #[must_use]
 pub fn find_manager(path: &Path, environment: &Environment) -> Option<ManagedFile> {
-    if environment.is_managed() {
-        let why = "MOONRELAY_NIX_MODE=1: the configuration is managed by Nix".to_owned();
-        return Some(ManagedFile { reason: why, nix_lines: Vec::new() });
-    }
-    let target = files::resolve_links(path).ok()?;
-    target.starts_with(files::NIX_STORE).then(|| ManagedFile {
-        reason: format!("{} is a link into the Nix store: it is managed by Nix", path.display()),
-        nix_lines: Vec::new(),
-    })
+    let reason = if environment.is_managed() {
+        "MOONRELAY_NIX_MODE=1: the configuration is managed by Nix".to_owned()
+    } else if files::resolve_links(path).ok()?.starts_with(files::NIX_STORE) {
+        format!("{} is a link into the Nix store: it is managed by Nix", path.display())
+    } else {
+        return None;
+    };
+    Some(ManagedFile { reason, nix_lines: Vec::new() })
 }
 
 /// The result of a change.
@@ -116,8 +110,8 @@ fn also(added: Option<&ConfigError>) -> String {
 enum Change {
     Set(Value),
     Remove,
-    Push(Value),
-    PushFront(Value),
+    /// Into a list, before this index or at the end.
+    Insert(usize, Value),
 }
 
 /// A file that is being changed. It is locked against other editors until this is dropped, so two in one thread
@@ -140,7 +134,7 @@ impl Document {
     /// # Errors
     /// When it cannot be read, or does not parse.
     pub fn open(location: &Location) -> Result<Self, EditError> {
-        Self::open_locked(&location.path)
+        Self::parse(&location.path, files::lock_directory(&location.path))
     }
 
     /// Like [`Document::open`], but read-only, without the lock.
@@ -149,10 +143,6 @@ impl Document {
     /// When it cannot be read, or does not parse.
     pub fn read(location: &Location) -> Result<Self, EditError> {
         Self::parse(&location.path, None)
-    }
-
-    fn open_locked(path: &Path) -> Result<Self, EditError> {
-        Self::parse(path, files::lock_directory(path))
     }
 
     fn parse(path: &Path, lock: Option<File>) -> Result<Self, EditError> {
@@ -166,16 +156,15 @@ impl Document {
         let invalid = |issue: Issue| ConfigError { path: Some(path.clone()), issues: vec![issue] };
         // The tree's parser writes its errors for users and refuses an empty file.
         file::Tree::parse(text).map_err(invalid)?;
-        let root = CstRootNode::parse(file::strip_byte_order_mark(text), &file::parse_options()).map_err(
-            |error| {
-                invalid(Issue {
-                    path: KeyPath::default().to_string(),
-                    message: error.kind().to_string(),
-                    line: error.line_display(),
-                    column: error.column_display(),
-                })
-            },
-        )?;
+        let root = CstRootNode::parse(file::strip_byte_order_mark(text), &file::parse_options());
+        let root = root.map_err(|error| {
+            invalid(Issue {
+                path: KeyPath::default().to_string(),
+                message: error.kind().to_string(),
+                line: error.line_display(),
+                column: error.column_display(),
+            })
+        })?;
         Ok(Self { path, original_text: original, root, changes: Vec::new(), lock })
     }
 
@@ -206,7 +195,7 @@ impl Document {
     /// # Errors
     /// When there is something else at the path.
     pub fn push(&mut self, path: &KeyPath, value: &Value) -> Result<(), EditError> {
-        self.apply(path, Change::Push(value.clone())).map(drop)
+        self.apply(path, Change::Insert(usize::MAX, value.clone())).map(drop)
     }
 
     /// Inserts before the first element of a list. A missing list is created.
@@ -214,7 +203,7 @@ impl Document {
     /// # Errors
     /// When the value at the path is not a list.
     pub fn push_front(&mut self, path: &KeyPath, value: &Value) -> Result<(), EditError> {
-        self.apply(path, Change::PushFront(value.clone())).map(drop)
+        self.apply(path, Change::Insert(0, value.clone())).map(drop)
     }
 
     /// Makes a change; `false` when there was nothing to change.
@@ -222,8 +211,7 @@ impl Document {
         let made = match &change {
             Change::Set(value) => self.set_value(path, value)?,
             Change::Remove => self.remove_value(path)?,
-            Change::Push(value) => self.insert(path, value, None)?,
-            Change::PushFront(value) => self.insert(path, value, Some(0))?,
+            Change::Insert(index, value) => self.insert(path, value, *index)?,
         };
         if made {
             self.changes.push((path.clone(), change));
@@ -240,14 +228,16 @@ impl Document {
         };
         let parent = self.container(above, true)?.ok_or_else(|| missing_path_error(path))?;
         match (parent, last) {
-            (Container::Object(object), PathSegment::Key(key)) => match find_property(&object, key) {
+            (CstContainerNode::Object(object), PathSegment::Key(key)) => match find_property(&object, key) {
                 Some(property) => property.set_value(to_cst_input(value)),
-                None => {
-                    object.append(key, to_cst_input(value));
-                }
+                None => drop(object.append(key, to_cst_input(value))),
             },
-            (Container::List(list), PathSegment::Index(index)) => {
-                replace_element(&list, *index, value, path)?
+            (CstContainerNode::Array(list), PathSegment::Index(index)) => {
+                let Some(old) = list.elements().into_iter().nth(*index) else {
+                    return Err(EditError::Path(format!("{path} is beyond the end of its list")));
+                };
+                list.insert(*index, to_cst_input(value));
+                old.remove();
             }
             _ => return Err(missing_path_error(path)),
         }
@@ -257,31 +247,26 @@ impl Document {
     fn remove_value(&self, path: &KeyPath) -> Result<bool, EditError> {
         let Some((last, above)) = path.0.split_last() else { return Ok(false) };
         Ok(match (self.container(above, false)?, last) {
-            (Some(Container::Object(object)), PathSegment::Key(key)) => {
+            (Some(CstContainerNode::Object(object)), PathSegment::Key(key)) => {
                 find_property(&object, key).map(CstObjectProp::remove).is_some()
             }
-            (Some(Container::List(list)), PathSegment::Index(index)) => {
+            (Some(CstContainerNode::Array(list)), PathSegment::Index(index)) => {
                 list.elements().into_iter().nth(*index).map(CstNode::remove).is_some()
             }
             _ => false,
         })
     }
 
-    /// Inserts into a list at an index, without one at its end.
-    fn insert(&self, path: &KeyPath, value: &Value, index: Option<usize>) -> Result<bool, EditError> {
-        match self.get(path) {
-            None => self.set_value(path, &Value::Array(vec![value.clone()])),
-            Some(Value::Array(_)) => {
-                let Some(Container::List(array)) = self.container(&path.0, false)? else {
-                    return Err(missing_path_error(path));
-                };
-                match index {
-                    Some(index) => array.insert(index, to_cst_input(value)),
-                    None => array.append(to_cst_input(value)),
-                };
+    fn insert(&self, path: &KeyPath, value: &Value, index: usize) -> Result<bool, EditError> {
+        let Some(old) = self.get(path) else {
+            return self.set_value(path, &Value::Array(vec![value.clone()]));
+        };
+        match self.container(&path.0, false) {
+            Ok(Some(CstContainerNode::Array(list))) if old.is_array() => {
+                list.insert(index.min(list.elements().len()), to_cst_input(value));
                 Ok(true)
             }
-            Some(_) => Err(EditError::Path(format!("{path} is not a list"))),
+            _ => Err(EditError::Path(format!("{path} is not a list"))),
         }
     }
 
@@ -338,26 +323,21 @@ impl Document {
         if self.lock.is_none() && self.original_text.is_none() {
             // There was no directory to lock; another process may have created it, and the file, meanwhile.
             files::create_directory(&self.path).map_err(failed)?;
-            let document = Self::open_locked(&self.path)?;
+            let mut document = Self::parse(&self.path, files::lock_directory(&self.path))?;
             if document.original_text.is_some() {
-                return self.replay_onto(document, environment);
+                for (path, change) in &self.changes {
+                    document.apply(path, change.clone())?;
+                }
+                return document.save(environment);
             }
             fresh = Some(document);
         }
         let before = self.original_text.as_deref();
-        let backup =
-            before.map(|before| files::back_up(&self.path, before.as_bytes())).transpose().map_err(failed)?;
+        let backup = before.map(|before| files::back_up(&self.path, before.as_bytes()));
+        let backup = backup.transpose().map_err(failed)?;
         files::write_atomically(&self.path, &self.text()).map_err(failed)?;
         drop(fresh);
         Ok(SaveOutcome::Written { backup })
-    }
-
-    /// Makes the same changes to a file that did not exist when this one was opened.
-    fn replay_onto(&self, mut other: Self, environment: &Environment) -> Result<SaveOutcome, EditError> {
-        for (path, change) in &self.changes {
-            other.apply(path, change.clone())?;
-        }
-        other.save(environment)
     }
 
     /// The errors of the changed text.
@@ -367,37 +347,36 @@ impl Document {
     }
 
     /// The object or list at a path; with `make`, missing parent objects are created.
-    fn container(&self, steps: &[PathSegment], make: bool) -> Result<Option<Container>, EditError> {
+    fn container(&self, steps: &[PathSegment], make: bool) -> Result<Option<CstContainerNode>, EditError> {
         let Some(root) = self.root.object_value() else {
             return Err(EditError::Path("the file is not an object".to_owned()));
         };
-        let mut here = Container::Object(root);
+        let mut here = CstContainerNode::Object(root);
         for (depth, step) in steps.iter().enumerate() {
-            let at = || KeyPath(steps.iter().take(depth + 1).cloned().collect());
             let next = match (&here, step) {
-                (Container::Object(object), PathSegment::Key(key)) => match find_property(object, key) {
+                (CstContainerNode::Object(object), PathSegment::Key(key)) => match find_property(object, key)
+                {
                     Some(property) => property.value(),
-                    None if make => object
-                        .object_value_or_create(key)
-                        .map(|made| CstNode::Container(CstContainerNode::Object(made))),
+                    None if make => object.object_value_or_create(key).map(CstNode::from),
                     None => return Ok(None),
                 },
-                (Container::List(list), PathSegment::Index(index)) => list.elements().into_iter().nth(*index),
+                (CstContainerNode::Array(list), PathSegment::Index(index)) => {
+                    list.elements().into_iter().nth(*index)
+                }
                 _ => None,
             };
             here = match next {
-                Some(CstNode::Container(CstContainerNode::Object(object))) => Container::Object(object),
-                Some(CstNode::Container(CstContainerNode::Array(list))) => Container::List(list),
-                _ => return Err(EditError::Path(format!("{} is not an object and not a list", at()))),
+                Some(CstNode::Container(
+                    next @ (CstContainerNode::Object(_) | CstContainerNode::Array(_)),
+                )) => next,
+                _ => {
+                    let at = KeyPath(steps.iter().take(depth + 1).cloned().collect());
+                    return Err(EditError::Path(format!("{at} is not an object and not a list")));
+                }
             };
         }
         Ok(Some(here))
     }
-}
-
-enum Container {
-    Object(CstObject),
-    List(CstArray),
 }
 
 /// The property of this name. Of duplicates the last counts, as for every reader of the file.
@@ -410,15 +389,6 @@ fn find_property(object: &CstObject, key: &str) -> Option<CstObjectProp> {
 
 fn missing_path_error(path: &KeyPath) -> EditError {
     EditError::Path(format!("there is no setting {path}"))
-}
-
-fn replace_element(list: &CstArray, index: usize, value: &Value, path: &KeyPath) -> Result<(), EditError> {
-    let Some(old) = list.elements().into_iter().nth(index) else {
-        return Err(EditError::Path(format!("{path} is beyond the end of its list")));
-    };
-    list.insert(index, to_cst_input(value));
-    old.remove();
-    Ok(())
 }
 
 /// A value as the tree takes it.
@@ -449,18 +419,13 @@ fn check_change(
     let issues = |text| from_text(text, Some(path), environment).err();
     let Some(after) = issues(after) else { return Ok(()) };
     let Some(before) = before.and_then(issues) else { return Err(after.into()) };
-    let mut gone: Vec<String> = before.issues.iter().map(issue_identity).collect();
-    let mut added = Vec::new();
-    for issue in after.issues {
-        let identity = issue_identity(&issue);
-        match gone.iter().position(|known| *known == identity) {
-            Some(at) => {
-                gone.swap_remove(at);
-            }
-            None => added.push(issue),
-        }
-    }
-    if added.is_empty() && !gone.is_empty() {
+    let mut fixed: Vec<String> = before.issues.iter().map(issue_identity).collect();
+    let mut added = after.issues;
+    added.retain(|issue| {
+        let known = fixed.iter().position(|known| *known == issue_identity(issue));
+        known.map(|at| fixed.swap_remove(at)).is_none()
+    });
+    if added.is_empty() && !fixed.is_empty() {
         return Ok(());
     }
     let added = (!added.is_empty()).then_some(ConfigError { path: after.path, issues: added });

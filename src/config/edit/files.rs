@@ -57,34 +57,44 @@ pub(super) fn write_atomically(path: &Path, text: &str) -> io::Result<()> {
     write_with_mode(path, text.as_bytes(), mode)
 }
 
-/// As [`atomically`], with this mode whatever the file had.
+/// Like [`write_atomically`], with this mode whatever the file had.
 pub(super) fn write_with_mode(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     create_directory(path)?;
-    let target = resolve_links(path)?;
-    let directory = directory_of(&target);
-    let (mut file, temporary) = create_temporary_beside(directory)?;
-    let written = (|| {
+    replace_file(&resolve_links(path)?, bytes, mode, || Ok(()))
+}
+
+/// Writes a temporary file beside `target`, then calls `prepare`, then renames it. After an error the file is as before.
+fn replace_file(
+    target: &Path,
+    bytes: &[u8],
+    mode: u32,
+    prepare: impl FnOnce() -> io::Result<()>,
+) -> io::Result<()> {
+    let directory = directory_of(target);
+    let (mut file, temporary) = create_temporary_file(directory)?;
+    let replaced = (|| {
         file.write_all(bytes)?;
         file.set_permissions(Permissions::from_mode(mode))?;
         file.sync_all()?;
-        fs::rename(&temporary, &target)
+        prepare()?;
+        fs::rename(&temporary, target)
     })();
-    if written.is_err() {
+    if replaced.is_err() {
         // The first error reports the cause.
         let _ = fs::remove_file(&temporary);
-        return written;
+        return replaced;
     }
     File::open(directory)?.sync_all()
 }
 
 /// A new file with an unused name.
-pub(super) fn create_temporary_beside(directory: &Path) -> io::Result<(File, PathBuf)> {
-    let mut tries = 0;
+fn create_temporary_file(directory: &Path) -> io::Result<(File, PathBuf)> {
+    let mut attempts = 0;
     loop {
         let path = directory.join(format!(".moonrelay-{:08x}.tmp", fastrand::u32(..)));
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
             Ok(file) => return Ok((file, path)),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tries < 8 => tries += 1,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempts < 8 => attempts += 1,
             Err(error) => return Err(error),
         }
     }
@@ -108,35 +118,25 @@ pub(super) fn lock_directory(path: &Path) -> Option<File> {
     }
 }
 
-/// The oldest one's number.
+/// The number of the oldest backup.
 const MAX_BACKUP_NUMBER: u32 = 4;
 
-/// Keeps what the file says until now, beside the file itself where a link leads to it. 0600, as it may hold keys.
-/// Returns where it is.
+/// Keeps the previous content as a backup with mode 0600, beside the target if the file is a link. Returns its path.
 ///
-/// Whatever stops this in the middle, nothing is lost but perhaps the oldest one: a copy is written whole before any
-/// name is taken from another.
+/// An interruption loses at most the oldest backup: the new one is written before any other is renamed.
 pub(super) fn back_up(path: &Path, before: &[u8]) -> io::Result<PathBuf> {
     let target = resolve_links(path)?;
-    let (mut file, temporary) = create_temporary_beside(directory_of(&target))?;
     let newest = backup_path(&target, 0);
-    let kept = (|| {
-        file.write_all(before)?;
-        file.set_permissions(Permissions::from_mode(0o600))?;
-        file.sync_all()?;
+    replace_file(&newest, before, 0o600, || {
         for number in (0..MAX_BACKUP_NUMBER).rev() {
             match fs::rename(backup_path(&target, number), backup_path(&target, number + 1)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
         }
-        fs::rename(&temporary, &newest)
-    })();
-    if kept.is_err() {
-        // The first error reports the cause.
-        let _ = fs::remove_file(&temporary);
-    }
-    kept.map(|()| newest)
+        Ok(())
+    })?;
+    Ok(newest)
 }
 
 /// `config.json5.bak` for 0, else with a number behind.

@@ -11,10 +11,9 @@ const SETTINGS_OPTION: &str = "services.moonrelay.settings";
 /// Where they take the files with secrets, by the name that `${NAME}` finds.
 const CREDENTIALS_OPTION: &str = "services.moonrelay.credentials";
 
-/// What to write into a Nix configuration, so that it says at these places what the document says there: one line a
-/// place, `services.moonrelay.settings.a."b/c" = …;`, or a comment where there is nothing any more. Of a place in a
-/// list it is the whole list, as Nix has no place in a list. Secrets do not belong into the store: references to
-/// credentials stand for them, and a line for each lets systemd read a file with the secret.
+/// Lines of Nix that set these paths as the document does: `services.moonrelay.settings.a."b/c" = …;`, or a comment if
+/// the document has no such value. A path in a list sets the whole list, because Nix cannot set an element. Secrets do
+/// not belong into the store: they are replaced with references to credentials, each with a line for its file.
 #[must_use]
 pub fn render_assignments(document: &Value, places: &[KeyPath]) -> Vec<String> {
     let mut names = Vec::new();
@@ -34,7 +33,7 @@ pub fn render_assignments(document: &Value, places: &[KeyPath]) -> Vec<String> {
         lines.push(render_assignment(&path, value.as_ref()));
     }
     lines.extend(names.iter().map(|name| {
-        let name = self::render_attribute_name(name);
+        let name = render_attribute_name(name);
         format!("{CREDENTIALS_OPTION}.{name} = \"/path/to/it\"; # a file with the value alone, outside of the store")
     }));
     lines
@@ -133,7 +132,7 @@ fn render_assignment(path: &KeyPath, value: Option<&Value>) -> String {
         }
     }
     match value {
-        Some(json) => format!("{attribute} = {};", self::render_value(json)),
+        Some(json) => format!("{attribute} = {};", render_value(json)),
         None => format!("# remove {attribute}"),
     }
 }
@@ -168,22 +167,10 @@ fn render_attribute_name(key: &str) -> String {
 }
 
 fn render_string(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    let mut chars = text.chars().peekable();
-    while let Some(character) = chars.next() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '$' if chars.peek() == Some(&'{') => out.push_str("\\$"),
-            other => out.push(other),
-        }
-    }
-    out.push('"');
-    out
+    let escapes =
+        [("\\", "\\\\"), ("\"", "\\\""), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"), ("${", "\\${")];
+    let escaped = escapes.into_iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
+    format!("\"{escaped}\"")
 }
 
 #[cfg(test)]
