@@ -82,21 +82,20 @@ impl Import {
         if schema.is_secret() {
             return self.copy_secret(value, path);
         }
+        let names = key_names(path);
         match value {
             Value::Object(old) => {
-                let branch = schema.branches().find(|branch| branch.has_type("object"));
-                let Some(branch) = branch else { return Some(value.clone()) };
-                let object = match key_names(path).as_slice() {
-                    ["models", "providers"] => self.copy_providers(old, branch, path),
-                    ["models", "providers", _] => self.copy_provider(old, branch, path)?,
-                    ["agents", "defaults", "models"] => self.copy_references(old, branch, path),
-                    _ => self.copy_members(old, branch, path),
+                let Some(branch) = schema.branches().find(|branch| branch.has_type("object")) else {
+                    return Some(value.clone());
                 };
-                let is_entry = matches!(path.0.last(), Some(PathSegment::Index(_)))
-                    || matches!(
-                        key_names(path).as_slice(),
-                        ["agents", "defaults", "models", _] | ["models", "providers", _]
-                    );
+                let is_provider = matches!(names[..], ["models", "providers", _]);
+                let object = match is_provider {
+                    true => self.copy_provider(old, branch, path)?,
+                    false => self.copy_members(old, branch, path),
+                };
+                let is_entry = is_provider
+                    || matches!(names[..], ["agents", "defaults", "models", _])
+                    || matches!(path.0.last(), Some(PathSegment::Index(_)));
                 let is_kept = is_entry || old.is_empty() || !object.is_empty();
                 is_kept.then_some(Value::Object(object))
             }
@@ -105,33 +104,46 @@ impl Import {
                     return Some(value.clone());
                 };
                 let elements = old.iter().enumerate();
-                Some(
-                    elements
-                        .filter_map(|(index, old)| self.copy(old, items, &path.join_index(index)))
-                        .collect(),
-                )
+                let copied = elements.filter_map(|(at, old)| self.copy(old, items, &path.join_index(at)));
+                Some(copied.collect())
             }
             other => Some(other.clone()),
         }
     }
 
+    /// Providers and references get the catalog's ids. Of two names for one of them the first is kept.
     fn copy_members(
         &mut self,
         old: &Map<String, Value>,
         schema: SchemaNode,
         path: &KeyPath,
     ) -> Map<String, Value> {
+        let renamed = match key_names(path)[..] {
+            ["models", "providers"] => Some("provider"),
+            ["agents", "defaults", "models"] => Some("model"),
+            _ => None,
+        };
         let mut object = Map::new();
+        let mut names: Vec<(String, &str)> = Vec::new();
         for (key, value) in old {
             let path = path.join_key(key);
-            match schema.member(key).filter(|_| is_imported(&path)) {
-                Some(schema) => {
-                    object.extend(self.copy(value, schema, &path).map(|value| (key.clone(), value)));
+            let Some(schema) = schema.member(key).filter(|_| is_imported(&path)) else {
+                // Both have `$schema`, for editors.
+                if key != "$schema" {
+                    self.skip(&path, skip_reason(&path));
                 }
-                // Both have it, for editors.
-                None if key == "$schema" => {}
-                None => self.skip(&path, skip_reason(&path)),
+                continue;
+            };
+            let canonical = canonical_name(key);
+            let first = names.iter().find(|(known, _)| *known == canonical);
+            if let (Some(what), Some((_, first))) = (renamed, first) {
+                self.skip(&path, format!("it is the same {what} as {first}, which comes first"));
+                continue;
             }
+            let Some(copied) = self.copy(value, schema, &path) else { continue };
+            let name = if renamed.is_some() { self.rename(key, &path) } else { key.clone() };
+            object.insert(name, copied);
+            names.push((canonical, key));
         }
         object
     }
@@ -141,10 +153,8 @@ impl Import {
         match value {
             Value::Array(list) => {
                 let elements = list.iter().enumerate();
-                let kept: Vec<Value> = elements
-                    .filter_map(|(index, value)| self.copy_secret(value, &path.join_index(index)))
-                    .collect();
-                (!kept.is_empty()).then_some(Value::Array(kept))
+                let kept = elements.filter_map(|(at, value)| self.copy_secret(value, &path.join_index(at)));
+                Some(kept.collect::<Value>()).filter(|kept| *kept != json!([]))
             }
             Value::Object(object) if !matches!(key_names(path).as_slice(), ["env", ..]) => {
                 let text = |key| object.get(key).and_then(Value::as_str);
@@ -152,43 +162,12 @@ impl Import {
                     return Some(json!({ "source": "env", "id": id }));
                 }
                 let source = text("source").unwrap_or("unknown");
-                let reason = format!(
-                    "a secret of source \"{source}\" is OpenClaw's own: put it into a file or variable"
-                );
-                self.skip(path, reason);
+                let why = "is OpenClaw's own: put it into a file or variable";
+                self.skip(path, format!("a secret of source \"{source}\" {why}"));
                 None
             }
             other => Some(other.clone()),
         }
-    }
-
-    /// Providers under the ids of the catalog; of two names for one provider the first is kept.
-    fn copy_providers(
-        &mut self,
-        old: &Map<String, Value>,
-        schema: SchemaNode,
-        path: &KeyPath,
-    ) -> Map<String, Value> {
-        let mut providers = Map::new();
-        let mut ids: Vec<(String, &str)> = Vec::new();
-        for (name, value) in old {
-            let path = path.join_key(name);
-            let lower = name.to_lowercase();
-            let renamed = catalog_id(&lower);
-            let id = renamed.map_or(lower, str::to_owned);
-            if let Some((_, first)) = ids.iter().find(|(known, _)| *known == id) {
-                self.skip(&path, format!("it is the same provider as {first}, which comes first"));
-                continue;
-            }
-            let copied = schema.member(name).and_then(|schema| self.copy(value, schema, &path));
-            let Some(copied) = copied else { continue };
-            if let Some(renamed) = renamed {
-                self.change(&path, format!("{name} is {renamed} now"));
-            }
-            providers.insert(renamed.unwrap_or(name).to_owned(), copied);
-            ids.push((id, name));
-        }
-        providers
     }
 
     /// `None`, with a note, if Moonrelay cannot call the provider.
@@ -227,41 +206,13 @@ impl Import {
         }
     }
 
-    /// `agents.defaults.models`, with the catalog's provider ids.
-    fn copy_references(
-        &mut self,
-        old: &Map<String, Value>,
-        schema: SchemaNode,
-        path: &KeyPath,
-    ) -> Map<String, Value> {
-        let mut models = Map::new();
-        let mut references: Vec<(String, &str)> = Vec::new();
-        for (name, value) in old {
-            let path = path.join_key(name);
-            if name.ends_with("/*") {
-                self.skip(&path, "Moonrelay has no list of allowed models");
-                continue;
-            }
-            let reference = canonical_reference(name);
-            if let Some((_, first)) = references.iter().find(|(known, _)| *known == reference) {
-                self.skip(&path, format!("it is the same model as {first}, which comes first"));
-                continue;
-            }
-            let copied = schema.member(name).and_then(|schema| self.copy(value, schema, &path));
-            let renamed = self.rename_reference(name, &path);
-            models.extend(copied.map(|copied| (renamed, copied)));
-            references.push((reference, name));
-        }
-        models
-    }
-
-    /// A reference with the catalog's id of its provider.
-    fn rename_reference(&mut self, text: &str, path: &KeyPath) -> String {
-        let provider = text.split_once('/').map(|(provider, _)| provider.to_lowercase());
-        if provider.is_none_or(|provider| catalog_id(&provider).is_none()) {
+    /// A provider or a reference with the catalog's id of the provider.
+    fn rename(&mut self, text: &str, path: &KeyPath) -> String {
+        let provider = text.split('/').next().unwrap_or(text).to_lowercase();
+        if catalog_id(&provider).is_none() {
             return text.to_owned();
         }
-        let renamed = canonical_reference(text);
+        let renamed = canonical_name(text);
         self.change(path, format!("{text} is {renamed} now"));
         renamed
     }
@@ -302,16 +253,21 @@ impl Import {
         let Ok(settings) = from_text(&config.to_string(), None, environment) else { return };
         let path = KeyPath::from_keys(&["agents", "defaults", "model"]);
         let primary_path = path.join_key("primary");
-        let mut names: Vec<(KeyPath, &Value)> = Vec::new();
-        names.extend(chain.is_string().then(|| (path.clone(), &chain)));
-        names.extend(chain.get("primary").map(|name| (primary_path.clone(), name)));
-        let fallbacks = chain.get("fallbacks");
-        if let Some(fallbacks) = fallbacks.filter(|fallbacks| !fallbacks.is_array()) {
-            let found = if fallbacks.is_string() { "a string" } else { "another value" };
-            self.skip(&path.join_key("fallbacks"), format!("expected a list, found {found}"));
-        }
-        let listed = fallbacks.and_then(Value::as_array).into_iter().flatten().enumerate();
-        names.extend(listed.map(|(index, name)| (path.join_key("fallbacks").join_index(index), name)));
+        let mut names: Vec<(KeyPath, &Value)> = match chain.is_string() {
+            true => vec![(path.clone(), &chain)],
+            false => chain.get("primary").map(|name| (primary_path.clone(), name)).into_iter().collect(),
+        };
+        let path = path.join_key("fallbacks");
+        let fallbacks = match chain.get("fallbacks") {
+            Some(Value::Array(list)) => list.as_slice(),
+            Some(other) => {
+                let found = if other.is_string() { "a string" } else { "another value" };
+                self.skip(&path, format!("expected a list, found {found}"));
+                &[]
+            }
+            None => &[],
+        };
+        names.extend(fallbacks.iter().enumerate().map(|(index, name)| (path.join_index(index), name)));
         let mut valid: Vec<(KeyPath, String)> = Vec::new();
         for (path, name) in names {
             let Some(name) = name.as_str() else {
@@ -319,7 +275,7 @@ impl Import {
                 continue;
             };
             let is_alias = settings.aliases.contains_key(&name.to_lowercase());
-            let renamed = if is_alias { name.to_owned() } else { self.rename_reference(name, &path) };
+            let renamed = if is_alias { name.to_owned() } else { self.rename(name, &path) };
             match settings.parse_reference(&renamed) {
                 Err(reason) if !is_alias => {
                     let is_named = reason.contains(name);
@@ -333,17 +289,12 @@ impl Import {
             self.change(&primary_path, format!("{primary}, the first valid fallback, is the primary now"));
         }
         let others: Vec<&String> = others.iter().map(|(_, name)| name).collect();
-        let has_fallbacks = fallbacks.and_then(Value::as_array).is_some_and(|list| !list.is_empty());
-        let model = match (chain.is_string(), has_fallbacks) {
+        let model = match (chain.is_string(), fallbacks.is_empty()) {
             (true, _) => json!(primary),
-            (false, false) => json!({ "primary": primary }),
-            (false, true) => json!({ "primary": primary, "fallbacks": others }),
+            (false, true) => json!({ "primary": primary }),
+            (false, false) => json!({ "primary": primary, "fallbacks": others }),
         };
-        if let Some(defaults) = config.pointer_mut("/agents/defaults").and_then(Value::as_object_mut) {
-            defaults.insert("model".to_owned(), model);
-        } else {
-            config["agents"] = json!({ "defaults": { "model": model } });
-        }
+        config["agents"]["defaults"]["model"] = model;
     }
 }
 
@@ -368,6 +319,7 @@ fn is_imported(path: &KeyPath) -> bool {
     match key_names(path).as_slice() {
         [section] => ["env", "agents", "models", "plugins", "tools"].contains(section),
         ["env", "shellEnv"] => false,
+        ["agents", "defaults", "models", name] => !name.ends_with("/*"),
         _ => true,
     }
 }
@@ -388,6 +340,7 @@ fn skip_reason(path: &KeyPath) -> &'static str {
         ["env", "shellEnv"] => "no login shell is started: put the variables into the secrets file",
         ["agents", _] => "Moonrelay has one agent: `agents.defaults`",
         ["agents", "defaults", "timeoutSeconds"] => "set failover.timeouts.totalSeconds instead",
+        ["agents", "defaults", "models", _] => "Moonrelay has no list of allowed models",
         ["agents", "defaults", _] | ["tools", ..] => "it belongs to OpenClaw's agent",
         ["models", "providers", _, "request"] => "set headers or baseUrl instead",
         ["models", "providers", _, "params"] => "set the parameters of a model instead: models[].params",
@@ -406,12 +359,12 @@ fn catalog_id(id: &str) -> Option<&'static str> {
     matches!(id, "moonshotai" | "moonshot-ai").then_some("moonshot")
 }
 
-/// A reference with its provider in lower case and under the catalog's id. The case of model ids counts, because a
-/// provider may accept any.
-fn canonical_reference(text: &str) -> String {
-    let Some((provider, model)) = text.split_once('/') else { return text.to_owned() };
+/// A provider or a reference, with the provider in lower case and under the catalog's id. The case of model ids counts,
+/// because a provider may accept any.
+fn canonical_name(text: &str) -> String {
+    let (provider, model) = text.split_at(text.find('/').unwrap_or(text.len()));
     let provider = provider.to_lowercase();
-    format!("{}/{model}", catalog_id(&provider).unwrap_or(&provider))
+    format!("{}{model}", catalog_id(&provider).unwrap_or(&provider))
 }
 
 /// Why Moonrelay cannot call a provider.
@@ -429,26 +382,22 @@ fn unsupported_reason(old: &Map<String, Value>) -> Option<String> {
 
 /// Whether the old provider sends a key that was not imported.
 fn has_lost_key(old: &Map<String, Value>, provider: &Map<String, Value>) -> bool {
-    let holds_key =
-        |name: &str| ["authorization", "x-api-key", "api-key"].contains(&name.to_lowercase().as_str());
-    let headers = |from: &Map<String, Value>| from.get("headers").and_then(Value::as_object).cloned();
-    let kept = headers(provider).unwrap_or_default();
-    let mut old_headers = headers(old).unwrap_or_default().into_iter();
-    let has_lost_header = old_headers.any(|(name, _)| holds_key(&name) && !kept.contains_key(&name));
+    let kept = provider.get("headers");
+    let mut headers = old.get("headers").and_then(Value::as_object).into_iter().flat_map(Map::keys);
+    let has_lost_header = headers.any(|name| {
+        let holds_key = ["authorization", "x-api-key", "api-key"].contains(&&*name.to_lowercase());
+        holds_key && kept.and_then(|kept| kept.get(name)).is_none()
+    });
     let has_auth = old.get("request").is_some_and(|request| request.get("auth").is_some());
     !provider.contains_key("apiKey") && (old.contains_key("apiKey") || has_auth || has_lost_header)
 }
 
 /// The message of an error, without what may be a key.
 fn redacted_message(issue: &Issue, path: &KeyPath, config: &Value) -> String {
-    match path.find_in(config) {
-        Some(Value::String(text)) if !text.is_empty() => {
-            match redact_secrets(Value::String(text.clone()), schema::root().at(path)) {
-                Value::String(shown) => {
-                    issue.message.replace(&format!("\"{text}\""), &format!("\"{shown}\""))
-                }
-                _ => issue.message.clone(),
-            }
+    let Some(value @ Value::String(text)) = path.find_in(config) else { return issue.message.clone() };
+    match redact_secrets(value.clone(), schema::root().at(path)) {
+        Value::String(shown) if !text.is_empty() => {
+            issue.message.replace(&format!("\"{text}\""), &format!("\"{shown}\""))
         }
         _ => issue.message.clone(),
     }
