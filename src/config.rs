@@ -6,17 +6,17 @@
 
 pub mod edit;
 pub mod environment;
-pub mod file;
+pub(crate) mod file;
 pub mod import;
 mod interpolate;
 pub mod keypath;
 mod keys;
 mod load;
-pub mod lookup;
-pub mod nearest;
+pub(crate) mod lookup;
+pub(crate) mod nearest;
 mod resolve;
-pub mod schema;
-pub mod secrets_file;
+pub(crate) mod schema;
+pub(crate) mod secrets_file;
 pub mod settings;
 mod validate;
 

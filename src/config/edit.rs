@@ -16,7 +16,7 @@ use super::file::{self, ConfigError, Issue};
 use super::keypath::{KeyPath, PathSegment};
 use super::load::{Location, from_text};
 
-pub use nix::render_assignments as nix_lines;
+pub(crate) use nix::render_assignments as nix_lines;
 pub use whole_file::{replace_config, replace_file, set_secret};
 
 /// Why a change was not made.

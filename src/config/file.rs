@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use jsonc_parser::ast;
 use jsonc_parser::common::Ranged;
-use serde_json::Number;
+use serde_json::{Map, Number, Value as Json};
 
 use super::keypath::{KeyPath, PathSegment};
 
@@ -63,61 +63,50 @@ impl fmt::Display for ConfigError {
 }
 
 /// One value and its position.
-#[derive(Clone, Debug)]
-pub struct Node {
+#[derive(Debug)]
+pub(crate) struct Node {
     /// Offset of its first byte in the text.
-    pub offset: usize,
-    /// The value.
-    pub value: NodeValue,
+    pub(super) offset: usize,
+    pub(crate) value: NodeValue,
 }
 
-/// What a value is.
-#[derive(Clone, Debug)]
-pub enum NodeValue {
-    /// `null`.
+#[derive(Debug)]
+pub(crate) enum NodeValue {
     Null,
-    /// `true` or `false`.
     Bool(bool),
-    /// A number; hexadecimal ones too.
+    /// Hexadecimal numbers too.
     Number(Number),
-    /// `NaN`, `Infinity`, or a number beyond reach, as written.
+    /// `NaN`, `Infinity`, or a number that JSON cannot represent, as written.
     InvalidNumber(String),
-    /// A string.
     Text(String),
-    /// A list.
     List(Vec<Node>),
-    /// An object; a key may stand in it twice.
+    /// Keys may be duplicates.
     Object(Vec<ObjectMember>),
 }
 
-/// One member of an object.
-#[derive(Clone, Debug)]
-pub struct ObjectMember {
-    /// The key, unescaped.
-    pub key: String,
+#[derive(Debug)]
+pub(crate) struct ObjectMember {
+    /// Unescaped.
+    pub(super) key: String,
     /// Offset of the key.
-    pub offset: usize,
-    /// The value.
-    pub node: Node,
+    pub(super) offset: usize,
+    pub(super) node: Node,
 }
 
 /// A parsed file.
-#[derive(Clone, Debug)]
-pub struct Tree {
-    /// The outermost value.
-    pub root: Node,
+#[derive(Debug)]
+pub(crate) struct Tree {
+    pub(crate) root: Node,
     text: String,
 }
 
 /// What of JSON5 is allowed.
-#[must_use]
-pub fn parse_options() -> jsonc_parser::ParseOptions {
+pub(super) fn parse_options() -> jsonc_parser::ParseOptions {
     jsonc_parser::ParseOptions { allow_missing_commas: false, ..Default::default() }
 }
 
 /// The text without a byte order mark.
-#[must_use]
-pub fn strip_byte_order_mark(text: &str) -> &str {
+pub(crate) fn strip_byte_order_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
@@ -126,7 +115,7 @@ impl Tree {
     ///
     /// # Errors
     /// Where it stops being JSON5; the parser does not go on after that.
-    pub fn parse(text: &str) -> Result<Self, Issue> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Issue> {
         let text = strip_byte_order_mark(text);
         let parsed =
             jsonc_parser::parse_to_ast(text, &jsonc_parser::CollectOptions::default(), &parse_options());
@@ -137,26 +126,21 @@ impl Tree {
             let message = format!("it is not JSON5: {}", lowercase_first(&error.kind().to_string()));
             Issue { path: KeyPath::default().to_string(), message, line, column }
         })?;
-        let Some(value) = parsed.value else {
-            return Err(Issue {
-                path: KeyPath::default().to_string(),
-                message: "the file is empty: write {} for a configuration without settings".to_owned(),
-                line: 1,
-                column: 1,
-            });
-        };
-        Ok(Self { root: convert_node(value), text: text.to_owned() })
+        let root = parsed.value.map(convert_node).ok_or_else(|| Issue {
+            path: KeyPath::default().to_string(),
+            message: "the file is empty: write {} for a configuration without settings".to_owned(),
+            line: 1,
+            column: 1,
+        })?;
+        Ok(Self { root, text: text.to_owned() })
     }
 
     /// Offset of the value at a path, or of the nearest one above it.
-    #[must_use]
-    pub fn find_offset(&self, path: &KeyPath) -> usize {
+    pub(crate) fn find_offset(&self, path: &KeyPath) -> usize {
         let mut node = &self.root;
         for step in &path.0 {
             let next = match (step, &node.value) {
-                (PathSegment::Key(key), value) => {
-                    value.members().find(|member| member.key == *key).map(|member| &member.node)
-                }
+                (PathSegment::Key(key), value) => value.member(key).map(|member| &member.node),
                 (PathSegment::Index(index), NodeValue::List(list)) => list.get(*index),
                 _ => None,
             };
@@ -167,18 +151,15 @@ impl Tree {
     }
 
     /// Line and column of an offset, both from 1; the column counts characters.
-    #[must_use]
-    pub fn position(&self, offset: usize) -> (usize, usize) {
+    pub(super) fn position(&self, offset: usize) -> (usize, usize) {
         position(&self.text, offset)
     }
 }
 
 fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    let line = before.matches('\n').count() + 1;
-    let column = before.get(line_start..).map_or(0, |line| line.chars().count()) + 1;
-    (line, column)
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    (before.matches('\n').count() + 1, line.chars().count() + 1)
 }
 
 fn lowercase_first(text: &str) -> String {
@@ -187,7 +168,7 @@ fn lowercase_first(text: &str) -> String {
 }
 
 fn convert_node(value: ast::Value<'_>) -> Node {
-    let at = value.range().start;
+    let offset = value.range().start;
     let value = match value {
         ast::Value::NullKeyword(_) => NodeValue::Null,
         ast::Value::BooleanLit(flag) => NodeValue::Bool(flag.value),
@@ -196,18 +177,15 @@ fn convert_node(value: ast::Value<'_>) -> Node {
             .map_or_else(|| NodeValue::InvalidNumber(number.value.to_owned()), NodeValue::Number),
         ast::Value::Array(list) => NodeValue::List(list.elements.into_iter().map(convert_node).collect()),
         ast::Value::Object(object) => {
-            NodeValue::Object(object.properties.into_iter().map(convert_member).collect())
+            let member = |property: ast::ObjectProp<'_>| ObjectMember {
+                offset: property.name.range().start,
+                key: property.name.into_string(),
+                node: convert_node(property.value),
+            };
+            NodeValue::Object(object.properties.into_iter().map(member).collect())
         }
     };
-    Node { offset: at, value }
-}
-
-fn convert_member(property: ast::ObjectProp<'_>) -> ObjectMember {
-    ObjectMember {
-        offset: property.name.range().start,
-        key: property.name.into_string(),
-        node: convert_node(property.value),
-    }
+    Node { offset, value }
 }
 
 /// JSON5's numbers: a sign, hexadecimal, a bare decimal point.
@@ -229,8 +207,7 @@ fn parse_number(text: &str) -> Option<Number> {
 
 impl NodeValue {
     /// What it is, for messages.
-    #[must_use]
-    pub const fn type_name(&self) -> &'static str {
+    pub(crate) const fn type_name(&self) -> &'static str {
         match self {
             Self::Null => "null",
             Self::Bool(_) => "a boolean",
@@ -242,38 +219,35 @@ impl NodeValue {
         }
     }
 
-    /// The members in the order of the file, only the last of duplicates; none when the value is not an object.
-    pub fn members(&self) -> impl Iterator<Item = &ObjectMember> {
-        let members: &[ObjectMember] = match self {
-            Self::Object(members) => members,
-            _ => &[],
-        };
-        let is_last = |(at, member): &(usize, &ObjectMember)| {
-            !members.iter().skip(at + 1).any(|later| later.key == member.key)
-        };
-        members.iter().enumerate().filter(is_last).map(|(_, member)| member).collect::<Vec<_>>().into_iter()
+    /// A member of an object; of duplicates the last counts.
+    fn member(&self, key: &str) -> Option<&ObjectMember> {
+        let Self::Object(members) = self else { return None };
+        members.iter().rfind(|member| member.key == key)
     }
 
-    /// As a serde value; a value that is not a number becomes `null`.
-    #[must_use]
-    pub fn to_json(&self) -> serde_json::Value {
-        use serde_json::Value as Json;
+    /// An invalid number becomes `null`.
+    pub(crate) fn to_json(&self) -> Json {
         match self {
             Self::Null | Self::InvalidNumber(_) => Json::Null,
             Self::Bool(flag) => Json::Bool(*flag),
             Self::Number(number) => Json::Number(number.clone()),
             Self::Text(text) => Json::String(text.clone()),
-            Self::List(list) => Json::Array(list.iter().map(|node| node.value.to_json()).collect()),
-            Self::Object(_) => {
-                Json::Object(self.members().map(|m| (m.key.clone(), m.node.value.to_json())).collect())
+            Self::List(list) => list.iter().map(|node| node.value.to_json()).collect(),
+            Self::Object(members) => {
+                let mut object = Map::new();
+                for member in members {
+                    // Of duplicates the last counts, at its own place.
+                    object.shift_remove(&member.key);
+                    object.insert(member.key.clone(), member.node.value.to_json());
+                }
+                Json::Object(object)
             }
         }
     }
 }
 
 /// The whole number, not negative, that a number means: `1e6` is one.
-#[must_use]
-pub fn to_whole_number(number: &Number) -> Option<u64> {
+pub(crate) fn to_whole_number(number: &Number) -> Option<u64> {
     number.as_u64().or_else(|| {
         let float = number.as_f64()?;
         let is_whole = float.fract() == 0.0 && (0.0..=9e15).contains(&float);

@@ -21,7 +21,6 @@ pub(super) struct Variables {
 
 impl Variables {
     /// Reads the secrets file; `block` is the `env` of the configuration, `base` the directory of its file.
-    #[must_use]
     pub(super) fn new(
         environment: &Environment,
         env_block: BTreeMap<String, String>,
@@ -34,19 +33,16 @@ impl Variables {
     }
 
     /// Problems of the secrets file.
-    #[must_use]
     pub(super) fn secrets_file_problems(&self) -> &[SecretsFileProblem] {
         &self.secrets_file.problems
     }
 
     /// Where a provider's login is kept; `None` without a state directory.
-    #[must_use]
     pub(super) fn login_file(&self, provider: &str) -> Option<LoginFile> {
         Some(LoginFile::new(&self.environment.state_directory()?, provider))
     }
 
     /// A variable's value and where it was found. An empty value counts as missing.
-    #[must_use]
     pub(super) fn find_variable(&self, name: &str) -> Option<(String, SecretOrigin)> {
         if let Some(value) = self.environment.get(name) {
             return Some((value.to_owned(), SecretOrigin::Environment(name.to_owned())));
@@ -102,7 +98,6 @@ impl Variables {
     }
 
     /// A path of the file: relative ones start at the directory of the configuration.
-    #[must_use]
     pub(super) fn expand_path(&self, path: &str) -> PathBuf {
         self.environment.expand_path(path, self.base_directory.as_deref())
     }

@@ -37,7 +37,7 @@ pub(super) struct ConfigFile {
     /// Traces.
     pub(super) telemetry: Telemetry,
     /// Logs.
-    pub(super) logging: Logging,
+    pub(super) logging: LoggingSettings,
     /// Web search through Kimi.
     pub(super) plugins: Plugins,
     /// Tools of `agent` and `chat`.
@@ -454,29 +454,26 @@ pub(super) struct Otlp {
     pub(super) endpoint: Option<String>,
 }
 
-#[derive(Deserialize, JsonSchema)]
+/// Logs.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Logging {
+pub struct LoggingSettings {
     /// Least severity that is logged.
-    pub(super) level: LogLevel,
+    #[schemars(schema_with = "log_levels")]
+    pub level: String,
     /// Log prompts and responses too. Accepted, not implemented yet.
-    pub(super) content: bool,
+    #[serde(rename = "content")]
+    pub logs_content: bool,
 }
 
-impl Default for Logging {
+impl Default for LoggingSettings {
     fn default() -> Self {
-        Self { level: LogLevel::Info, content: false }
+        Self { level: "info".to_owned(), logs_content: false }
     }
 }
 
-#[derive(Clone, Copy, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum LogLevel {
-    Error,
-    Warn,
-    Info,
-    Debug,
-    Trace,
+fn log_levels(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": ["error", "warn", "info", "debug", "trace"] })
 }
 
 #[derive(Default, Deserialize, JsonSchema)]

@@ -14,12 +14,11 @@ use crate::protocol::api::Api;
 use crate::secret::Secret;
 
 /// The name of the chain of `agents.defaults.model`. Case does not count.
-pub const DEFAULT_CHAIN: &str = "default";
+pub(crate) const DEFAULT_CHAIN: &str = "default";
 
 impl Provider {
     /// One of its models, or an unlisted one if it accepts any model id.
-    #[must_use]
-    pub fn find_model(&self, id: &str) -> Option<Arc<ProviderModel>> {
+    pub(crate) fn find_model(&self, id: &str) -> Option<Arc<ProviderModel>> {
         if let Some(model) = self.models.get(id) {
             return Some(Arc::clone(model));
         }
@@ -27,8 +26,7 @@ impl Provider {
     }
 
     /// A model of which only the id is known.
-    #[must_use]
-    pub fn unlisted_model(&self, id: &str) -> ProviderModel {
+    pub(crate) fn unlisted_model(&self, id: &str) -> ProviderModel {
         let mut model = ModelInfo::unknown(id);
         self.model_defaults.fill_missing(&mut model);
         ProviderModel { model, headers: Vec::new(), params: serde_json::Map::new(), is_configured: false }
@@ -36,8 +34,7 @@ impl Provider {
 
     /// The id that the provider sees. Old ids become the new one; OpenRouter's own models have no slash in a reference
     /// (`openrouter/auto`) and are sent with `openrouter/` before them. Anything else is sent as it is.
-    #[must_use]
-    pub fn upstream_model_id(&self, id: &str) -> String {
+    pub(crate) fn upstream_model_id(&self, id: &str) -> String {
         if let Some(new) = self.model_renames.get(id) {
             return new.clone();
         }
@@ -50,8 +47,7 @@ impl Provider {
     /// The header that carries one of its keys for an API; `None` if no key is sent, or it cannot be. Kimi
     /// Code's Messages API takes `x-api-key` (kimi-code 2.1.0 and `OpenClaw` send it, captured 2026-11-21).
     /// Moonshot's is documented with Bearer, and so is OpenRouter's.
-    #[must_use]
-    pub fn auth_header(&self, api: Api, key: &Secret) -> Option<(HeaderName, HeaderValue)> {
+    pub(crate) fn auth_header(&self, api: Api, key: &Secret) -> Option<(HeaderName, HeaderValue)> {
         let is_by_api = match self.auth {
             Auth::None | Auth::Login => return None,
             Auth::Bearer => false,
@@ -70,8 +66,7 @@ impl Provider {
 
     /// One of its keys for display: masked, or `oauth` for a login, whose current key is looked up at each
     /// call.
-    #[must_use]
-    pub fn mask_key(&self, key: &ProviderKey) -> String {
+    pub(crate) fn mask_key(&self, key: &ProviderKey) -> String {
         if self.auth == Auth::Login { "oauth".to_owned() } else { key.secret.masked() }
     }
 
@@ -99,15 +94,13 @@ impl Provider {
 
     /// Whether the configuration names it or the catalog enables it by default. Other providers count only if they
     /// are named in full.
-    #[must_use]
-    pub fn is_enabled(&self) -> bool {
+    pub(crate) fn is_enabled(&self) -> bool {
         self.is_configured
             || builtin_catalog().provider(&self.id).is_none_or(|known| known.is_enabled_by_default)
     }
 
     /// Whether it accepts any model id, or at least one.
-    #[must_use]
-    pub fn has_models(&self) -> bool {
+    pub(crate) fn has_models(&self) -> bool {
         self.accepts_any_model || !self.models.is_empty()
     }
 }
@@ -126,8 +119,7 @@ fn find_reference(
 }
 
 /// What a new alias for `meant` would hide, because aliases come first: another model's reference, or `default`.
-#[must_use]
-pub fn find_hidden(
+pub(crate) fn find_hidden(
     providers: &BTreeMap<String, Arc<Provider>>,
     aliases: &BTreeMap<String, String>,
     alias: &str,
@@ -156,8 +148,7 @@ fn served_models(provider: &Provider) -> impl Iterator<Item = (&str, &str)> {
 impl Settings {
     /// Looks a requested name up: alias, reference, route (exact, then the longest glob), unique bare id. Case does not
     /// count where no two names differ by it.
-    #[must_use]
-    pub fn lookup(&self, name: &str) -> Lookup {
+    pub(crate) fn lookup(&self, name: &str) -> Lookup {
         let name = name.trim();
         let resolved = |matched_by, chain| Lookup::Resolved { matched_by, chain };
         if let Some(reference) = self.aliases.get(&name.to_lowercase()) {
@@ -184,7 +175,7 @@ impl Settings {
     ///
     /// # Errors
     /// What is wrong with it, and the nearest names.
-    pub fn find_model(&self, name: &str) -> Result<Reference, String> {
+    pub(crate) fn find_model(&self, name: &str) -> Result<Reference, String> {
         let name = name.trim();
         if let Some(reference) = self.aliases.get(&name.to_lowercase()) {
             return Ok(reference.clone());
@@ -207,8 +198,7 @@ impl Settings {
     }
 
     /// Whether any request can be sent: at least one provider is on and has a model or accepts any model.
-    #[must_use]
-    pub fn has_target(&self) -> bool {
+    pub(crate) fn has_target(&self) -> bool {
         let serves = |provider: &Provider| provider.disabled_reason.is_none() && provider.has_models();
         self.providers.values().any(|provider| serves(provider))
     }
@@ -217,7 +207,7 @@ impl Settings {
     ///
     /// # Errors
     /// What is wrong with it, with the nearest name. Comparing names is too slow for requests.
-    pub fn parse_reference(&self, text: &str) -> Result<Reference, String> {
+    pub(crate) fn parse_reference(&self, text: &str) -> Result<Reference, String> {
         let (providers, aliases) = (&self.providers, &self.provider_aliases);
         find_reference(providers, aliases, text).ok_or_else(|| match text.split_once('/') {
             None => {
@@ -247,8 +237,7 @@ impl Settings {
 
     /// The reference, then the fallbacks of its chain: `default` if it contains the reference, else a route
     /// that begins with it, else a route that contains it, else `default`.
-    #[must_use]
-    pub fn chain_from(&self, first: &Reference) -> Chain {
+    pub(crate) fn chain_from(&self, first: &Reference) -> Chain {
         let has = |chain: &&Chain| chain.references.contains(first);
         let chains = || self.routes.iter().map(|route| &route.chain);
         let chain = Some(&self.default_chain)
@@ -281,8 +270,7 @@ impl Settings {
     }
 
     /// At most three names that would be found, the nearest first, without retired models.
-    #[must_use]
-    pub fn find_nearest_names(&self, wrong: &str) -> Vec<String> {
+    pub(crate) fn find_nearest_names(&self, wrong: &str) -> Vec<String> {
         let mut scored: Vec<(usize, String)> = Vec::new();
         let bare = |name: &str| name.rsplit('/').next().unwrap_or(name).to_owned();
         let wrong_bare = bare(wrong);
@@ -313,15 +301,13 @@ impl Settings {
 
 impl Route {
     /// Whether it matches one name only.
-    #[must_use]
-    pub fn is_exact(&self) -> bool {
+    pub(crate) fn is_exact(&self) -> bool {
         !self.pattern.contains('*')
     }
 }
 
 /// Whether a name equals or matches the pattern: `*` matches any characters. Case is ignored.
-#[must_use]
-pub fn matches_pattern(pattern: &str, name: &str) -> bool {
+pub(crate) fn matches_pattern(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.to_lowercase(), name.to_lowercase());
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();

@@ -1,8 +1,7 @@
 //! "Did you mean …?"
 
 /// The number of characters to insert, delete, change or swap with the neighbour to come from one text to the other.
-#[must_use]
-pub fn edit_distance(one: &str, other: &str) -> usize {
+pub(crate) fn edit_distance(one: &str, other: &str) -> usize {
     let one: Vec<char> = one.chars().flat_map(char::to_lowercase).collect();
     let other: Vec<char> = other.chars().flat_map(char::to_lowercase).collect();
     let mut before_last: Vec<usize> = Vec::new();
@@ -27,16 +26,17 @@ pub fn edit_distance(one: &str, other: &str) -> usize {
 }
 
 /// The candidate that was probably meant: at most a third of its characters differ.
-#[must_use]
-pub fn find_nearest<'c>(wrong: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub(crate) fn find_nearest<'c>(
+    wrong: &str,
+    candidates: impl IntoIterator<Item = &'c str>,
+) -> Option<&'c str> {
     let scored = candidates.into_iter().map(|candidate| (edit_distance(wrong, candidate), candidate));
     let (score, best) = scored.min_by_key(|(score, _)| *score)?;
     (score <= (best.chars().count().max(wrong.chars().count()) / 3).max(1)).then_some(best)
 }
 
 /// ` (did you mean …?)`, or nothing.
-#[must_use]
-pub fn format_suggestion<'c>(wrong: &str, candidates: impl IntoIterator<Item = &'c str>) -> String {
+pub(crate) fn format_suggestion<'c>(wrong: &str, candidates: impl IntoIterator<Item = &'c str>) -> String {
     find_nearest(wrong, candidates).map_or_else(String::new, |best| format!(" (did you mean \"{best}\"?)"))
 }
 

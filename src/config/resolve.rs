@@ -87,7 +87,7 @@ pub(super) fn resolve_settings(
         web_search: search::resolve_web_search(file, &providers, &mut scope),
         otlp_endpoint: resolve_otlp_endpoint(file.telemetry.otlp.endpoint.as_deref(), &mut scope),
         usage: gateway::resolve_usage(&file.usage),
-        logging: gateway::resolve_logging(&file.logging),
+        logging: file.logging.clone(),
         watched_files: watched_files(std::mem::take(&mut scope.secret_files), &providers, environment),
         aliases: BTreeMap::new(),
         default_chain: Chain { references: Vec::new() },

@@ -12,23 +12,21 @@ use serde_json::{Map, Value, json};
 use super::keypath::{KeyPath, PathSegment};
 use super::keys::ConfigFile;
 
-pub use redact::{find_literal_secrets, redact_secrets};
+pub(crate) use redact::{find_literal_secrets, redact_secrets};
 pub(super) use redact::{redact_url, replace_secrets};
 
 /// The schema of one value.
 #[derive(Clone, Copy, Debug)]
-pub struct SchemaNode(&'static Value);
+pub(crate) struct SchemaNode(&'static Value);
 
 /// The schema of the whole file.
-#[must_use]
-pub fn root() -> SchemaNode {
+pub(crate) fn root() -> SchemaNode {
     static ROOT: LazyLock<Value> = LazyLock::new(generate);
     SchemaNode(&ROOT)
 }
 
 /// The schema of the whole file, as `config schema` prints it.
-#[must_use]
-pub fn json_schema() -> Value {
+pub(crate) fn json_schema() -> Value {
     root().0.clone()
 }
 
@@ -95,8 +93,7 @@ fn remove_null(property: &mut Map<String, Value>) {
 
 impl SchemaNode {
     /// The schema at a path below this one; `None` if there is no such setting.
-    #[must_use]
-    pub fn at(self, path: &KeyPath) -> Option<Self> {
+    pub(crate) fn at(self, path: &KeyPath) -> Option<Self> {
         path.0.iter().try_fold(self, Self::step)
     }
 
@@ -113,14 +110,12 @@ impl SchemaNode {
     }
 
     /// Whether the value is never shown.
-    #[must_use]
-    pub fn is_secret(self) -> bool {
+    pub(crate) fn is_secret(self) -> bool {
         self.0.get("writeOnly").is_some()
     }
 
     /// Whether a string is a valid value.
-    #[must_use]
-    pub fn accepts_text(self) -> bool {
+    pub(crate) fn accepts_text(self) -> bool {
         self.branches().any(|branch| branch.has_type("string"))
     }
 
@@ -130,7 +125,7 @@ impl SchemaNode {
     }
 
     /// The keys of an object; none if it may have any keys.
-    pub fn keys(self) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn keys(self) -> impl Iterator<Item = &'static str> {
         let properties = self.branches().filter_map(|branch| branch.0.get("properties")?.as_object());
         properties.flat_map(Map::keys).map(String::as_str)
     }

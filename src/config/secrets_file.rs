@@ -27,17 +27,16 @@ pub(super) fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
 
 /// The content of the file, and its problems.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SecretsFile {
+pub(crate) struct SecretsFile {
     /// By name.
-    pub values: BTreeMap<String, String>,
+    pub(crate) values: BTreeMap<String, String>,
     /// In the order in which they were found.
-    pub problems: Vec<SecretsFileProblem>,
+    pub(crate) problems: Vec<SecretsFileProblem>,
 }
 
 impl SecretsFile {
     /// Reads the file. A missing file is empty and causes no warning; a broken link does.
-    #[must_use]
-    pub fn read(path: &Path) -> Self {
+    pub(crate) fn read(path: &Path) -> Self {
         let bytes = match read_bounded(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::NotFound && path.symlink_metadata().is_err() => {
@@ -59,8 +58,7 @@ impl SecretsFile {
 
     /// Reads `KEY=value` lines: `#` starts a comment line, `export ` is allowed, quotes around a value are
     /// removed, a line that is not UTF-8 is left out.
-    #[must_use]
-    pub fn parse(bytes: &[u8]) -> Self {
+    pub(crate) fn parse(bytes: &[u8]) -> Self {
         let mut file = Self::default();
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         for (number, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
@@ -77,8 +75,7 @@ impl SecretsFile {
 }
 
 /// The name that a line sets; `None` for comments and other lines.
-#[must_use]
-pub fn parse_name(line: &[u8]) -> Option<&str> {
+pub(crate) fn parse_name(line: &[u8]) -> Option<&str> {
     let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
     parse_pair(std::str::from_utf8(line).ok()?).map(|(name, _)| name)
 }

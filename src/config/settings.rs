@@ -15,7 +15,8 @@ use crate::credentials::LoginFile;
 use crate::protocol::api::Api;
 use crate::secret::{Redactor, Secret};
 
-pub use super::nearest::find_nearest;
+pub use super::keys::LoggingSettings;
+pub(crate) use super::nearest::find_nearest;
 pub(super) use warning::NO_STATE_DIRECTORY;
 pub use warning::{Missing, SecretsFileProblem, Warning, WarningKind};
 
@@ -403,15 +404,6 @@ impl GatewaySettings {
         }
         Ok(())
     }
-}
-
-/// `logging`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LoggingSettings {
-    /// `error`, `warn`, `info`, `debug` or `trace`.
-    pub level: String,
-    /// Whether prompts and answers may be logged.
-    pub logs_content: bool,
 }
 
 /// `usage`.

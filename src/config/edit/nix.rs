@@ -14,8 +14,7 @@ const CREDENTIALS_OPTION: &str = "services.moonrelay.credentials";
 /// Lines of Nix that set these paths as the document does: `services.moonrelay.settings.a."b/c" = …;`, or a comment if
 /// the document has no such value. A path in a list sets the whole list, because Nix cannot set an element. Secrets do
 /// not belong into the store: they are replaced with references to credentials, each with a line for its file.
-#[must_use]
-pub fn render_assignments(document: &Value, places: &[KeyPath]) -> Vec<String> {
+pub(crate) fn render_assignments(document: &Value, places: &[KeyPath]) -> Vec<String> {
     let mut names = Vec::new();
     let mut lines = Vec::new();
     for path in attribute_paths(places) {

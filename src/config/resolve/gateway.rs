@@ -1,13 +1,12 @@
-//! `failover`, `gateway`, `usage` and `logging`.
+//! `failover`, `gateway` and `usage`.
 
 use super::Scope;
 use crate::config::keypath::KeyPath;
 use crate::config::keys::{
-    AuthMode, ClientAuth, Failover, Gateway, LogLevel, Logging, MidStream, ReturnToPrimary, SecretSetting,
-    Usage, UsageBackend,
+    AuthMode, ClientAuth, Failover, Gateway, MidStream, ReturnToPrimary, SecretSetting, Usage, UsageBackend,
 };
 use crate::config::nearest::format_suggestion;
-use crate::config::settings::{Bind, FailoverSettings, GatewaySettings, LoggingSettings, UsageSettings};
+use crate::config::settings::{Bind, FailoverSettings, GatewaySettings, UsageSettings};
 use crate::secret::Secret;
 
 /// More workers than this only help a team; they can be configured.
@@ -60,23 +59,6 @@ pub(super) fn resolve_usage(usage: &Usage) -> UsageSettings {
 impl Default for UsageSettings {
     fn default() -> Self {
         resolve_usage(&Usage::default())
-    }
-}
-
-pub(super) fn resolve_logging(logging: &Logging) -> LoggingSettings {
-    let level = match logging.level {
-        LogLevel::Error => "error",
-        LogLevel::Warn => "warn",
-        LogLevel::Info => "info",
-        LogLevel::Debug => "debug",
-        LogLevel::Trace => "trace",
-    };
-    LoggingSettings { level: level.to_owned(), logs_content: logging.content }
-}
-
-impl Default for LoggingSettings {
-    fn default() -> Self {
-        resolve_logging(&Logging::default())
     }
 }
 

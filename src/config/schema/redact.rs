@@ -10,8 +10,7 @@ const HIDDEN: &str = "***";
 
 /// A value with `***` for its secrets. `schema` is the schema at its path. A string that is only a `${VAR}` is shown.
 /// A string where the schema has none may be a misplaced key, so it is hidden. So is the query of a URL.
-#[must_use]
-pub fn redact_secrets(value: Value, schema: Option<SchemaNode>) -> Value {
+pub(crate) fn redact_secrets(value: Value, schema: Option<SchemaNode>) -> Value {
     replace_secrets(value, &KeyPath::default(), schema, &mut |_| Value::String(HIDDEN.to_owned()))
 }
 
@@ -50,8 +49,7 @@ pub(in crate::config) fn replace_secrets(
 
 /// Paths of values that contain a literal key: no `${VAR}` and no secret reference. Headers and variables are included
 /// only if their name says that they hold a key.
-#[must_use]
-pub fn find_literal_secrets(document: &Value, schema: SchemaNode) -> Vec<KeyPath> {
+pub(crate) fn find_literal_secrets(document: &Value, schema: SchemaNode) -> Vec<KeyPath> {
     let mut paths = Vec::new();
     replace_secrets(document.clone(), &KeyPath::default(), Some(schema), &mut |path| {
         paths.push(path.clone());
