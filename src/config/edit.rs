@@ -158,12 +158,8 @@ impl Document {
         file::Tree::parse(text).map_err(invalid)?;
         let root = CstRootNode::parse(file::strip_byte_order_mark(text), &file::parse_options());
         let root = root.map_err(|error| {
-            invalid(Issue {
-                path: KeyPath::default().to_string(),
-                message: error.kind().to_string(),
-                line: error.line_display(),
-                column: error.column_display(),
-            })
+            let position = (error.line_display(), error.column_display());
+            invalid(Issue::at_root(error.kind().to_string(), position))
         })?;
         Ok(Self { path, original_text: original, root, changes: Vec::new(), lock })
     }

@@ -17,43 +17,37 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
 
 impl Environment {
     /// That of this process; variables that are not UTF-8 are left out.
-    #[must_use]
-    pub fn from_process() -> Self {
+    pub(crate) fn from_process() -> Self {
         std::env::vars_os()
             .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
             .collect()
     }
 
     /// A variable; white space counts as missing.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.trim().is_empty())
     }
 
     /// The same with one variable more, or with another value of it.
-    #[must_use]
-    pub fn with_variable(&self, name: &str, value: &str) -> Self {
+    pub(crate) fn with_variable(&self, name: &str, value: &str) -> Self {
         let mut variables = self.variables.clone();
         variables.insert(name.to_owned(), value.to_owned());
         Self { variables }
     }
 
     /// `$HOME`.
-    #[must_use]
-    pub fn home(&self) -> Option<PathBuf> {
+    pub(crate) fn home(&self) -> Option<PathBuf> {
         self.get("HOME").map(PathBuf::from)
     }
 
     /// `$XDG_CONFIG_HOME`, or `~/.config`. A relative path is ignored, as the XDG specification requires.
-    #[must_use]
-    pub fn config_home(&self) -> Option<PathBuf> {
+    pub(crate) fn config_home(&self) -> Option<PathBuf> {
         let base = self.get("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
         base.or_else(|| Some(self.home()?.join(".config")))
     }
 
     /// `moonrelay` in `$XDG_STATE_HOME`, or in `~/.local/state`, unless `$STATE_DIRECTORY` is set.
-    #[must_use]
-    pub fn state_directory(&self) -> Option<PathBuf> {
+    pub(crate) fn state_directory(&self) -> Option<PathBuf> {
         // Of several systemd gives all; the first is ours (systemd.exec(5), `StateDirectory=`).
         let given = self.get("STATE_DIRECTORY").and_then(|all| all.split(':').find(|path| !path.is_empty()));
         if let Some(given) = given {
@@ -64,32 +58,27 @@ impl Environment {
     }
 
     /// `moonrelay` in [`Environment::config_home`].
-    #[must_use]
-    pub fn config_directory(&self) -> Option<PathBuf> {
+    pub(crate) fn config_directory(&self) -> Option<PathBuf> {
         self.config_home().map(|base| base.join("moonrelay"))
     }
 
     /// The file with secrets that `onboard` writes and every command reads.
-    #[must_use]
-    pub fn secrets_file(&self) -> Option<PathBuf> {
+    pub(crate) fn secrets_file(&self) -> Option<PathBuf> {
         Some(self.config_directory()?.join("env"))
     }
 
     /// `$CREDENTIALS_DIRECTORY`, which systemd sets.
-    #[must_use]
-    pub fn credentials_directory(&self) -> Option<PathBuf> {
+    pub(crate) fn credentials_directory(&self) -> Option<PathBuf> {
         self.get("CREDENTIALS_DIRECTORY").map(PathBuf::from)
     }
 
     /// Whether the configuration is managed externally; if so, it is never written here.
-    #[must_use]
-    pub fn is_managed(&self) -> bool {
+    pub(crate) fn is_managed(&self) -> bool {
         self.get("MOONRELAY_NIX_MODE") == Some("1")
     }
 
     /// A path as the user writes it: `~/` is the home, a relative one starts at `base`.
-    #[must_use]
-    pub fn expand_path(&self, path: &str, base: Option<&Path>) -> PathBuf {
+    pub(crate) fn expand_path(&self, path: &str, base: Option<&Path>) -> PathBuf {
         if let (Some(rest), Some(home)) = (path.strip_prefix("~/"), self.home()) {
             return home.join(rest);
         }

@@ -24,6 +24,13 @@ pub struct Issue {
     pub column: usize,
 }
 
+impl Issue {
+    /// An error of the whole file.
+    pub(super) fn at_root(message: String, (line, column): (usize, usize)) -> Self {
+        Self { path: KeyPath::default().to_string(), message, line, column }
+    }
+}
+
 impl fmt::Display for Issue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.line > 0 {
@@ -45,8 +52,7 @@ pub struct ConfigError {
 impl ConfigError {
     pub(super) fn from_unreadable_file(path: &Path, why: &str) -> Self {
         let message = format!("{} cannot be read: {why}", path.display());
-        let issue = Issue { path: "<root>".to_owned(), message, line: 0, column: 0 };
-        Self { path: Some(path.to_owned()), issues: vec![issue] }
+        Self { path: Some(path.to_owned()), issues: vec![Issue::at_root(message, (0, 0))] }
     }
 }
 
@@ -122,15 +128,12 @@ impl Tree {
         let parsed = parsed.map_err(|error| {
             // The parser's own position counts a bare CR as a line, which editors and the positions of all
             // other errors do not.
-            let (line, column) = position(text, error.range().start);
             let message = format!("it is not JSON5: {}", lowercase_first(&error.kind().to_string()));
-            Issue { path: KeyPath::default().to_string(), message, line, column }
+            Issue::at_root(message, position(text, error.range().start))
         })?;
-        let root = parsed.value.map(convert_node).ok_or_else(|| Issue {
-            path: KeyPath::default().to_string(),
-            message: "the file is empty: write {} for a configuration without settings".to_owned(),
-            line: 1,
-            column: 1,
+        let root = parsed.value.map(convert_node).ok_or_else(|| {
+            let message = "the file is empty: write {} for a configuration without settings";
+            Issue::at_root(message.to_owned(), (1, 1))
         })?;
         Ok(Self { root, text: text.to_owned() })
     }

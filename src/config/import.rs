@@ -46,7 +46,7 @@ pub fn import(
     let tree = Tree::parse(text).map_err(invalid)?;
     let Value::Object(old) = tree.root.value.to_json() else {
         let message = format!("expected an object, found {}", tree.root.value.type_name());
-        return Err(invalid(Issue { path: "<root>".to_owned(), message, line: 1, column: 1 }));
+        return Err(invalid(Issue::at_root(message, (1, 1))));
     };
     let mut import = Import::default();
     let mut config = Value::Object(import.copy_members(&old, schema::root(), &KeyPath::default()));

@@ -44,18 +44,13 @@ impl Variables {
 
     /// A variable's value and where it was found. An empty value counts as missing.
     pub(super) fn find_variable(&self, name: &str) -> Option<(String, SecretOrigin)> {
-        if let Some(value) = self.environment.get(name) {
-            return Some((value.to_owned(), SecretOrigin::Environment(name.to_owned())));
-        }
-        if let Some(value) = self.read_credential(name) {
-            return Some((value, SecretOrigin::Credential(name.to_owned())));
-        }
-        let kept =
-            |map: &BTreeMap<String, String>| map.get(name).filter(|value| !value.trim().is_empty()).cloned();
-        if let Some(value) = kept(&self.secrets_file.values) {
-            return Some((value, SecretOrigin::SecretsFile(name.to_owned())));
-        }
-        kept(&self.env_block).map(|value| (value, SecretOrigin::EnvBlock(name.to_owned())))
+        let found = |value: Option<String>, origin: fn(String) -> SecretOrigin| {
+            value.filter(|value| !value.trim().is_empty()).map(|value| (value, origin(name.to_owned())))
+        };
+        found(self.environment.get(name).map(str::to_owned), SecretOrigin::Environment)
+            .or_else(|| found(self.read_credential(name), SecretOrigin::Credential))
+            .or_else(|| found(self.secrets_file.values.get(name).cloned(), SecretOrigin::SecretsFile))
+            .or_else(|| found(self.env_block.get(name).cloned(), SecretOrigin::EnvBlock))
     }
 
     fn read_credential(&self, name: &str) -> Option<String> {
@@ -84,9 +79,7 @@ impl Variables {
                 origin.get_or_insert(place);
                 rest = after;
             } else if let Some((name, after)) = from.strip_prefix("$$").and_then(parse_reference) {
-                out.push_str("${");
-                out.push_str(name);
-                out.push('}');
+                out.extend(["${", name, "}"]);
                 rest = after;
             } else {
                 out.push('$');

@@ -12,6 +12,7 @@ use crate::protocol::api::Api;
 
 pub(super) use values::{
     Elements, Entries, Keys, Milliseconds, Price, Seconds, SecretSetting, SecretSource, Tokens,
+    valid_elements,
 };
 
 /// The whole file.
@@ -302,8 +303,8 @@ pub(super) struct Cooldown {
 
 impl Default for Cooldown {
     fn default() -> Self {
-        let steps = [30, 60, 300].map(Seconds).into_iter().enumerate().collect();
-        Self { steps_seconds: Elements(steps), billing_seconds: Seconds(600) }
+        let steps_seconds = [30, 60, 300].map(|seconds| Some(Seconds(seconds))).into();
+        Self { steps_seconds, billing_seconds: Seconds(600) }
     }
 }
 

@@ -56,6 +56,10 @@ fn simplify(schema: &mut Schema) {
     if let Some(Value::String(description)) = schema.get_mut("description") {
         *description = description.replace('\n', " ");
     }
+    // An element is `None` only if it is invalid.
+    if let Some(items) = schema.get_mut("items").and_then(Value::as_object_mut) {
+        remove_null(items);
+    }
     let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else { return };
     for property in properties.values_mut().filter_map(Value::as_object_mut) {
         let default = property.get("default").cloned().unwrap_or_default();

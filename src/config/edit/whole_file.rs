@@ -56,9 +56,6 @@ fn change_file<T>(
     changed
 }
 
-/// Only the owner can read it.
-const FILE_MODE: u32 = 0o600;
-
 /// Writes `NAME=value` into the secrets file atomically, with mode 0600. The effective line is replaced in
 /// place, and the other lines are kept. A file with the same content is not touched, except for its mode.
 /// Returns whether the file was changed.
@@ -77,52 +74,39 @@ pub fn set_secret(
         let after = replace_line(before, name, value.expose());
         // What a reader would not read back is refused before it is written.
         if SecretsFile::parse(&after).values.get(name).map(String::as_str) != Some(value.expose()) {
-            let why = "the value cannot stand in a line of this file";
+            let why = "the value cannot be written on one line of this file";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
         }
         let is_private = fs::metadata(path).is_ok_and(|facts| facts.permissions().mode() & 0o077 == 0);
         if after == before && is_private {
             return Ok(false);
         }
-        files::write_with_mode(path, &after, FILE_MODE)?;
+        files::write_with_mode(path, &after, 0o600)?;
         Ok(true)
     })
 }
 
 /// The bytes with the line. Of several lines of a name the last one counts.
 fn replace_line(before: &[u8], name: &str, value: &str) -> Vec<u8> {
-    let mut lines: Vec<&[u8]> = before.split(|byte| *byte == b'\n').collect();
-    let counts = lines.iter().rposition(|line| parse_name(line).is_some_and(|known| known == name));
-    let known = SecretsFile::parse(before);
-    if counts.is_some() && known.values.get(name).map(String::as_str) == Some(value) {
+    if SecretsFile::parse(before).values.get(name).is_some_and(|known| known == value) {
         return before.to_owned();
     }
-    let has_returns = before.windows(2).any(|pair| pair == b"\r\n");
-    let end: &[u8] = if has_returns { b"\r" } else { b"" };
-    let mut line = Vec::new();
-    if let Some(at) = counts {
-        let old = lines.get(at).copied().unwrap_or_default();
-        // Text before the name is kept: a byte order mark, white space, `export `.
-        let start = old.windows(name.len()).position(|window| window == name.as_bytes()).unwrap_or_default();
-        line.extend_from_slice(old.get(..start).unwrap_or_default());
-    }
-    line.extend_from_slice(name.as_bytes());
-    line.push(b'=');
-    line.extend_from_slice(value.as_bytes());
-    line.extend_from_slice(end);
-    match counts {
-        Some(at) => {
-            if let Some(old) = lines.get_mut(at) {
-                *old = &line;
-            }
+    let mut lines: Vec<Vec<u8>> = before.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+    let end = if before.windows(2).any(|pair| pair == b"\r\n") { "\r" } else { "" };
+    let line = format!("{name}={value}{end}").into_bytes();
+    match lines.iter_mut().rfind(|line| parse_name(line) == Some(name)) {
+        Some(old) => {
+            // Text before the name is kept: a byte order mark, white space, `export `.
+            let start = old.windows(name.len()).position(|window| window == name.as_bytes());
+            old.truncate(start.unwrap_or_default());
+            old.extend(line);
         }
         None => {
-            // Behind the last line, which may lack its end.
-            if lines.last().is_some_and(|last| last.is_empty()) {
+            // The last line may lack its end.
+            if lines.last().is_some_and(Vec::is_empty) {
                 lines.pop();
             }
-            lines.push(&line);
-            lines.push(b"");
+            lines.extend([line, Vec::new()]);
         }
     }
     lines.join(&b'\n')
@@ -173,7 +157,7 @@ mod tests {
         assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
         assert!(!write("1").unwrap());
         fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
-        assert!(write("1").unwrap(), "the mode is mended");
+        assert!(write("1").unwrap(), "the mode is fixed");
         assert_eq!((mode(&path), fs::read_to_string(&path).unwrap().as_str()), (0o600, "K=1\n"));
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
     }
@@ -184,8 +168,11 @@ mod tests {
         let path = folder.path().join("env");
         for value in ["sk-1\nsk-2", " sk-1", "'sk-1'"] {
             let refused = set_secret(&path, "K", &Secret::new(value.to_owned()), &Environment::default());
-            let told = refused.unwrap_err().to_string();
-            assert!(told.contains("cannot stand in a line") && !told.contains("sk-"), "{told}");
+            let message = refused.unwrap_err().to_string();
+            assert!(
+                message.contains("cannot be written on one line") && !message.contains("sk-"),
+                "{message}"
+            );
         }
         assert!(!path.exists());
         symlink("/nix/store/0000-env", &path).unwrap();

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{DeserializeOwned, Deserializer, Error};
-use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -73,37 +72,12 @@ pub(in crate::config) enum Keys {
     Many(#[schemars(length(min = 1))] Elements<SecretSetting>),
 }
 
-/// A list whose invalid elements (`null` after validation) are left out. The others keep their indexes.
-pub(in crate::config) struct Elements<T>(pub(in crate::config) Vec<(usize, T)>);
+/// A list whose invalid elements are `None`, so that the others keep their indexes.
+pub(in crate::config) type Elements<T> = Vec<Option<T>>;
 
-impl<T> Default for Elements<T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Elements<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let list: Vec<Option<T>> = Deserialize::deserialize(deserializer)?;
-        let valid = list.into_iter().enumerate().filter_map(|(index, value)| Some((index, value?)));
-        Ok(Self(valid.collect()))
-    }
-}
-
-impl<T: Serialize> Serialize for Elements<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(|(_, value)| value))
-    }
-}
-
-impl<T: JsonSchema> JsonSchema for Elements<T> {
-    fn schema_name() -> Cow<'static, str> {
-        Vec::<T>::schema_name()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        Vec::<T>::json_schema(generator)
-    }
+/// The valid elements and their indexes.
+pub(in crate::config) fn valid_elements<T>(list: &Elements<T>) -> impl Iterator<Item = (usize, &T)> {
+    list.iter().enumerate().filter_map(|(index, element)| Some((index, element.as_ref()?)))
 }
 
 /// An object with any keys, in the order of the file.

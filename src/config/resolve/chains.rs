@@ -6,7 +6,7 @@ use super::Scope;
 use super::providers::unconfigured;
 use crate::catalog::builtin_catalog;
 use crate::config::keypath::KeyPath;
-use crate::config::keys::{AgentDefaults, ChainSetting, Entries, ReferenceSettings};
+use crate::config::keys::{AgentDefaults, ChainSetting, Entries, ReferenceSettings, valid_elements};
 use crate::config::lookup::{self, DEFAULT_CHAIN};
 use crate::config::settings::{Chain, Missing, Reference, Route, Settings, WarningKind};
 
@@ -69,7 +69,8 @@ fn resolve_chain(chain: &ChainSetting, path: &KeyPath, settings: &Settings, scop
         ChainSetting::Chain(links) => {
             let primary = links.primary.iter().map(|name| (path.join_key("primary"), name));
             let fallbacks = path.join_key("fallbacks");
-            let others = links.fallbacks.0.iter().map(|(index, name)| (fallbacks.join_index(*index), name));
+            let others =
+                valid_elements(&links.fallbacks).map(|(index, name)| (fallbacks.join_index(index), name));
             primary.chain(others).collect()
         }
     };

@@ -5,7 +5,7 @@ use http::{HeaderName, HeaderValue};
 use super::Scope;
 use crate::catalog::{AdapterId, BuiltinProvider};
 use crate::config::keypath::KeyPath;
-use crate::config::keys::{AuthSetting, Entries, Keys, ProviderSettings, SecretSetting};
+use crate::config::keys::{AuthSetting, Entries, Keys, ProviderSettings, SecretSetting, valid_elements};
 use crate::config::settings::{
     Auth, Header, Missing, NO_STATE_DIRECTORY, Provider, ProviderKey, SecretOrigin, WarningKind,
 };
@@ -39,8 +39,8 @@ pub(super) fn resolve_credentials(
     let keys: Vec<(KeyPath, Result<ProviderKey, Missing>)> = match (&settings.api_key, known) {
         (Some(Keys::One(setting)), _) => vec![(key_path, resolve_key(setting, scope))],
         (Some(Keys::Many(list)), _) => {
-            let settings = list.0.iter();
-            settings.map(|(at, key)| (key_path.join_index(*at), resolve_key(key, scope))).collect()
+            let settings = valid_elements(list);
+            settings.map(|(at, key)| (key_path.join_index(at), resolve_key(key, scope))).collect()
         }
         (None, Some(known)) => vec![(key_path, key_of_variables(&known.key_variables, scope))],
         (None, None) => {

@@ -31,7 +31,7 @@ impl From<&Failover> for FailoverSettings {
             attempts_per_target: file.attempts_per_target,
             initial_backoff: file.backoff.initial_ms.duration(),
             max_backoff: file.backoff.max_ms.duration(),
-            cooldown_steps: cooldown.steps_seconds.0.iter().map(|(_, step)| step.duration()).collect(),
+            cooldown_steps: cooldown.steps_seconds.iter().flatten().map(|step| step.duration()).collect(),
             billing_cooldown: cooldown.billing_seconds.duration(),
             connect_timeout: timeouts.connect_seconds.duration(),
             response_header_timeout: timeouts.head_seconds.duration(),

@@ -12,7 +12,9 @@ use crate::catalog::{
     TokenPrices,
 };
 use crate::config::keypath::KeyPath;
-use crate::config::keys::{CompatSettings, InputType, MaxTokensName, ModelSettings, Price, ProviderSettings};
+use crate::config::keys::{
+    CompatSettings, InputType, MaxTokensName, ModelSettings, Price, ProviderSettings, valid_elements,
+};
 use crate::config::settings::{Provider, ProviderModel, Reference, WarningKind};
 
 /// The catalog's models of a provider.
@@ -35,8 +37,8 @@ pub(super) fn resolve_models(
     scope: &mut Scope,
 ) {
     let mut models = known.filter(|_| keeps_catalog).map(catalog_models).unwrap_or_default();
-    for (index, settings) in settings.models.iter().flat_map(|list| &list.0) {
-        let path = path.join_key("models").join_index(*index);
+    for (index, settings) in settings.models.iter().flat_map(valid_elements) {
+        let path = path.join_key("models").join_index(index);
         let Some(id) = settings.id.as_deref() else { continue };
         let id = match known.map(|known| known.adapter) {
             Some(AdapterId::OpenRouter) => id.strip_prefix("openrouter/").unwrap_or(id),
@@ -78,7 +80,7 @@ fn merge_model(
         name.clone_into(&mut model.name);
     }
     if let Some(input) = &settings.input {
-        let accepts = |kind| input.0.iter().any(|(_, input)| *input == kind);
+        let accepts = |kind| input.contains(&Some(kind));
         model.input_modalities =
             InputModalities { image: accepts(InputType::Image), video: accepts(InputType::Video) };
     }
