@@ -11,7 +11,7 @@ use crate::catalog::ThinkingLevel;
 use crate::protocol::api::Api;
 
 pub(super) use values::{
-    Elements, Entries, Keys, Milliseconds, Price, Seconds, SecretSetting, SecretSource, Tokens,
+    Bounded, Elements, Entries, Keys, Milliseconds, Price, Seconds, SecretSetting, SecretSource, Tokens,
     valid_elements,
 };
 
@@ -237,12 +237,11 @@ pub(super) enum MaxTokensName {
     MaxTokens,
 }
 
-#[derive(Deserialize, JsonSchema)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(super) struct Failover {
     /// Attempts for one target after transient failures.
-    #[schemars(range(min = 1, max = 10))]
-    pub(super) attempts_per_target: u32,
+    pub(super) attempts_per_target: Bounded<1, 10, 2>,
     /// Delays between attempts.
     pub(super) backoff: Backoff,
     /// Cooldowns after failures.
@@ -258,37 +257,16 @@ pub(super) struct Failover {
     /// Continue an interrupted stream where that is safe, or end it with an error.
     pub(super) mid_stream: MidStream,
     /// Interval of comments in a stream that waits.
-    pub(super) keep_alive_seconds: Seconds,
+    pub(super) keep_alive_seconds: Seconds<15>,
 }
 
-impl Default for Failover {
-    fn default() -> Self {
-        Self {
-            attempts_per_target: 2,
-            backoff: Backoff::default(),
-            cooldown: Cooldown::default(),
-            timeouts: Timeouts::default(),
-            return_to_primary: ReturnToPrimary::Cooldown,
-            hedge_after_ms: None,
-            mid_stream: MidStream::Continue,
-            keep_alive_seconds: Seconds(15),
-        }
-    }
-}
-
-#[derive(Deserialize, JsonSchema)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(super) struct Backoff {
     /// The first delay.
-    pub(super) initial_ms: Milliseconds,
+    pub(super) initial_ms: Milliseconds<250>,
     /// The longest delay.
-    pub(super) max_ms: Milliseconds,
-}
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self { initial_ms: Milliseconds(250), max_ms: Milliseconds(2_000) }
-    }
+    pub(super) max_ms: Milliseconds<2_000>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -298,54 +276,44 @@ pub(super) struct Cooldown {
     #[schemars(length(min = 1))]
     pub(super) steps_seconds: Elements<Seconds>,
     /// For a key whose account has no credit.
-    pub(super) billing_seconds: Seconds,
+    pub(super) billing_seconds: Seconds<600>,
 }
 
 impl Default for Cooldown {
     fn default() -> Self {
-        let steps_seconds = [30, 60, 300].map(|seconds| Some(Seconds(seconds))).into();
-        Self { steps_seconds, billing_seconds: Seconds(600) }
+        let steps_seconds = [30, 60, 300].map(|seconds| Some(Bounded(seconds))).into();
+        Self { steps_seconds, billing_seconds: Bounded::default() }
     }
 }
 
-#[derive(Deserialize, JsonSchema)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(super) struct Timeouts {
     /// To connect.
-    pub(super) connect_seconds: Seconds,
+    pub(super) connect_seconds: Seconds<10>,
     /// To the response head of a stream.
-    pub(super) head_seconds: Seconds,
+    pub(super) head_seconds: Seconds<60>,
     /// To the first token of a stream, or to the end of a response that is not streamed.
-    pub(super) first_byte_seconds: Seconds,
+    pub(super) first_byte_seconds: Seconds<300>,
     /// Between bytes of a stream.
-    pub(super) idle_seconds: Seconds,
+    pub(super) idle_seconds: Seconds<120>,
     /// For the request with every attempt; null sets no limit.
     #[schemars(extend("nullable" = true))]
     pub(super) total_seconds: Option<Seconds>,
 }
 
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            connect_seconds: Seconds(10),
-            head_seconds: Seconds(60),
-            first_byte_seconds: Seconds(300),
-            idle_seconds: Seconds(120),
-            total_seconds: None,
-        }
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum ReturnToPrimary {
+    #[default]
     Cooldown,
     Session,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum MidStream {
+    #[default]
     Continue,
     Error,
 }
@@ -361,14 +329,12 @@ pub(super) struct Gateway {
     pub(super) auth: ClientAuth,
     /// Largest request body.
     #[serde(rename = "bodyLimitMiB")]
-    #[schemars(range(min = 1, max = 4_096))]
-    pub(super) body_limit_mib: usize,
+    pub(super) body_limit_mib: Bounded<1, 4_096, 64>,
     /// Watch the file and apply changes.
     pub(super) reload: bool,
     /// Threads that serve requests. A change needs a restart. Default: the machine's cores, at most 4.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 64))]
-    pub(super) worker_threads: Option<usize>,
+    pub(super) worker_threads: Option<Bounded<1, 64>>,
     /// The endpoint `/metrics`.
     pub(super) metrics: Metrics,
 }
@@ -379,7 +345,7 @@ impl Default for Gateway {
             port: 1969,
             bind: "loopback".to_owned(),
             auth: ClientAuth::default(),
-            body_limit_mib: 64,
+            body_limit_mib: Bounded::default(),
             reload: true,
             worker_threads: None,
             metrics: Metrics::default(),
@@ -418,25 +384,19 @@ impl Default for Metrics {
     }
 }
 
-#[derive(Deserialize, JsonSchema)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(super) struct Usage {
     /// `sqlite` keeps records in the state directory, `none` keeps nothing.
     pub(super) store: UsageBackend,
     /// How many days records are kept.
-    #[schemars(range(min = 1, max = 36_500))]
-    pub(super) retention_days: u32,
+    pub(super) retention_days: Bounded<1, 36_500, 90>,
 }
 
-impl Default for Usage {
-    fn default() -> Self {
-        Self { store: UsageBackend::Sqlite, retention_days: 90 }
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum UsageBackend {
+    #[default]
     Sqlite,
     None,
 }

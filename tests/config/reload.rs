@@ -36,7 +36,8 @@ async fn reload_applies_to_new_requests_only() {
 
     let new = Setup::chain(&upstream, &[Provider::Kimi]).set("gateway.reload", json!(false));
     let reported = reload(&gateway, &new.text(), &manager).await;
-    let began = reported.iter().find(|message| message.contains("RELOADING=1")).expect("a reload is told");
+    let began =
+        reported.iter().find(|message| message.contains("RELOADING=1")).expect("the reload is reported");
     let at =
         began.trim_end().strip_prefix("RELOADING=1\nMONOTONIC_USEC=").expect("with its time, in one message");
     let up = std::fs::read_to_string("/proc/uptime").unwrap();

@@ -297,11 +297,11 @@ fn invalid_file_can_be_fixed_step_by_step() {
         assert_eq!((wrong.issues.len(), added.is_some()), (2, at == "gateway.port"));
     }
     assert_eq!(place.text(), before);
-    let mended = attempt(&|document| document.set(&path("gateway.port"), &json!(1)).unwrap());
-    assert!(mended.unwrap().is_written());
+    let fixed = attempt(&|document| document.set(&path("gateway.port"), &json!(1)).unwrap());
+    assert!(fixed.unwrap().is_written());
     assert_eq!(place.read().issues(&Environment::default()).len(), 1);
-    let mended = attempt(&|document| assert!(document.remove(&path("logging.level")).unwrap()));
-    assert!(mended.unwrap().is_written());
+    let fixed = attempt(&|document| assert!(document.remove(&path("logging.level")).unwrap()));
+    assert!(fixed.unwrap().is_written());
     assert_eq!(place.read().issues(&Environment::default()), []);
 }
 

@@ -146,7 +146,7 @@ fn result_is_always_valid() {
         "{}",
         r#"{ models: { mode: "both", providers: { x: { baseUrl: "nonsense", models: [{ name: "no id" }] } } } }"#,
         r#"{ agents: { defaults: { model: { fallbacks: [] }, models: { "moonshot/kimi-k3": { alias: "a" }, "kimi/k3": { alias: "A" } } } } }"#,
-        r#"{ agents: { defaults: { model: "nobody/x", thinkingDefault: "ultra" } }, env: [] }"#,
+        r#"{ agents: { defaults: { model: "unknown/x", thinkingDefault: "ultra" } }, env: [] }"#,
         r#"{ agents: { defaults: { model: { primary: "bogus", fallbacks: ["moonshot/kimi-k3", 5] } } } }"#,
         r#"{ models: { mode: "replace" }, agents: { defaults: { model: "openrouter/auto" } } }"#,
         r#"{ plugins: { entries: { moonshot: { config: { webSearch: { baseUrl: "http://10.0.0.1/v1" } } } } } }"#,

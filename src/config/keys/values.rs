@@ -1,40 +1,46 @@
 //! Values of settings: durations, prices, secrets, and lists and objects of them.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{DeserializeOwned, Deserializer, Error};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-#[derive(Clone, Copy, Deserialize, Serialize, JsonSchema)]
+/// A whole number with its limits and its default.
+#[derive(Clone, Copy, Deserialize, Serialize)]
 #[serde(transparent)]
-pub(in crate::config) struct Seconds(#[schemars(range(min = 1, max = 604_800))] pub(in crate::config) u64);
+pub(in crate::config) struct Bounded<const MIN: u64, const MAX: u64, const DEFAULT: u64 = 0>(
+    pub(in crate::config) u64,
+);
 
-impl Seconds {
-    pub(in crate::config) const fn duration(self) -> Duration {
-        Duration::from_secs(self.0)
+impl<const MIN: u64, const MAX: u64, const DEFAULT: u64> Bounded<MIN, MAX, DEFAULT> {
+    /// The number as a type that holds `MAX`.
+    pub(in crate::config) fn get<T: TryFrom<u64> + Default>(self) -> T {
+        T::try_from(self.0).unwrap_or_default()
     }
 }
 
-#[derive(Clone, Copy, Deserialize, Serialize, JsonSchema)]
-#[serde(transparent)]
-pub(in crate::config) struct Milliseconds(
-    #[schemars(range(min = 1, max = 604_800_000))] pub(in crate::config) u64,
-);
+/// At most a week. Without a default in lists and where it is optional.
+pub(in crate::config) type Seconds<const DEFAULT: u64 = 0> = Bounded<1, 604_800, DEFAULT>;
+pub(in crate::config) type Milliseconds<const DEFAULT: u64 = 0> = Bounded<1, 604_800_000, DEFAULT>;
+pub(in crate::config) type Tokens = Bounded<1, 1_000_000_000>;
 
-impl Milliseconds {
-    pub(in crate::config) const fn duration(self) -> Duration {
-        Duration::from_millis(self.0)
+impl<const MIN: u64, const MAX: u64, const DEFAULT: u64> Default for Bounded<MIN, MAX, DEFAULT> {
+    fn default() -> Self {
+        Self(DEFAULT)
     }
 }
 
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub(in crate::config) struct Tokens(
-    #[schemars(range(min = 1, max = 1_000_000_000))] pub(in crate::config) u64,
-);
+impl<const MIN: u64, const MAX: u64, const DEFAULT: u64> JsonSchema for Bounded<MIN, MAX, DEFAULT> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("Integer_{MIN}_{MAX}").into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": MIN, "maximum": MAX })
+    }
+}
 
 /// A price per million tokens.
 #[derive(Clone, Copy, Deserialize, JsonSchema)]

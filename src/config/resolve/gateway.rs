@@ -1,9 +1,12 @@
 //! `failover`, `gateway` and `usage`.
 
+use std::time::Duration;
+
 use super::Scope;
 use crate::config::keypath::KeyPath;
 use crate::config::keys::{
-    AuthMode, ClientAuth, Failover, Gateway, MidStream, ReturnToPrimary, SecretSetting, Usage, UsageBackend,
+    AuthMode, Bounded, ClientAuth, Failover, Gateway, MidStream, ReturnToPrimary, SecretSetting, Usage,
+    UsageBackend,
 };
 use crate::config::nearest::format_suggestion;
 use crate::config::settings::{Bind, FailoverSettings, GatewaySettings, UsageSettings};
@@ -27,21 +30,22 @@ pub(super) fn resolve_failover(failover: &Failover, scope: &mut Scope) -> Failov
 impl From<&Failover> for FailoverSettings {
     fn from(file: &Failover) -> Self {
         let (cooldown, timeouts) = (&file.cooldown, &file.timeouts);
+        let (seconds, milliseconds) = (Duration::from_secs, Duration::from_millis);
         Self {
-            attempts_per_target: file.attempts_per_target,
-            initial_backoff: file.backoff.initial_ms.duration(),
-            max_backoff: file.backoff.max_ms.duration(),
-            cooldown_steps: cooldown.steps_seconds.iter().flatten().map(|step| step.duration()).collect(),
-            billing_cooldown: cooldown.billing_seconds.duration(),
-            connect_timeout: timeouts.connect_seconds.duration(),
-            response_header_timeout: timeouts.head_seconds.duration(),
-            first_token_timeout: timeouts.first_byte_seconds.duration(),
-            idle_timeout: timeouts.idle_seconds.duration(),
-            total_timeout: timeouts.total_seconds.map(|limit| limit.duration()),
+            attempts_per_target: file.attempts_per_target.get(),
+            initial_backoff: milliseconds(file.backoff.initial_ms.0),
+            max_backoff: milliseconds(file.backoff.max_ms.0),
+            cooldown_steps: cooldown.steps_seconds.iter().flatten().map(|step| seconds(step.0)).collect(),
+            billing_cooldown: seconds(cooldown.billing_seconds.0),
+            connect_timeout: seconds(timeouts.connect_seconds.0),
+            response_header_timeout: seconds(timeouts.head_seconds.0),
+            first_token_timeout: seconds(timeouts.first_byte_seconds.0),
+            idle_timeout: seconds(timeouts.idle_seconds.0),
+            total_timeout: timeouts.total_seconds.map(|limit| seconds(limit.0)),
             keeps_fallback_for_session: file.return_to_primary == ReturnToPrimary::Session,
-            hedge_after: file.hedge_after_ms.map(|delay| delay.duration()),
+            hedge_after: file.hedge_after_ms.map(|delay| milliseconds(delay.0)),
             continues_interrupted_streams: file.mid_stream == MidStream::Continue,
-            keep_alive_interval: file.keep_alive_seconds.duration(),
+            keep_alive_interval: seconds(file.keep_alive_seconds.0),
         }
     }
 }
@@ -53,7 +57,10 @@ impl Default for FailoverSettings {
 }
 
 pub(super) fn resolve_usage(usage: &Usage) -> UsageSettings {
-    UsageSettings { is_enabled: usage.store == UsageBackend::Sqlite, retention_days: usage.retention_days }
+    UsageSettings {
+        is_enabled: usage.store == UsageBackend::Sqlite,
+        retention_days: usage.retention_days.get(),
+    }
 }
 
 impl Default for UsageSettings {
@@ -68,9 +75,9 @@ impl GatewaySettings {
             port: file.port,
             bind: Bind::Loopback,
             tokens: Vec::new(),
-            body_limit: file.body_limit_mib << 20,
+            body_limit: file.body_limit_mib.get::<usize>() << 20,
             is_reload_enabled: file.reload,
-            worker_threads: file.worker_threads.unwrap_or_else(default_worker_threads),
+            worker_threads: file.worker_threads.map_or_else(default_worker_threads, Bounded::get),
             has_public_metrics: file.metrics.public,
             start_error: None,
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use url::Url;
 
@@ -116,7 +117,7 @@ fn configured_provider(
         context_window: settings.context_window.map(|tokens| tokens.0),
         max_tokens: settings.max_tokens.map(|tokens| tokens.0),
     };
-    provider.first_token_timeout = settings.timeout_seconds.map(|timeout| timeout.duration());
+    provider.first_token_timeout = settings.timeout_seconds.map(|timeout| Duration::from_secs(timeout.0));
     provider.sanitize_tool_call_ids = settings.sanitize_tool_call_ids;
     provider.headers = resolve_headers(&settings.headers, path, &mut provider, scope);
     resolve_credentials(settings, path, by_id.or(facts), &mut provider, scope);

@@ -70,7 +70,7 @@ pub(super) fn resolve_web_search(
         base_url,
         is_model_configured: model.is_some(),
         model: model.unwrap_or_else(|| DEFAULT_MODEL.to_owned()),
-        timeout: timeout.map_or(DEFAULT_TIMEOUT, |timeout| timeout.duration()),
+        timeout: timeout.map_or(DEFAULT_TIMEOUT, |timeout| Duration::from_secs(timeout.0)),
     }
 }
 

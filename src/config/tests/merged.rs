@@ -12,7 +12,7 @@ use crate::protocol::api::Api;
 /// `api=base` of every API.
 fn apis(text: &str, id: &str) -> Vec<String> {
     let settings = settings(text);
-    provider(&settings, id).apis.iter().map(|(face, base)| format!("{}={base}", face.as_str())).collect()
+    provider(&settings, id).apis.iter().map(|(api, base)| format!("{}={base}", api.as_str())).collect()
 }
 
 fn of_provider(id: &str, body: &str) -> String {
@@ -74,18 +74,18 @@ fn mirror_of_a_catalog_provider_serves_its_apis() {
 
 #[test]
 fn key_is_sent_in_the_header_of_the_api() {
-    let header = |id: &str, body: &str, face| {
+    let header = |id: &str, body: &str, api| {
         let settings = settings(&of_provider(id, &format!("apiKey: 'k1', {body}")));
         let provider = provider(&settings, id);
-        let (name, value) = provider.auth_header(face, &provider.keys[0].secret).unwrap();
+        let (name, value) = provider.auth_header(api, &provider.keys[0].secret).unwrap();
         assert!(value.is_sensitive());
         format!("{name}: {}", value.to_str().unwrap())
     };
     let own = "baseUrl: 'https://lab.example/v1'";
     for id in ["kimi", "moonshot", "openrouter", "lab"] {
         let body = if id == "lab" { own } else { "" };
-        for face in [Api::ChatCompletions, Api::Responses] {
-            assert_eq!(header(id, body, face), "authorization: Bearer k1", "{id}");
+        for api in [Api::ChatCompletions, Api::Responses] {
+            assert_eq!(header(id, body, api), "authorization: Bearer k1", "{id}");
         }
         let takes_key = matches!(id, "kimi" | "lab");
         let expected = if takes_key { "x-api-key: k1" } else { "authorization: Bearer k1" };
@@ -100,12 +100,12 @@ fn key_is_sent_in_the_header_of_the_api() {
 
 #[test]
 fn adapter_is_that_of_the_id_then_of_the_host_then_generic() {
-    let dialect = |id: &str, body: &str| provider(&settings(&of_provider(id, body)), id).adapter;
-    assert_eq!(dialect("kimi", "baseUrl: 'http://127.0.0.1:1/kimi/coding/v1'"), AdapterId::KimiCode);
-    assert_eq!(dialect("mine", "baseUrl: 'https://api.kimi.ai/coding/v1'"), AdapterId::KimiCode);
-    assert_eq!(dialect("mine", "baseUrl: 'https://api.moonshot.cn/v1'"), AdapterId::Moonshot);
-    assert_eq!(dialect("mine", "baseUrl: 'https://openrouter.ai/api/v1'"), AdapterId::OpenRouter);
-    assert_eq!(dialect("mine", "baseUrl: 'https://api.example/v1'"), AdapterId::Generic);
+    let adapter_of = |id: &str, body: &str| provider(&settings(&of_provider(id, body)), id).adapter;
+    assert_eq!(adapter_of("kimi", "baseUrl: 'http://127.0.0.1:1/kimi/coding/v1'"), AdapterId::KimiCode);
+    assert_eq!(adapter_of("mine", "baseUrl: 'https://api.kimi.ai/coding/v1'"), AdapterId::KimiCode);
+    assert_eq!(adapter_of("mine", "baseUrl: 'https://api.moonshot.cn/v1'"), AdapterId::Moonshot);
+    assert_eq!(adapter_of("mine", "baseUrl: 'https://openrouter.ai/api/v1'"), AdapterId::OpenRouter);
+    assert_eq!(adapter_of("mine", "baseUrl: 'https://api.example/v1'"), AdapterId::Generic);
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn limits_of_a_provider_apply_to_models_without_their_own() {
     assert_eq!(figures("a/b"), (Some(1_000), Some(100)), "a row");
     assert_eq!(figures("a/c"), (Some(5), Some(100)), "a row that says");
     assert_eq!(figures("a/d"), (Some(1_000), Some(100)), "an id that only has parameters");
-    assert_eq!(figures("no/row"), (Some(1_000), Some(100)), "an id that nobody listed");
+    assert_eq!(figures("no/row"), (Some(1_000), Some(100)), "an id that is not listed");
     let kimi = settings_with(&of_provider("kimi", "apiKey: 'sk-k', maxTokens: 77"), &[]);
     let known = &provider(&kimi, "kimi").models["kimi-for-coding"].model;
     assert_eq!((known.context_window, known.max_tokens), (Some(1_048_576), Some(77)), "a row of the catalog");
@@ -247,8 +247,8 @@ fn adapter_of_a_host_applies_at_any_port_but_apis_and_prices_do_not() {
         let settings = settings(&of_provider("mine", &body));
         let mine = provider(&settings, "mine");
         assert_eq!(mine.adapter, AdapterId::Moonshot, "{base}");
-        let faces: Vec<&str> = mine.apis.iter().map(|(_, base)| base.as_str()).collect();
-        assert_eq!((faces, mine.models["kimi-k3"].model.prices), (vec![base], None));
+        let bases: Vec<&str> = mine.apis.iter().map(|(_, base)| base.as_str()).collect();
+        assert_eq!((bases, mine.models["kimi-k3"].model.prices), (vec![base], None));
     }
 }
 

@@ -124,10 +124,11 @@ fn unusable_settings_are_warnings() {
         &text("{ apiKey: 'sk-kimi-000000001', model: 'kimi-k2.5', timeoutSeconds: 5 }", ""),
         &[],
     );
-    let told = warnings(&settings);
+    let found_warnings = warnings(&settings);
     let of = |setting: &str| {
-        let found = told.iter().find(|warning| warning.starts_with(&format!("{SETTING}.{setting}: ")));
-        found.unwrap_or_else(|| panic!("{setting}: {told:?}"))
+        let found =
+            found_warnings.iter().find(|warning| warning.starts_with(&format!("{SETTING}.{setting}: ")));
+        found.unwrap_or_else(|| panic!("{setting}: {found_warnings:?}"))
     };
     assert!(of("apiKey").contains("Kimi Code") && !of("apiKey").contains("0001"));
     assert!(of("model").contains("its successor is moonshot/kimi-k2.6"));
