@@ -4,21 +4,22 @@
 //! the [`schema`], which is generated from the types in `keys`. `resolve` interprets the typed values (references,
 //! keys, URLs). Each reports everything that it finds; only a file that does not parse ends the search at once.
 
-pub mod edit;
 pub mod environment;
-pub(crate) mod file;
-pub mod import;
-mod interpolate;
 pub mod keypath;
-mod keys;
-mod load;
-pub(crate) mod lookup;
 pub(crate) mod nearest;
-mod resolve;
-pub(crate) mod schema;
-pub(crate) mod secrets_file;
+pub(crate) mod file;
+mod keys;
 pub mod settings;
+pub(crate) mod secrets_file;
+mod interpolate;
+pub(crate) mod schema;
+pub(crate) mod redact;
 mod validate;
+pub(crate) mod lookup;
+mod resolve;
+mod load;
+pub mod edit;
+pub mod import;
 
 pub use environment::Environment;
 pub use file::{ConfigError, Issue};

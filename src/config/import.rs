@@ -9,8 +9,9 @@ use super::environment::Environment;
 use super::file::{ConfigError, Issue, Tree};
 use super::keypath::{KeyPath, PathSegment};
 use super::load::from_text;
+use super::redact::redact_secrets;
 use super::resolve::is_loopback;
-use super::schema::{self, SchemaNode, redact_secrets};
+use super::schema::{self, SchemaNode};
 use crate::protocol::api::Api;
 
 /// The result of an import.

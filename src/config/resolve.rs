@@ -1,5 +1,6 @@
 //! From the typed file to settings: references, keys, URLs, chains. Reports everything that is wrong and continues.
 
+mod scope;
 mod endpoint;
 mod credentials;
 mod models;
@@ -10,7 +11,6 @@ mod chains;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -18,47 +18,14 @@ use super::environment::Environment;
 use super::file::Issue;
 use super::interpolate::Variables;
 use super::keypath::KeyPath;
-use super::keys::{ConfigFile, SecretSetting, SecretSource};
-use super::settings::{Chain, Missing, Provider, SecretOrigin, Settings, WarningKind};
+use super::keys::ConfigFile;
+use super::settings::{Chain, Missing, Settings, WarningKind};
 use super::validate::Diagnostics;
 use crate::catalog::{ThinkingLevel, builtin_catalog};
-use crate::secret::Secret;
 use endpoint::ClearText;
+use scope::{Providers, Scope};
 
 pub(super) use endpoint::is_loopback;
-
-/// The providers by id.
-type Providers = BTreeMap<String, Arc<Provider>>;
-
-/// What every part of the resolution needs.
-struct Scope {
-    variables: Variables,
-    report: Diagnostics,
-    /// Files that secret references name.
-    secret_files: Vec<PathBuf>,
-}
-
-impl Scope {
-    fn error(&mut self, path: &KeyPath, message: impl Into<String>) {
-        self.report.add_error(path, message);
-    }
-
-    fn warn(&mut self, path: &KeyPath, kind: WarningKind) {
-        self.report.add_warning(path.to_string(), kind);
-    }
-
-    /// A warning that no code acts on. `name` is for programs.
-    fn warn_other(&mut self, path: &KeyPath, name: &'static str, message: impl Into<String>) {
-        self.warn(path, WarningKind::Other { name, message: message.into() });
-    }
-
-    fn resolve_secret(&mut self, setting: &SecretSetting) -> Result<(Secret, SecretOrigin), Missing> {
-        if let SecretSetting::Reference { source: SecretSource::File, id } = setting {
-            self.secret_files.push(self.variables.expand_path(id));
-        }
-        self.variables.resolve_secret(setting)
-    }
-}
 
 /// Resolves a file.
 ///

@@ -1,7 +1,5 @@
 //! The JSON Schema of the configuration, generated from `keys`, and navigation in it.
 
-mod redact;
-
 use std::sync::LazyLock;
 
 use schemars::generate::SchemaSettings;
@@ -11,9 +9,6 @@ use serde_json::{Map, Value, json};
 
 use super::keypath::{KeyPath, PathSegment};
 use super::keys::ConfigFile;
-
-pub(crate) use redact::{find_literal_secrets, redact_secrets};
-pub(super) use redact::{redact_url, replace_secrets};
 
 /// The schema of one value.
 #[derive(Clone, Copy, Debug)]
@@ -101,7 +96,7 @@ impl SchemaNode {
         path.0.iter().try_fold(self, Self::step)
     }
 
-    fn step(self, step: &PathSegment) -> Option<Self> {
+    pub(super) fn step(self, step: &PathSegment) -> Option<Self> {
         if self.accepts_anything() {
             return Some(self);
         }

@@ -8,7 +8,8 @@ use serde_json::Value;
 use crate::config::edit::find_manager;
 use crate::config::file::Tree;
 use crate::config::keypath::KeyPath;
-use crate::config::schema::{self, find_literal_secrets};
+use crate::config::redact::find_literal_secrets;
+use crate::config::schema;
 use crate::config::settings::Settings;
 use crate::config::{self, ConfigError, Environment};
 

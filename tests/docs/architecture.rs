@@ -134,7 +134,6 @@ const UNORDERED: &[&str] = &[
     "assistant",
     "catalog",
     "cli",
-    "config",
     "credentials",
     "doctor",
     "protocol",

@@ -9,7 +9,8 @@ use crate::cli::command::{CommandContext, CommandError, save_result_json, save_r
 use crate::config::edit::{self, EditError};
 use crate::config::import::{ImportNote, import as convert};
 use crate::config::keypath::KeyPath;
-use crate::config::schema::{self, redact_secrets};
+use crate::config::redact::redact_secrets;
+use crate::config::schema;
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::config::keypath::{KeyPath, PathSegment};
-use crate::config::schema::{self, replace_secrets};
+use crate::config::redact::replace_secrets;
+use crate::config::schema;
 
 /// Where the home-manager and NixOS modules take the configuration.
 const SETTINGS_OPTION: &str = "services.moonrelay.settings";

@@ -5,7 +5,8 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::{EditError, SaveOutcome, files, find_manager};
+use super::files;
+use super::outcome::{EditError, SaveOutcome, find_manager};
 use crate::config::environment::Environment;
 use crate::config::secrets_file::{SecretsFile, parse_name};
 use crate::secret::Secret;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Scope;
 use super::providers::unconfigured;
+use super::scope::Scope;
 use crate::catalog::builtin_catalog;
 use crate::config::keypath::KeyPath;
 use crate::config::keys::{AgentDefaults, ChainSetting, Entries, ReferenceSettings, valid_elements};

@@ -2,7 +2,7 @@
 
 use http::{HeaderName, HeaderValue};
 
-use super::Scope;
+use super::scope::Scope;
 use crate::catalog::{AdapterId, BuiltinProvider};
 use crate::config::keypath::KeyPath;
 use crate::config::keys::{AuthSetting, Entries, Keys, ProviderSettings, SecretSetting, valid_elements};

@@ -2,10 +2,10 @@
 
 use url::{Host, Url};
 
-use super::Scope;
+use super::scope::Scope;
 use crate::catalog::{BuiltinProvider, builtin_catalog};
 use crate::config::keypath::KeyPath;
-use crate::config::schema::redact_url;
+use crate::config::redact::redact_url;
 use crate::config::settings::{Missing, WarningKind};
 use crate::protocol::api::Api;
 

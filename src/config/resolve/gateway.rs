@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Scope;
+use super::scope::Scope;
 use crate::config::keypath::KeyPath;
 use crate::config::keys::{
     AuthMode, Bounded, ClientAuth, Failover, Gateway, MidStream, ReturnToPrimary, SecretSetting, Usage,

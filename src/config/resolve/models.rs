@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde_json::Map;
 
-use super::Scope;
 use super::credentials::resolve_headers;
+use super::scope::Scope;
 use crate::catalog::{
     AdapterId, BuiltinProvider, Compat, InputModalities, MaxTokensField, ModelInfo, ThinkingControl,
     TokenPrices,

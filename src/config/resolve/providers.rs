@@ -8,7 +8,8 @@ use url::Url;
 
 use super::credentials::{disable, key_of_variables, resolve_credentials, resolve_headers};
 use super::endpoint::{self, ClearText};
-use super::{Providers, Scope, models};
+use super::models;
+use super::scope::{Providers, Scope};
 use crate::catalog::{AdapterId, BuiltinProvider, builtin_catalog};
 use crate::config::keypath::KeyPath;
 use crate::config::keys::{MergeMode, Models, ProviderSettings};

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::credentials::{key_of_variable, resolve_key};
 use super::endpoint::{self, ClearText};
-use super::{Providers, Scope};
+use super::scope::{Providers, Scope};
 use crate::catalog::{AdapterId, builtin_catalog};
 use crate::config::keypath::KeyPath;
 use crate::config::keys::{ConfigFile, SecretSetting};

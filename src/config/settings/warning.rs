@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Reference, SecretOrigin};
+use super::reference::{Reference, SecretOrigin};
 use crate::catalog::Retirement;
 use crate::credentials::LoginError;
 

@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use crate::config::file::Tree;
-use crate::config::schema::{redact_secrets, root};
+use crate::config::redact::redact_secrets;
+use crate::config::schema::root;
 use crate::config::{Environment, from_text, import};
 
 const PIECES: [&str; 30] = [

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::SchemaNode;
-use crate::config::keypath::{KeyPath, PathSegment};
+use super::keypath::{KeyPath, PathSegment};
+use super::schema::SchemaNode;
 
 /// Replaces a secret.
 const HIDDEN: &str = "***";
@@ -15,7 +15,7 @@ pub(crate) fn redact_secrets(value: Value, schema: Option<SchemaNode>) -> Value 
 }
 
 /// Like [`redact_secrets`], with another replacement for each secret; `with` gets its path.
-pub(in crate::config) fn replace_secrets(
+pub(super) fn replace_secrets(
     value: Value,
     path: &KeyPath,
     schema: Option<SchemaNode>,
@@ -100,7 +100,7 @@ fn is_secret_reference(object: &Map<String, Value>) -> bool {
 
 /// A URL without its query and without the text before an `@` in front of its host, because users put keys
 /// there.
-pub(in crate::config) fn redact_url(text: &str) -> String {
+pub(super) fn redact_url(text: &str) -> String {
     let start = text.find("://").map_or(0, |at| at + 3);
     let (scheme, rest) = text.split_at(start);
     let (rest, query) = match rest.find(['?', '#']) {
