@@ -65,8 +65,8 @@ impl Variables {
     /// the first variable, where there was one.
     ///
     /// # Errors
-    /// The first name that is missing or empty.
-    pub(super) fn interpolate(&self, text: &str) -> Result<(String, Option<SecretOrigin>), String> {
+    /// The first variable that is missing or empty.
+    pub(super) fn interpolate(&self, text: &str) -> Result<(String, Option<SecretOrigin>), Missing> {
         let mut out = String::with_capacity(text.len());
         let mut origin = None;
         let mut rest = text;
@@ -74,7 +74,8 @@ impl Variables {
             let (before, from) = rest.split_at(dollar);
             out.push_str(before);
             if let Some((name, after)) = from.strip_prefix('$').and_then(parse_reference) {
-                let (value, place) = self.find_variable(name).ok_or_else(|| name.to_owned())?;
+                let missing = || Missing::Variables(vec![name.to_owned()]);
+                let (value, place) = self.find_variable(name).ok_or_else(missing)?;
                 out.push_str(&value);
                 origin.get_or_insert(place);
                 rest = after;
@@ -100,26 +101,25 @@ impl Variables {
     /// # Errors
     /// What is not available.
     pub(super) fn resolve_secret(&self, setting: &SecretSetting) -> Result<(Secret, SecretOrigin), Missing> {
-        let found = match setting {
-            SecretSetting::Text(text) => match self.interpolate(text) {
-                Err(name) => Err(Missing::Variables(vec![name])),
-                Ok((value, _)) if value.trim().is_empty() => Err(Missing::Empty),
-                Ok((value, origin)) => Ok((value, origin.unwrap_or(SecretOrigin::Configuration))),
+        let (value, origin) = match setting {
+            SecretSetting::Text(text) => match self.interpolate(text)? {
+                (value, _) if value.trim().is_empty() => return Err(Missing::Empty),
+                (value, origin) => (value, origin.unwrap_or(SecretOrigin::Configuration)),
             },
             SecretSetting::Reference { source: SecretSource::Env, id } => {
-                self.find_variable(id).ok_or_else(|| Missing::Variables(vec![id.clone()]))
+                self.find_variable(id).ok_or_else(|| Missing::Variables(vec![id.clone()]))?
             }
-            SecretSetting::Reference { source: SecretSource::Credential, id } => self
-                .read_credential(id)
-                .map(|value| (value, SecretOrigin::Credential(id.clone())))
-                .ok_or_else(|| Missing::Credential(id.clone())),
+            SecretSetting::Reference { source: SecretSource::Credential, id } => {
+                let value = self.read_credential(id).ok_or_else(|| Missing::Credential(id.clone()))?;
+                (value, SecretOrigin::Credential(id.clone()))
+            }
             SecretSetting::Reference { source: SecretSource::File, id } => {
                 let path = self.expand_path(id);
-                let value = read_secret_file(&path).ok_or_else(|| Missing::File(id.clone()));
-                value.map(|value| (value, SecretOrigin::File(path)))
+                let value = read_secret_file(&path).ok_or_else(|| Missing::File(id.clone()))?;
+                (value, SecretOrigin::File(path))
             }
         };
-        found.map(|(value, origin)| (Secret::new(value), origin))
+        Ok((Secret::new(value), origin))
     }
 }
 

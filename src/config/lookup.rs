@@ -19,10 +19,8 @@ pub(crate) const DEFAULT_CHAIN: &str = "default";
 impl Provider {
     /// One of its models, or an unlisted one if it accepts any model id.
     pub(crate) fn find_model(&self, id: &str) -> Option<Arc<ProviderModel>> {
-        if let Some(model) = self.models.get(id) {
-            return Some(Arc::clone(model));
-        }
-        self.accepts_any_model.then(|| Arc::new(self.unlisted_model(id)))
+        let unlisted = || self.accepts_any_model.then(|| Arc::new(self.unlisted_model(id)));
+        self.models.get(id).cloned().or_else(unlisted)
     }
 
     /// A model of which only the id is known.
@@ -35,29 +33,24 @@ impl Provider {
     /// The id that the provider sees. Old ids become the new one; OpenRouter's own models have no slash in a reference
     /// (`openrouter/auto`) and are sent with `openrouter/` before them. Anything else is sent as it is.
     pub(crate) fn upstream_model_id(&self, id: &str) -> String {
-        if let Some(new) = self.model_renames.get(id) {
-            return new.clone();
+        match self.model_renames.get(id) {
+            Some(new) => new.clone(),
+            None if self.adapter == AdapterId::OpenRouter && !id.contains('/') => format!("openrouter/{id}"),
+            None => id.to_owned(),
         }
-        if self.adapter == AdapterId::OpenRouter && !id.contains('/') {
-            return format!("openrouter/{id}");
-        }
-        id.to_owned()
     }
 
     /// The header that carries one of its keys for an API; `None` if no key is sent, or it cannot be. Kimi
     /// Code's Messages API takes `x-api-key` (kimi-code 2.1.0 and `OpenClaw` send it, captured 2026-11-21).
     /// Moonshot's is documented with Bearer, and so is OpenRouter's.
     pub(crate) fn auth_header(&self, api: Api, key: &Secret) -> Option<(HeaderName, HeaderValue)> {
-        let is_by_api = match self.auth {
-            Auth::None | Auth::Login => return None,
-            Auth::Bearer => false,
-            Auth::ByApi => api == Api::Messages,
-        };
         let accepts_api_key = matches!(self.adapter, AdapterId::KimiCode | AdapterId::Generic);
-        let (name, text) = if is_by_api && accepts_api_key {
-            (HeaderName::from_static("x-api-key"), key.expose().to_owned())
-        } else {
-            (AUTHORIZATION, format!("Bearer {}", key.expose()))
+        let (name, text) = match self.auth {
+            Auth::None | Auth::Login => return None,
+            Auth::ByApi if api == Api::Messages && accepts_api_key => {
+                (HeaderName::from_static("x-api-key"), key.expose().to_owned())
+            }
+            Auth::ByApi | Auth::Bearer => (AUTHORIZATION, format!("Bearer {}", key.expose())),
         };
         let mut value = HeaderValue::from_str(&text).ok()?;
         value.set_sensitive(true);

@@ -97,9 +97,6 @@ impl SchemaNode {
     }
 
     pub(super) fn step(self, step: &PathSegment) -> Option<Self> {
-        if self.accepts_anything() {
-            return Some(self);
-        }
         match step {
             // A secret has no settings of its own.
             PathSegment::Key(_) if self.is_secret() => None,
@@ -113,9 +110,9 @@ impl SchemaNode {
         self.0.get("writeOnly").is_some()
     }
 
-    /// Whether a string is a valid value.
+    /// Whether a string is a valid value of a known setting.
     pub(crate) fn accepts_text(self) -> bool {
-        self.branches().any(|branch| branch.has_type("string"))
+        !self.accepts_anything() && self.branches().any(|branch| branch.has_type("string"))
     }
 
     /// Whether any JSON is a valid value.
@@ -133,11 +130,8 @@ impl SchemaNode {
     pub(super) fn branches(self) -> impl Iterator<Item = Self> {
         let alternatives = self.0.get("anyOf").and_then(Value::as_array);
         let itself = alternatives.is_none().then_some(self);
-        let nested = alternatives
-            .into_iter()
-            .flatten()
-            .flat_map(|branch| SchemaNode(branch).branches().collect::<Vec<_>>());
-        itself.into_iter().chain(nested)
+        let branches = alternatives.into_iter().flatten();
+        itself.into_iter().chain(branches.flat_map(|branch| Self(branch).branches().collect::<Vec<_>>()))
     }
 
     /// Whether values of this JSON type are valid here, in none of the alternatives.
@@ -145,7 +139,7 @@ impl SchemaNode {
         match self.0.get("type") {
             Some(Value::String(only)) => only == name,
             Some(Value::Array(types)) => types.iter().any(|known| known == name),
-            _ => false,
+            _ => self.accepts_anything(),
         }
     }
 
@@ -153,12 +147,12 @@ impl SchemaNode {
     pub(super) fn member(self, key: &str) -> Option<Self> {
         let named = self.0.get("properties").and_then(|properties| properties.get(key));
         let any = || self.0.get("additionalProperties").filter(|schema| **schema != Value::Bool(false));
-        named.or_else(any).map(Self)
+        named.or_else(any).map(Self).or_else(|| self.accepts_anything().then_some(self))
     }
 
     /// The schema of a list's elements.
     pub(super) fn items(self) -> Option<Self> {
-        self.0.get("items").map(Self)
+        self.0.get("items").map(Self).or_else(|| self.accepts_anything().then_some(self))
     }
 
     /// The words of a choice.

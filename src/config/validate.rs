@@ -77,17 +77,13 @@ pub(super) fn read_tree(tree: Tree) -> (ConfigFile, Diagnostics) {
 
 /// The valid part of a value; `None` if there is none.
 fn check_value(node: &Node, schema: SchemaNode, path: &KeyPath, report: &mut Diagnostics) -> Option<Value> {
-    if schema.accepts_anything() {
-        check_anything(node, path, report);
-        return Some(node.value.to_json());
-    }
     let Some(branch) = schema.branches().find(|branch| has_type_of(*branch, &node.value)) else {
         report.add_error_at(path, node.offset, wrong_type_message(node, schema));
         return None;
     };
     let checked = match &node.value {
         NodeValue::Text(text) => check_text(text, branch),
-        NodeValue::Number(number) => check_number(number, branch),
+        NodeValue::Number(number) if !branch.accepts_anything() => check_number(number, branch),
         NodeValue::List(list) if list.is_empty() && branch.limit("minItems").is_some() => {
             Err("the list is empty: add an element, or leave the key out".to_owned())
         }
@@ -97,7 +93,7 @@ fn check_value(node: &Node, schema: SchemaNode, path: &KeyPath, report: &mut Dia
             let is_complete = branch.required().all(|key| object.contains_key(key));
             return (is_complete || !schema.is_secret()).then_some(Value::Object(object));
         }
-        NodeValue::Null | NodeValue::Bool(_) | NodeValue::InvalidNumber(_) => Ok(node.value.to_json()),
+        scalar => Ok(scalar.to_json()),
     };
     checked.map_err(|message| report.add_error_at(path, node.offset, message)).ok()
 }
@@ -129,11 +125,7 @@ fn check_text(text: &str, schema: SchemaNode) -> Result<Value, String> {
 fn check_number(number: &serde_json::Number, schema: SchemaNode) -> Result<Value, String> {
     if !schema.has_type("integer") {
         let is_negative = number.as_f64().is_none_or(|amount| amount < 0.0);
-        return if is_negative {
-            Err(format!("{number} is negative"))
-        } else {
-            Ok(Value::Number(number.clone()))
-        };
+        return if is_negative { Err(format!("{number} is negative")) } else { Ok(number.clone().into()) };
     }
     let (min, max) = whole_number_range(schema);
     let whole = to_whole_number(number).filter(|whole| (min..=max).contains(whole));
@@ -147,11 +139,10 @@ fn whole_number_range(schema: SchemaNode) -> (u64, u64) {
 /// An invalid element becomes `null`, so that the others keep their indexes.
 fn check_elements(list: &[Node], schema: SchemaNode, path: &KeyPath, report: &mut Diagnostics) -> Value {
     let Some(items) = schema.items() else { return Value::Array(Vec::new()) };
-    let checked = list
-        .iter()
-        .enumerate()
-        .map(|(index, node)| check_value(node, items, &path.join_index(index), report).unwrap_or_default());
-    Value::Array(checked.collect())
+    let nodes = list.iter().enumerate();
+    nodes
+        .map(|(at, node)| check_value(node, items, &path.join_index(at), report).unwrap_or_default())
+        .collect()
 }
 
 fn check_object(
@@ -180,27 +171,6 @@ fn check_object(
     object
 }
 
-/// Parameters may be any JSON, but without duplicate keys, and with numbers that JSON can represent.
-fn check_anything(node: &Node, path: &KeyPath, report: &mut Diagnostics) {
-    match &node.value {
-        NodeValue::InvalidNumber(text) => {
-            report.add_error_at(path, node.offset, format!("{text} is not a number that JSON can represent"));
-        }
-        NodeValue::List(list) => {
-            for (index, node) in list.iter().enumerate() {
-                check_anything(node, &path.join_index(index), report);
-            }
-        }
-        NodeValue::Object(members) => {
-            report_duplicates(members, path, report);
-            members.iter().for_each(|member| {
-                check_anything(&member.node, &path.join_key(&member.key), report);
-            });
-        }
-        _ => {}
-    }
-}
-
 fn report_duplicates(members: &[ObjectMember], path: &KeyPath, report: &mut Diagnostics) {
     for (at, member) in members.iter().enumerate() {
         let path = path.join_key(&member.key);
@@ -227,6 +197,9 @@ fn unknown_key_message(name: &str, schema: SchemaNode, is_top: bool) -> String {
 }
 
 fn wrong_type_message(node: &Node, schema: SchemaNode) -> String {
+    if let (NodeValue::InvalidNumber(text), true) = (&node.value, schema.accepts_anything()) {
+        return format!("{text} is not a number that JSON can represent");
+    }
     let is_container = schema.branches().all(|branch| branch.has_type("object") || branch.has_type("array"));
     let shown = match &node.value {
         // Users write the content of an object, keys too, instead of the object.

@@ -14,7 +14,7 @@ pub enum EditError {
     #[error(transparent)]
     Invalid(#[from] ConfigError),
     /// The file was invalid before, and the change does not fix it.
-    #[error("{before}{}", also(.added.as_ref()))]
+    #[error("{before}{}", .added.iter().map(|added| format!("\nthe change would add: {added}")).collect::<String>())]
     AlreadyInvalid {
         /// Its errors.
         before: ConfigError,
@@ -87,8 +87,4 @@ impl SaveOutcome {
     pub const fn is_written(&self) -> bool {
         matches!(self, Self::Written { .. })
     }
-}
-
-fn also(added: Option<&ConfigError>) -> String {
-    added.map(|added| format!("\nthe change would add: {added}")).unwrap_or_default()
 }

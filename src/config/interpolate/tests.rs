@@ -3,7 +3,7 @@ use std::fs;
 
 use super::super::file::Tree;
 use super::super::keys::SecretSetting;
-use super::{Environment, Variables};
+use super::{Environment, Missing, Variables};
 
 fn block(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -24,7 +24,7 @@ fn only_upper_case_names_in_braces_are_variables() {
     ] {
         assert_eq!(variables.interpolate(text).unwrap().0, expected, "{text}");
     }
-    assert_eq!(variables.interpolate("${A1}${MISSING}"), Err("MISSING".to_owned()));
+    assert_eq!(variables.interpolate("${A1}${MISSING}"), Err(Missing::Variables(vec!["MISSING".to_owned()])));
 }
 
 #[test]

@@ -31,8 +31,7 @@ pub(super) fn read(
     kind: impl FnOnce(Missing) -> WarningKind,
     scope: &mut Scope,
 ) -> Result<Url, String> {
-    let text = scope.variables.interpolate(written).map(|(text, _)| text).map_err(|name| {
-        let missing = Missing::Variables(vec![name]);
+    let (text, _) = scope.variables.interpolate(written).map_err(|missing| {
         let reason = format!("{missing} (its baseUrl)");
         scope.warn(path, kind(missing));
         reason

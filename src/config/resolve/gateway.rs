@@ -71,13 +71,15 @@ impl Default for UsageSettings {
 
 impl GatewaySettings {
     fn without_auth(file: &Gateway) -> Self {
+        let cores = std::thread::available_parallelism();
+        let default_workers = || cores.map_or(1, |cores| cores.get().min(MAX_DEFAULT_WORKERS));
         Self {
             port: file.port,
             bind: Bind::Loopback,
             tokens: Vec::new(),
             body_limit: file.body_limit_mib.get::<usize>() << 20,
             is_reload_enabled: file.reload,
-            worker_threads: file.worker_threads.map_or_else(default_worker_threads, Bounded::get),
+            worker_threads: file.worker_threads.map_or_else(default_workers, Bounded::get),
             has_public_metrics: file.metrics.public,
             start_error: None,
         }
@@ -88,10 +90,6 @@ impl Default for GatewaySettings {
     fn default() -> Self {
         Self::without_auth(&Gateway::default())
     }
-}
-
-fn default_worker_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MAX_DEFAULT_WORKERS))
 }
 
 /// A bind that other machines can reach requires a token.

@@ -39,19 +39,27 @@ pub(super) fn resolve_web_search(
     let path = KeyPath::from_keys(&SECTION);
     let api_key = section.and_then(|section| section.api_key.as_ref());
     let written_url = section.and_then(|section| section.base_url.as_deref());
-    let (base, is_own) = resolve_base(written_url, api_key.is_some(), providers, scope);
-    let (base_url, keys) = match (base, api_key) {
-        // The key is for the host that the user means, not for another one.
-        (Err((base, reason)), _) => (base, Err(reason)),
-        (Ok(base), Some(setting)) => {
-            let key = configured_key(setting, &base, scope);
-            (base, key)
+    let own_base = written_url.map(|written| {
+        let clear_text = ClearText::Refused { what: "the key", fix: "use https://" };
+        let path = path.join_key("baseUrl");
+        endpoint::read(&path, written, clear_text, WarningKind::MissingWebSearch, scope)
+    });
+    let is_own = matches!(own_base, Some(Ok(_)));
+    let (base_url, unusable) = match own_base {
+        Some(Ok(url)) => (url.as_str().trim_end_matches('/').to_owned(), None),
+        own_base => {
+            let default = default_base(providers, api_key.is_some());
+            let base = default.clone().unwrap_or_else(|_| DEFAULT_BASE_URL.to_owned());
+            (base, own_base.and_then(Result::err).or(default.err()))
         }
-        (Ok(base), None) => {
-            let warning_path =
-                section.map(|_| written_url.map_or(path.clone(), |_| path.join_key("baseUrl")));
-            let keys = find_keys(&base, is_own, providers, warning_path.as_ref(), scope);
-            (base, keys)
+    };
+    let keys = match (unusable, api_key) {
+        // The key is for the host that the user means, not for another one.
+        (Some(reason), _) => Err(reason),
+        (None, Some(setting)) => configured_key(setting, &base_url, scope),
+        (None, None) => {
+            let named = if is_own { path.join_key("baseUrl") } else { path.clone() };
+            find_keys(&base_url, is_own, providers, section.map(|_| &named), scope)
         }
     };
     let provider = provider_at(&base_url, providers);
@@ -72,31 +80,6 @@ pub(super) fn resolve_web_search(
         model: model.unwrap_or_else(|| DEFAULT_MODEL.to_owned()),
         timeout: timeout.map_or(DEFAULT_TIMEOUT, |timeout| Duration::from_secs(timeout.0)),
     }
-}
-
-/// `webSearch.baseUrl`, else the base URL of the provider whose key is used, without a trailing slash. With `true` the
-/// first one. An error is a URL to which no key may be sent, and the reason.
-fn resolve_base(
-    written: Option<&str>,
-    has_own_key: bool,
-    providers: &Providers,
-    scope: &mut Scope,
-) -> (Result<String, (String, String)>, bool) {
-    let mut unusable = None;
-    if let Some(written) = written {
-        let path = KeyPath::from_keys(&SECTION).join_key("baseUrl");
-        let clear_text = ClearText::Refused { what: "the key", fix: "use https://" };
-        match endpoint::read(&path, written, clear_text, WarningKind::MissingWebSearch, scope) {
-            Ok(url) => return (Ok(url.as_str().trim_end_matches('/').to_owned()), true),
-            Err(reason) => unusable = Some(reason),
-        }
-    }
-    let base = match (default_base(providers, has_own_key), unusable) {
-        (Ok(base), None) => Ok(base),
-        (Ok(base), Some(reason)) => Err((base, reason)),
-        (Err(reason), unusable) => Err((DEFAULT_BASE_URL.to_owned(), unusable.unwrap_or(reason))),
-    };
-    (base, false)
 }
 
 /// The base URL where none is configured. A key that is borrowed from a provider stays at that provider's base URL; a key
