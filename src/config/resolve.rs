@@ -22,7 +22,6 @@ use super::keys::ConfigFile;
 use super::settings::{Chain, Missing, Settings, WarningKind};
 use super::validate::Diagnostics;
 use crate::catalog::{ThinkingLevel, builtin_catalog};
-use endpoint::ClearText;
 use scope::{Providers, Scope};
 
 pub(super) use endpoint::is_loopback;
@@ -90,12 +89,12 @@ fn provider_aliases(providers: &Providers) -> BTreeMap<String, String> {
 
 fn resolve_otlp_endpoint(written: Option<&str>, scope: &mut Scope) -> Option<String> {
     let path = KeyPath::from_keys(&["telemetry", "otlp", "endpoint"]);
-    let clear_text = ClearText::Refused { what: "traces", fix: "use https://" };
+    let refusal = Some("sends traces in clear text to another machine: use https://");
     let kind = |missing: Missing| WarningKind::Other {
         name: "missing_trace_endpoint",
         message: format!("{missing}, so no traces are exported"),
     };
-    let url = endpoint::read(&path, written?, clear_text, kind, scope).ok()?;
+    let url = endpoint::read(&path, written?, refusal, kind, scope).ok()?;
     if !cfg!(feature = "otel") {
         let message = "this build of Moonrelay cannot export traces: build it with `cargo build --release --features \
                        otel`, use the Nix package, or remove the endpoint";

@@ -9,25 +9,15 @@ use crate::config::redact::redact_url;
 use crate::config::settings::{Missing, WarningKind};
 use crate::protocol::api::Api;
 
-/// Whether a URL may be plain http to another machine.
-#[derive(Clone, Copy)]
-pub(super) enum ClearText {
-    Allowed,
-    Refused {
-        /// What would be sent: `the key`.
-        what: &'static str,
-        fix: &'static str,
-    },
-}
-
-/// Reads a URL. Messages show it as written, before any `${VAR}` is replaced, and without what may be a key.
+/// Reads a URL. Messages show it as written, before any `${VAR}` is replaced, and without what may be a key. `refusal`
+/// says why it must not be plain http to another machine; `None` allows it.
 ///
 /// # Errors
 /// Why there is no URL, for the one who needs it. It was reported: a variable in it that is missing as `kind`.
 pub(super) fn read(
     path: &KeyPath,
     written: &str,
-    clear_text: ClearText,
+    refusal: Option<&str>,
     kind: impl FnOnce(Missing) -> WarningKind,
     scope: &mut Scope,
 ) -> Result<Url, String> {
@@ -36,13 +26,13 @@ pub(super) fn read(
         scope.warn(path, kind(missing));
         reason
     })?;
-    check(&text, clear_text).map_err(|reason| {
+    check(&text, refusal).map_err(|reason| {
         scope.error(path, format!("\"{}\" {reason}", redact_url(written)));
         "its baseUrl is invalid".to_owned()
     })
 }
 
-fn check(text: &str, clear_text: ClearText) -> Result<Url, String> {
+fn check(text: &str, refusal: Option<&str>) -> Result<Url, String> {
     // The text before the first colon of `localhost:8000/v1` is not a scheme.
     let url = match Url::parse(text) {
         Ok(url) if text.contains("://") => url,
@@ -58,12 +48,10 @@ fn check(text: &str, clear_text: ClearText) -> Result<Url, String> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err("has a query or a fragment, but paths are appended to it: remove it".to_owned());
     }
-    match (url.scheme(), clear_text) {
-        ("https", _) | ("http", ClearText::Allowed) => Ok(url),
-        ("http", ClearText::Refused { .. }) if is_loopback(&url) => Ok(url),
-        ("http", ClearText::Refused { what, fix }) => {
-            Err(format!("sends {what} in clear text to another machine: {fix}"))
-        }
+    match (url.scheme(), refusal) {
+        ("https", _) | ("http", None) => Ok(url),
+        ("http", Some(_)) if is_loopback(&url) => Ok(url),
+        ("http", Some(refusal)) => Err(refusal.to_owned()),
         (other, _) => Err(format!("has the scheme {other}: use https://")),
     }
 }

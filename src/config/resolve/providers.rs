@@ -7,7 +7,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::credentials::{disable, key_of_variables, resolve_credentials, resolve_headers};
-use super::endpoint::{self, ClearText};
+use super::endpoint;
 use super::models;
 use super::scope::{Providers, Scope};
 use crate::catalog::{AdapterId, BuiltinProvider, builtin_catalog};
@@ -90,26 +90,31 @@ fn configured_provider(
     let mut provider = bare_provider(id, by_id);
     provider.is_configured = true;
     let api = settings.api.as_deref().and_then(Api::from_name);
-    let url = settings.base_url.as_deref().map(|url| read_base_url(url, id, settings, path, scope));
-    let reachable = match &url {
-        Some(Ok(url)) => Some(url),
-        _ => None,
-    };
+    let written = settings.base_url.as_deref();
+    let url = written.map(|written| {
+        let refusal =
+            "sends the key in clear text to another machine: use https://, or set allowInsecure: true";
+        let refusal = (!settings.allow_insecure).then_some(refusal);
+        let kind = |missing| WarningKind::MissingBaseUrl { provider: id.to_owned(), missing };
+        endpoint::read(&path.join_key("baseUrl"), written, refusal, kind, scope)
+    });
+    let url = url.transpose();
     match &url {
-        Some(Ok(url)) => provider.apis = endpoint::apis_at(url, api, by_id),
-        Some(Err(reason)) => {
+        Ok(Some(url)) => provider.apis = endpoint::apis_at(url, api, by_id),
+        Ok(None) if by_id.is_some() => provider.apis = endpoint::with_preferred(api, provider.apis),
+        Ok(None) => {
+            let why = "has no baseUrl and is not in the catalog, so it is disabled: add a baseUrl";
+            scope.warn_other(path, "no_base_url", format!("provider {id} {why}"));
+            disable(&mut provider, "it has no baseUrl");
+        }
+        Err(reason) => {
             provider.apis = Vec::new();
             disable(&mut provider, reason);
         }
-        None => provider.apis = endpoint::with_preferred(api, provider.apis),
     }
-    if url.is_none() && by_id.is_none() {
-        let why = "has no baseUrl and is not in the catalog, so it is disabled: add a baseUrl";
-        scope.warn_other(path, "no_base_url", format!("provider {id} {why}"));
-        disable(&mut provider, "it has no baseUrl");
-    }
-    let facts = facts_of(by_id, reachable);
-    let at_any_port = || reachable.and_then(endpoint::catalog_provider_of_host);
+    let url = url.ok().flatten();
+    let facts = facts_of(by_id, url.as_ref());
+    let at_any_port = || url.as_ref().and_then(endpoint::catalog_provider_of_host);
     if let Some(known) = by_id.or(facts).or_else(at_any_port) {
         provider.adapter = known.adapter;
     }
@@ -125,21 +130,6 @@ fn configured_provider(
     let keeps_catalog = is_merged && (by_id.is_some() || settings.models.is_none());
     models::resolve_models(settings, path, facts, keeps_catalog, &mut provider, scope);
     provider
-}
-
-fn read_base_url(
-    written: &str,
-    id: &str,
-    settings: &ProviderSettings,
-    path: &KeyPath,
-    scope: &mut Scope,
-) -> Result<Url, String> {
-    let clear_text = match settings.allow_insecure {
-        true => ClearText::Allowed,
-        false => ClearText::Refused { what: "the key", fix: "use https://, or set allowInsecure: true" },
-    };
-    let kind = |missing| WarningKind::MissingBaseUrl { provider: id.to_owned(), missing };
-    endpoint::read(&path.join_key("baseUrl"), written, clear_text, kind, scope)
 }
 
 /// Whose models, prices and currency apply: those of the host, if its adapter is that of the id.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::credentials::{key_of_variable, resolve_key};
-use super::endpoint::{self, ClearText};
+use super::endpoint;
 use super::scope::{Providers, Scope};
 use crate::catalog::{AdapterId, builtin_catalog};
 use crate::config::keypath::KeyPath;
@@ -40,9 +40,9 @@ pub(super) fn resolve_web_search(
     let api_key = section.and_then(|section| section.api_key.as_ref());
     let written_url = section.and_then(|section| section.base_url.as_deref());
     let own_base = written_url.map(|written| {
-        let clear_text = ClearText::Refused { what: "the key", fix: "use https://" };
+        let refusal = Some("sends the key in clear text to another machine: use https://");
         let path = path.join_key("baseUrl");
-        endpoint::read(&path, written, clear_text, WarningKind::MissingWebSearch, scope)
+        endpoint::read(&path, written, refusal, WarningKind::MissingWebSearch, scope)
     });
     let is_own = matches!(own_base, Some(Ok(_)));
     let (base_url, unusable) = match own_base {
