@@ -137,11 +137,7 @@ impl AnswerReader {
 
     /// Its text, without thinking and calls.
     pub(super) fn text(&self) -> String {
-        let texts = self.blocks.iter().filter_map(|block| match block {
-            ContentBlock::Text { text } => Some(text.as_str()),
-            _ => None,
-        });
-        texts.collect()
+        self.blocks.iter().filter_map(ContentBlock::text).collect()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The backend of a turn: the running gateway, or a gateway core in this process.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +11,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::assistant::outcome::RequestOutcome;
+use super::answer_reader::AnswerReader;
+use super::outcome::{RequestOutcome, TurnEvent, TurnFailure};
 use crate::config::settings::Settings;
 use crate::failure::{Failure, Reason};
 use crate::protocol::api::Api;
@@ -21,6 +23,15 @@ use crate::upstream::{ByteStream, Connector, UpstreamResponse, read_body};
 
 /// The user agent sent to gateways and providers.
 pub const USER_AGENT: &str = concat!("moonrelay/", env!("CARGO_PKG_VERSION"));
+
+/// A running gateway answers `/health` and `/requests` at once.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The largest JSON of one request, in bytes.
+const MAX_RECORD_BYTES: usize = 1 << 20;
+
+/// Resolves when the user stops the turn.
+pub(super) type StopSignal<'s> = Pin<&'s mut (dyn Future<Output = ()> + Send)>;
 
 /// The running gateway or the local core.
 pub struct Backend {
@@ -33,27 +44,26 @@ enum BackendKind {
     Local(LocalBackend),
 }
 
-/// An answer whose response headers have arrived.
-pub(super) struct BackendResponse {
-    /// The request's id.
-    pub(super) id: String,
-    /// The events.
-    pub(super) body: ByteStream,
-    /// What the response headers report about the request.
-    pub(super) header_outcome: RequestOutcome,
+/// A response whose head has arrived, or a failed request.
+struct BackendResponse {
+    /// The request's id, if its outcome can be fetched.
+    id: Option<String>,
+    /// The outcome as far as the response head reports it.
+    head: RequestOutcome,
+    body: Result<ByteStream, TurnFailure>,
 }
 
-/// Why a request has no answer.
-#[derive(Debug)]
-pub(super) struct BackendError {
-    /// Error type, as in the gateway's error objects.
-    pub(super) kind: &'static str,
-    /// Message for the user.
-    pub(super) message: String,
-    /// The request's id, if one was assigned.
-    pub(super) id: Option<String>,
-    /// What the error response reports about the request.
-    pub(super) header_outcome: RequestOutcome,
+impl BackendResponse {
+    fn failed(failure: TurnFailure) -> Self {
+        Self { id: None, head: RequestOutcome::default(), body: Err(failure) }
+    }
+}
+
+/// The answer to a request, as far as it arrived, its outcome, and why it is incomplete.
+pub(super) struct RequestResult {
+    pub(super) answer: AnswerReader,
+    pub(super) outcome: RequestOutcome,
+    pub(super) end: Result<(), TurnFailure>,
 }
 
 impl Backend {
@@ -64,15 +74,21 @@ impl Backend {
         address: GatewayAddress,
         connector: Arc<dyn Connector>,
     ) -> Self {
-        let gateway = GatewayBackend::new(address, &settings, connector);
-        Self { kind: BackendKind::Gateway(gateway), settings }
+        let auth_headers = gateway_client::build_auth_headers(&settings);
+        Self { kind: BackendKind::Gateway(GatewayBackend { address, auth_headers, connector }), settings }
     }
 
     /// Calls providers from this process; `also` receives each usage record too.
     #[must_use]
     pub fn new_local(settings: Arc<Settings>, connector: Arc<dyn Connector>, also: RecordSink) -> Self {
-        let local = LocalBackend::new(settings.clone(), connector, also);
-        Self { kind: BackendKind::Local(local), settings }
+        let last_record: Arc<Mutex<Option<Record>>> = Arc::default();
+        let kept = last_record.clone();
+        let sink: RecordSink = Arc::new(move |record: Record| {
+            *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(record.clone());
+            also(record);
+        });
+        let engine = Engine::new(settings.clone(), connector, sink);
+        Self { kind: BackendKind::Local(LocalBackend { engine, last_record }), settings }
     }
 
     /// Whether providers are called from this process.
@@ -90,33 +106,51 @@ impl Backend {
     /// Checks that the backend is available.
     ///
     /// # Errors
-    /// A message with the fix, of type `gateway_down` or `auth`.
-    pub(super) async fn check_ready(&self) -> Result<(), BackendError> {
+    /// A message with the fix, of type `gateway_down`.
+    pub(super) async fn check_ready(&self) -> Result<(), TurnFailure> {
         match &self.kind {
             BackendKind::Gateway(gateway) => gateway.check_ready().await,
             BackendKind::Local(_) => Ok(()),
         }
     }
 
-    /// Sends a streamed Messages request for a session. Dropping the future or the answer cancels it.
-    pub(super) async fn send_request(
+    /// Sends a streamed Messages request, reports the answer as it arrives, and returns the outcome.
+    pub(super) async fn run_request(
         &self,
         body: Bytes,
         session: &str,
-    ) -> Result<BackendResponse, BackendError> {
+        stop: &mut StopSignal<'_>,
+        on_event: &mut (dyn FnMut(TurnEvent) + Send),
+    ) -> RequestResult {
         let headers = self.request_headers(session);
-        match &self.kind {
-            BackendKind::Gateway(gateway) => gateway.send_request(body, headers).await,
-            BackendKind::Local(local) => local.send_request(body, headers).await,
+        let send = async {
+            match &self.kind {
+                BackendKind::Gateway(gateway) => gateway.send_request(body, headers).await,
+                BackendKind::Local(local) => local.send_request(body, headers).await,
+            }
+        };
+        let response = tokio::select! {
+            biased;
+            () = stop.as_mut() => BackendResponse::failed(TurnFailure::aborted()),
+            response = send => response,
+        };
+        let mut answer = AnswerReader::new();
+        let mut end = match response.body {
+            Ok(body) => read_answer(body, &mut answer, stop, on_event).await,
+            Err(failure) => Err(failure),
+        };
+        // The connection is closed by now, so the record of the stopped request will arrive soon.
+        let outcome = match &self.kind {
+            BackendKind::Gateway(gateway) => gateway.fetch_outcome(response.id.as_deref()).await,
+            BackendKind::Local(local) => local.take_outcome(),
+        };
+        let outcome = outcome.unwrap_or(response.head);
+        if let (Err(failure), Some(reason)) = (&mut end, outcome.reason())
+            && failure.kind == Reason::Server.as_str()
+        {
+            failure.kind = reason.as_str();
         }
-    }
-
-    /// The outcome of a request whose answer ended or was dropped; `None` selects the last request.
-    pub(super) async fn fetch_outcome(&self, id: Option<&str>) -> Option<RequestOutcome> {
-        match &self.kind {
-            BackendKind::Gateway(gateway) => gateway.fetch_outcome(id?).await,
-            BackendKind::Local(local) => local.take_outcome(id),
-        }
+        RequestResult { answer, outcome, end }
     }
 
     fn request_headers(&self, session: &str) -> HeaderMap {
@@ -133,34 +167,42 @@ impl Backend {
     }
 }
 
-/// A gateway that lives answers that it does at once.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Reads an answer to its end.
+async fn read_answer(
+    mut body: ByteStream,
+    answer: &mut AnswerReader,
+    stop: &mut StopSignal<'_>,
+    on_event: &mut (dyn FnMut(TurnEvent) + Send),
+) -> Result<(), TurnFailure> {
+    loop {
+        let chunk = tokio::select! {
+            biased;
+            () = stop.as_mut() => return Err(TurnFailure::aborted()),
+            chunk = body.next() => chunk,
+        };
+        let Some(chunk) = chunk else { break };
+        let bytes = chunk.map_err(|failure| TurnFailure::new(Reason::Truncated.as_str(), failure.message))?;
+        let pushed = answer.push(bytes, on_event);
+        pushed.map_err(|error| TurnFailure::new(Reason::Server.as_str(), error.to_string()))?;
+    }
+    match (answer.stop_reason(), &answer.error_message) {
+        (Some(_), _) => Ok(()),
+        (None, Some(message)) => Err(TurnFailure::new(Reason::Server.as_str(), message.clone())),
+        (None, None) => Err(TurnFailure::new(Reason::Truncated.as_str(), "the answer was interrupted")),
+    }
+}
 
-/// The largest JSON of one request, in bytes.
-const MAX_RECORD_BYTES: usize = 1 << 20;
-
-/// The route of the Messages API.
-const MESSAGES_PATH: &str = "/v1/messages";
-
-/// See the module.
-pub(super) struct GatewayBackend {
+/// Requests to a running gateway.
+struct GatewayBackend {
     address: GatewayAddress,
     auth_headers: HeaderMap,
     connector: Arc<dyn Connector>,
 }
 
 impl GatewayBackend {
-    pub(super) fn new(address: GatewayAddress, settings: &Settings, connector: Arc<dyn Connector>) -> Self {
-        Self { address, auth_headers: gateway_client::build_auth_headers(settings), connector }
-    }
-
     /// `/health` needs no token, and its connection serves for the request that follows.
-    pub(super) async fn check_ready(&self) -> Result<(), BackendError> {
-        let request = async {
-            let response = self.send_http(Method::GET, "/health", HeaderMap::new(), Bytes::new()).await?;
-            read_body(response.body, MAX_RECORD_BYTES).await
-        };
-        match timeout(RESPONSE_TIMEOUT, request).await {
+    async fn check_ready(&self) -> Result<(), TurnFailure> {
+        match timeout(RESPONSE_TIMEOUT, self.get("/health")).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(failure)) => Err(self.unreachable_error(&failure.message)),
             Err(_) => {
@@ -169,49 +211,42 @@ impl GatewayBackend {
         }
     }
 
-    pub(super) async fn send_request(
-        &self,
-        body: Bytes,
-        headers: HeaderMap,
-    ) -> Result<BackendResponse, BackendError> {
-        let sent = self.send_http(Method::POST, MESSAGES_PATH, headers, body).await;
-        let response = sent.map_err(|failure| match failure.reason {
-            Reason::Network => self.unreachable_error(&failure.message),
-            reason => BackendError {
-                kind: reason.as_str(),
-                message: failure.message,
-                id: None,
-                header_outcome: RequestOutcome::default(),
-            },
-        })?;
-        let id = header_text(&response.headers, "x-moonrelay-request-id");
-        let head = RequestOutcome::from_headers(&response.headers);
+    async fn send_request(&self, body: Bytes, headers: HeaderMap) -> BackendResponse {
+        let response = match self.send(Method::POST, "/v1/messages", headers, body).await {
+            Ok(response) => response,
+            Err(failure) if failure.reason == Reason::Network => {
+                return BackendResponse::failed(self.unreachable_error(&failure.message));
+            }
+            Err(failure) => {
+                return BackendResponse::failed(TurnFailure::new(failure.reason.as_str(), failure.message));
+            }
+        };
+        let id = response.headers.get("x-moonrelay-request-id").and_then(|id| id.to_str().ok());
+        let id = id.map(str::to_owned);
+        let mut head = RequestOutcome::from_headers(&response.headers);
         if response.status == StatusCode::OK {
-            return Ok(BackendResponse {
-                id: id.unwrap_or_default(),
-                body: response.body,
-                header_outcome: head,
-            });
+            return BackendResponse { id, head, body: Ok(response.body) };
         }
-        Err(self.read_error(response, id, head).await)
+        let failure = self.read_error(response, &mut head).await;
+        // A request refused before any attempt has no further details to fetch.
+        let id = id.filter(|_| !head.attempts.is_empty());
+        BackendResponse { id, head, body: Err(failure) }
     }
 
     /// The gateway waits until the request's record is there, for a while.
-    pub(super) async fn fetch_outcome(&self, id: &str) -> Option<RequestOutcome> {
-        let request = async {
-            let response = self
-                .send_http(Method::GET, &format!("/requests/{id}"), HeaderMap::new(), Bytes::new())
-                .await
-                .ok()?;
-            let is_there = response.status == StatusCode::OK;
-            let body = read_body(response.body, MAX_RECORD_BYTES).await.ok()?;
-            is_there.then(|| serde_json::from_slice(&body).ok()).flatten()
-        };
-        let value: Value = timeout(RESPONSE_TIMEOUT, request).await.ok()??;
+    async fn fetch_outcome(&self, id: Option<&str>) -> Option<RequestOutcome> {
+        let route = format!("/requests/{}", id?);
+        let (status, body) = timeout(RESPONSE_TIMEOUT, self.get(&route)).await.ok()?.ok()?;
+        let value = serde_json::from_slice(&body).ok().filter(|_| status == StatusCode::OK)?;
         RequestOutcome::from_json(&value)
     }
 
-    async fn send_http(
+    async fn get(&self, route: &str) -> Result<(StatusCode, Bytes), Failure> {
+        let response = self.send(Method::GET, route, HeaderMap::new(), Bytes::new()).await?;
+        Ok((response.status, read_body(response.body, MAX_RECORD_BYTES).await?))
+    }
+
+    async fn send(
         &self,
         method: Method,
         route: &str,
@@ -222,79 +257,53 @@ impl GatewayBackend {
         self.address.send(method, route, headers, body, self.connector.as_ref()).await
     }
 
-    fn unreachable_error(&self, why: &str) -> BackendError {
+    fn unreachable_error(&self, why: &str) -> TurnFailure {
         let message = format!(
             "cannot reach a gateway at {} ({why}). Start it with `moonrelay gateway start`, or use --local.",
             self.address
         );
-        BackendError { kind: "gateway_down", message, id: None, header_outcome: RequestOutcome::default() }
+        TurnFailure::new("gateway_down", message)
     }
 
-    async fn read_error(
-        &self,
-        response: UpstreamResponse,
-        id: Option<String>,
-        mut head: RequestOutcome,
-    ) -> BackendError {
+    /// Reads an error response, and adds its attempts to the outcome.
+    async fn read_error(&self, response: UpstreamResponse, head: &mut RequestOutcome) -> TurnFailure {
         let status = response.status;
         let body = read_body(response.body, MAX_RECORD_BYTES).await.unwrap_or_default();
         let value: Value = serde_json::from_slice(&body).unwrap_or_default();
-        let error = value.get("error").unwrap_or(&Value::Null);
-        let text = |key: &str| error.get(key).and_then(Value::as_str);
-        head.add_error_attempts(error.get("attempts").unwrap_or(&Value::Null));
-        let mut message =
-            text("message").map_or_else(|| format!("the gateway returned status {status}"), str::to_owned);
-        let kind = match (status, head.attempts.is_empty()) {
-            (StatusCode::UNAUTHORIZED, true) => {
-                message = format!(
+        let error = &value["error"];
+        head.set_error_attempts(error);
+        let message = error["message"].as_str();
+        let message = message.map_or_else(|| format!("the gateway returned status {status}"), str::to_owned);
+        match (status, head.attempts.is_empty()) {
+            (StatusCode::UNAUTHORIZED, true) => TurnFailure::new(
+                Reason::Auth.as_str(),
+                format!(
                     "{message} (the gateway at {} requires another token than gateway.auth in this configuration)",
                     self.address
-                );
-                Reason::Auth.as_str()
+                ),
+            ),
+            (StatusCode::NOT_FOUND, true) if error["code"] == "model_not_found" => {
+                TurnFailure::new("unknown_model", message)
             }
-            (StatusCode::NOT_FOUND, true) if text("code") == Some("model_not_found") => "unknown_model",
-            _ => head.reason().or_else(|| reason_from_status(status)).unwrap_or(Reason::Server).as_str(),
-        };
-        // A request refused before any attempt has no further details to fetch.
-        let id = id.filter(|_| !head.attempts.is_empty());
-        BackendError { kind, message, id, header_outcome: head }
+            _ => {
+                let by_status = if status.is_client_error() { Reason::BadRequest } else { Reason::Server };
+                TurnFailure::new(head.reason().unwrap_or(by_status).as_str(), message)
+            }
+        }
     }
 }
 
-fn reason_from_status(status: StatusCode) -> Option<Reason> {
-    status.is_client_error().then_some(Reason::BadRequest)
-}
-
-fn header_text(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
-}
-
-/// See the module.
-pub(super) struct LocalBackend {
+/// Requests to the providers.
+struct LocalBackend {
     engine: Engine,
-    /// Records of requests not yet fetched; a turn fetches each of its own.
-    records: Arc<Mutex<Vec<Record>>>,
+    /// The record of the last request, until its outcome is taken.
+    last_record: Arc<Mutex<Option<Record>>>,
 }
 
 impl LocalBackend {
-    pub(super) fn new(settings: Arc<Settings>, connector: Arc<dyn Connector>, also: RecordSink) -> Self {
-        let records: Arc<Mutex<Vec<Record>>> = Arc::default();
-        let kept = records.clone();
-        let sink: RecordSink = Arc::new(move |record: Record| {
-            lock_records(&kept).push(record.clone());
-            also(record);
-        });
-        Self { engine: Engine::new(settings, connector, sink), records }
-    }
-
-    pub(super) async fn send_request(
-        &self,
-        body: Bytes,
-        headers: HeaderMap,
-    ) -> Result<BackendResponse, BackendError> {
-        let id = RequestId::now();
+    async fn send_request(&self, body: Bytes, headers: HeaderMap) -> BackendResponse {
         let request = ClientRequest {
-            id,
+            id: RequestId::now(),
             api: Api::Messages,
             client: None,
             headers,
@@ -302,52 +311,22 @@ impl LocalBackend {
             is_fallback_disabled: false,
         };
         // Boxed, because the future of a request is large.
-        match Box::pin(self.engine.answer(request)).await {
-            Ok(Answer::Stream { model, attempts, body, .. }) => {
-                let head = RequestOutcome::from_head(model.as_deref(), &attempts);
-                Ok(BackendResponse { id: id.to_string(), body: Box::pin(body.map(Ok)), header_outcome: head })
+        let body: Result<ByteStream, TurnFailure> = match Box::pin(self.engine.answer(request)).await {
+            Ok(Answer::Stream { body, .. }) => Ok(Box::pin(body.map(Ok))),
+            Ok(Answer::Complete { body, .. }) => {
+                Ok(Box::pin(futures_util::stream::iter([Ok(body.to_bytes())])))
             }
-            Ok(Answer::Complete { body, model, attempts, .. }) => {
-                let head = RequestOutcome::from_head(Some(&model), &attempts);
-                let body = futures_util::stream::iter([Ok(body.to_bytes())]);
-                Ok(BackendResponse { id: id.to_string(), body: Box::pin(body), header_outcome: head })
+            Err(error @ RequestError::UnknownModel { .. }) => {
+                Err(TurnFailure::new("unknown_model", error.to_string()))
             }
-            Err(refusal) => Err(to_backend_error(id, &refusal)),
-        }
-    }
-
-    pub(super) fn take_outcome(&self, id: Option<&str>) -> Option<RequestOutcome> {
-        let mut records = lock_records(&self.records);
-        let place = match id {
-            Some(id) => {
-                let id = id.parse().ok()?;
-                records.iter().position(|record| record.request_id == id)?
-            }
-            None => records.len().checked_sub(1)?,
+            Err(error) => Err(TurnFailure::new(error.reason().as_str(), error.to_string())),
         };
-        Some(RequestOutcome::from_record(&records.swap_remove(place)))
+        // The record has the outcome.
+        BackendResponse { id: None, head: RequestOutcome::default(), body }
     }
-}
 
-fn lock_records(records: &Mutex<Vec<Record>>) -> MutexGuard<'_, Vec<Record>> {
-    records.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn to_backend_error(id: RequestId, refusal: &RequestError) -> BackendError {
-    let kind = match refusal {
-        RequestError::UnknownModel { .. } => "unknown_model",
-        _ => refusal.reason().as_str(),
-    };
-    let attempts = match refusal {
-        RequestError::NoUsableTarget { attempts }
-        | RequestError::AttemptsFailed { attempts, .. }
-        | RequestError::ShuttingDown { attempts } => attempts.as_slice(),
-        _ => &[],
-    };
-    BackendError {
-        kind,
-        message: refusal.to_string(),
-        id: Some(id.to_string()),
-        header_outcome: RequestOutcome::from_head(None, attempts),
+    fn take_outcome(&self) -> Option<RequestOutcome> {
+        let record = self.last_record.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        Some(RequestOutcome::from_record(&record))
     }
 }

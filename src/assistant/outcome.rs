@@ -5,12 +5,13 @@ use std::time::Duration;
 use http::HeaderMap;
 use serde_json::Value;
 
-use crate::assistant::transcript::{AnswerCosts, AnswerUsage, Currency, StopReason};
+use super::session::SessionError;
+use super::transcript::{AnswerCosts, AnswerUsage, Currency, StopReason};
 use crate::config::settings::{Reference, Settings};
 use crate::failure::Reason;
 use crate::protocol::amount::Amount;
 use crate::protocol::usage::TokenUsage;
-use crate::record::{Attempt, AttemptCost, CostSource, Record};
+use crate::record::{AttemptCost, CostSource, Record};
 
 /// Events of a running turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +57,7 @@ pub struct TurnResult {
     pub text: String,
     /// Usage of all the turn's requests.
     pub usage: Option<AnswerUsage>,
-    /// ISO 4217, of `spent.cost`.
+    /// ISO 4217, of `usage.cost`.
     pub currency: Option<String>,
     /// Why it ended.
     pub stop_reason: StopReason,
@@ -84,7 +85,27 @@ pub struct TurnFailure {
     pub result: Option<Box<TurnResult>>,
 }
 
-/// See the module.
+impl TurnFailure {
+    pub(super) fn new(kind: &'static str, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), result: None }
+    }
+
+    pub(super) fn aborted() -> Self {
+        Self::new("aborted", "it was stopped")
+    }
+
+    pub(super) fn stop_reason(&self) -> StopReason {
+        if self.kind == "aborted" { StopReason::Aborted } else { StopReason::Error }
+    }
+}
+
+impl From<SessionError> for TurnFailure {
+    fn from(error: SessionError) -> Self {
+        Self::new("session_error", error.to_string())
+    }
+}
+
+/// The outcome of one request, as far as it is known.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RequestOutcome {
     /// The target that answered, or began to.
@@ -93,48 +114,49 @@ pub(super) struct RequestOutcome {
     pub(super) api: Option<String>,
     /// Every attempt.
     pub(super) attempts: Vec<AttemptUsage>,
-    /// `ok`, `abandoned`, or the reason of the failure; empty where it is not known.
-    pub(super) outcome: String,
+    /// `ok`, `abandoned`, or the reason of the failure; empty if unknown.
+    outcome: String,
 }
 
 /// One attempt and its usage.
 #[derive(Clone, Debug)]
 pub(super) struct AttemptUsage {
     pub(super) attempt: TurnAttempt,
-    pub(super) usage: Option<TokenUsage>,
-    pub(super) bill: Option<AttemptCost>,
+    usage: Option<TokenUsage>,
+    cost: Option<AttemptCost>,
 }
 
 impl RequestOutcome {
-    /// Of a record.
+    /// From the record of a request.
     pub(super) fn from_record(record: &Record) -> Self {
+        let attempts = record.attempts.iter().filter_map(|attempt| {
+            let (usage, cost) = (attempt.usage, attempt.cost.clone());
+            let result = attempt.outcome.as_str();
+            let attempt = TurnAttempt::new(&attempt.reference, result, &attempt.detail, attempt.duration)?;
+            Some(AttemptUsage { attempt, usage, cost })
+        });
         Self {
             answered_by: record.served_by.as_deref().and_then(Reference::parse),
-            api: record.upstream_api.map(|face| face.as_str().to_owned()),
-            attempts: record.attempts.iter().filter_map(AttemptUsage::from_attempt).collect(),
+            api: record.upstream_api.map(|api| api.as_str().to_owned()),
+            attempts: attempts.collect(),
             outcome: record.outcome().to_owned(),
         }
     }
 
-    /// Of the head of an answer.
-    pub(super) fn from_head(model: Option<&str>, attempts: &[Attempt]) -> Self {
-        let attempts = attempts.iter().filter_map(AttemptUsage::from_attempt).collect();
-        Self { answered_by: model.and_then(Reference::parse), attempts, ..Self::default() }
-    }
-
-    /// Of `x-moonrelay-model` and `x-moonrelay-attempts`.
+    /// From `x-moonrelay-model` and `x-moonrelay-attempts`.
     pub(super) fn from_headers(headers: &HeaderMap) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let listed = text("x-moonrelay-attempts").unwrap_or_default().split(", ");
         let attempts = listed.filter_map(|one| {
             let (model, result) = one.rsplit_once('=')?;
-            AttemptUsage::from_error_line(model, result, "")
+            let attempt = TurnAttempt::new(model, result, "", Duration::ZERO)?;
+            Some(AttemptUsage { attempt, usage: None, cost: None })
         });
         let answered_by = text("x-moonrelay-model").and_then(Reference::parse);
         Self { answered_by, attempts: attempts.collect(), ..Self::default() }
     }
 
-    /// Of what `GET /requests/{id}` answers.
+    /// From the response of `GET /requests/{id}`.
     pub(super) fn from_json(value: &Value) -> Option<Self> {
         let text = |key: &str| value.get(key).and_then(Value::as_str);
         let attempts = value.get("attempts")?.as_array()?;
@@ -146,90 +168,67 @@ impl RequestOutcome {
         })
     }
 
-    /// Adds the attempts that an error body lists, where none are known.
-    pub(super) fn add_error_attempts(&mut self, attempts: &Value) {
-        if !self.attempts.iter().all(|used| used.attempt.detail.is_empty()) {
-            return;
+    /// Replaces the attempts by those of an error body, which have messages.
+    pub(super) fn set_error_attempts(&mut self, error: &Value) {
+        if let Some(lines) = error["attempts"].as_array().filter(|lines| !lines.is_empty()) {
+            self.attempts = lines.iter().filter_map(AttemptUsage::from_json).collect();
         }
-        let Some(lines) = attempts.as_array().filter(|lines| !lines.is_empty()) else { return };
-        let read = |line: &Value| {
-            let text = |key: &str| line.get(key).and_then(Value::as_str);
-            AttemptUsage::from_error_line(
-                text("model")?,
-                text("result")?,
-                text("message").unwrap_or_default(),
-            )
-        };
-        self.attempts = lines.iter().filter_map(read).collect();
     }
 
-    /// The reason of the failure, if known: its outcome, else that of the first attempt.
+    /// The reason of the failure, if known: of the request, else of the first failed attempt.
     pub(super) fn reason(&self) -> Option<Reason> {
-        let by_word = |word: &str| Reason::ALL.into_iter().find(|reason| reason.as_str() == word);
-        by_word(&self.outcome).or_else(|| self.attempts.iter().find_map(|used| by_word(&used.attempt.result)))
+        let by_name = |name: &str| Reason::ALL.into_iter().find(|reason| reason.as_str() == name);
+        by_name(&self.outcome).or_else(|| self.attempts.iter().find_map(|used| by_name(&used.attempt.result)))
+    }
+}
+
+impl TurnAttempt {
+    fn new(target: &str, result: &str, detail: &str, duration: Duration) -> Option<Self> {
+        let target = Reference::parse(target)?;
+        Some(Self { target, result: result.to_owned(), detail: detail.to_owned(), duration })
     }
 }
 
 impl AttemptUsage {
-    fn from_attempt(attempt: &Attempt) -> Option<Self> {
-        let attempt_result = TurnAttempt {
-            target: Reference::parse(&attempt.reference)?,
-            result: attempt.outcome.as_str().to_owned(),
-            detail: attempt.detail.clone(),
-            duration: attempt.duration,
-        };
-        Some(Self { attempt: attempt_result, usage: attempt.usage, bill: attempt.cost.clone() })
-    }
-
-    fn from_error_line(model: &str, result: &str, detail: &str) -> Option<Self> {
-        let (result, detail) = (result.to_owned(), detail.to_owned());
-        let attempt_result =
-            TurnAttempt { target: Reference::parse(model)?, result, detail, duration: Duration::ZERO };
-        Some(Self { attempt: attempt_result, usage: None, bill: None })
-    }
-
+    /// From an attempt of a record (`detail`) or of an error body (`message`).
     fn from_json(value: &Value) -> Option<Self> {
         let text = |key: &str| value.get(key).and_then(Value::as_str);
-        let mut used =
-            Self::from_error_line(text("model")?, text("result")?, text("detail").unwrap_or_default())?;
-        used.attempt.duration = Duration::from_secs_f64(
-            value.get("tookMs").and_then(Value::as_f64).filter(|ms| (0.0..1e12).contains(ms)).unwrap_or(0.0)
-                / 1e3,
-        );
-        used.usage = value.get("usage").and_then(parse_usage);
-        used.bill = parse_bill(value);
-        Some(used)
+        let detail = text("detail").or_else(|| text("message")).unwrap_or_default();
+        let millis = value.get("tookMs").and_then(Value::as_f64).filter(|ms| (0.0..1e12).contains(ms));
+        let duration = Duration::from_secs_f64(millis.unwrap_or_default() / 1e3);
+        let attempt = TurnAttempt::new(text("model")?, text("result")?, detail, duration)?;
+        let usage = value.get("usage").filter(|usage| usage.is_object()).map(parse_token_usage);
+        let amount = value["cost"].as_number().and_then(|number| Amount::parse(&number.to_string()));
+        let source = match text("pricing") {
+            Some("provider") => CostSource::Provider,
+            _ => CostSource::PriceTable,
+        };
+        let cost = amount.zip(text("currency"));
+        let cost =
+            cost.map(|(amount, currency)| AttemptCost { amount, currency: currency.to_owned(), source });
+        Some(Self { attempt, usage, cost })
     }
 }
 
-fn parse_usage(value: &Value) -> Option<TokenUsage> {
-    let members = value.as_object()?;
-    let count = |key: &str| members.get(key).and_then(Value::as_u64).unwrap_or(0);
-    Some(TokenUsage {
+/// Reads the gateway's JSON of token counts; absent counts are zero.
+pub(super) fn parse_token_usage(value: &Value) -> TokenUsage {
+    let count = |key: &str| value.get(key).and_then(Value::as_u64).unwrap_or(0);
+    TokenUsage {
         input: count("input"),
         output: count("output"),
         cache_read: count("cacheRead"),
         cache_write: count("cacheWrite"),
         reasoning: count("reasoning"),
-        is_estimated: members.get("estimated").and_then(Value::as_bool).unwrap_or(false),
+        is_estimated: value.get("estimated").and_then(Value::as_bool).unwrap_or(false),
         cost: None,
-    })
+    }
 }
 
-fn parse_bill(value: &Value) -> Option<AttemptCost> {
-    let text = |key: &str| value.get(key).and_then(Value::as_str);
-    let amount = Amount::parse(&value.get("cost")?.as_number()?.to_string())?;
-    let pricing = match text("pricing") {
-        Some("provider") => CostSource::Provider,
-        _ => CostSource::PriceTable,
-    };
-    Some(AttemptCost { amount, currency: text("currency")?.to_owned(), source: pricing })
-}
-
-/// Adds up.
+/// Sums of usage.
 #[derive(Clone, Debug, Default)]
 pub(super) struct UsageTotals {
-    total: Option<AnswerUsage>,
+    /// `None` if the usage is unknown.
+    pub(super) total: Option<AnswerUsage>,
     currency: Option<String>,
 }
 
@@ -237,78 +236,40 @@ impl UsageTotals {
     /// Adds the attempts of one request. Attempts abandoned before any output are not counted, because their
     /// usage is a guess. Amounts of two currencies are never added: the currency of the last answer counts.
     pub(super) fn add(&mut self, settings: &Settings, attempts: &[AttemptUsage]) {
-        let paid = attempts
-            .iter()
-            .rev()
-            .filter(|used| used.attempt.result == "ok")
-            .find_map(|used| used.bill.as_ref());
-        if let Some(bill) =
-            paid.filter(|bill| self.currency.as_ref().is_some_and(|before| *before != bill.currency))
+        let mut answered = attempts.iter().rev().filter(|used| used.attempt.result == "ok");
+        let paid = answered.find_map(|used| used.cost.as_ref());
+        if let Some(paid) = paid
+            && self.currency.as_ref().is_some_and(|before| *before != paid.currency)
         {
-            self.currency = Some(bill.currency.clone());
-            self.total.iter_mut().for_each(|spent| spent.cost = None);
+            self.currency = Some(paid.currency.clone());
+            self.total.iter_mut().for_each(|total| total.cost = None);
         }
         for used in attempts.iter().filter(|used| used.attempt.result != "cancelled") {
             let Some(usage) = used.usage else { continue };
-            let spent = self.total.get_or_insert_default();
-            add_tokens(spent, &usage);
-            let Some(bill) = &used.bill else { continue };
+            let total = self.total.get_or_insert_default();
+            total.add_tokens(&AnswerUsage::from(&usage));
+            let Some(bill) = &used.cost else { continue };
             let currency = paid.unwrap_or(bill).currency.clone();
             if *self.currency.get_or_insert(currency) != bill.currency {
                 continue;
             }
-            // What the transcript says of the currency is all that a session's total has to go by.
+            // A session adds up what its transcript reports, so the currency must be one that it can store.
             let Some(currency) = Currency::parse(&bill.currency) else { continue };
-            let costs = spent.cost.get_or_insert(AnswerCosts { currency, ..AnswerCosts::default() });
-            add_costs(costs, settings, &used.attempt.target, &usage, bill.amount, bill.source);
+            let none = AnswerCosts { currency, ..AnswerCosts::default() };
+            let target = &used.attempt.target;
+            let model =
+                settings.providers.get(&target.provider).and_then(|known| known.find_model(&target.model));
+            // The parts at another price than that of the record would not add up.
+            let prices = model.and_then(|model| model.model.prices).filter(|prices| {
+                bill.source == CostSource::Provider || prices.compute_cost(&usage) == bill.amount
+            });
+            let parts = prices.map_or(none, |prices| AnswerCosts::from_prices(&prices, &usage, currency));
+            total.cost.get_or_insert(none).add(&AnswerCosts { total: bill.amount, ..parts });
         }
-    }
-
-    /// `None` if the usage is unknown.
-    pub(super) const fn total(&self) -> Option<AnswerUsage> {
-        self.total
     }
 
     /// ISO 4217, if a cost is known.
     pub(super) fn currency(&self) -> Option<String> {
-        self.currency.clone().filter(|_| self.total.is_some_and(|spent| spent.cost.is_some()))
+        self.currency.clone().filter(|_| self.total.is_some_and(|total| total.cost.is_some()))
     }
-}
-
-fn add_tokens(spent: &mut AnswerUsage, usage: &TokenUsage) {
-    let add = |to: &mut u64, more: u64| *to = to.saturating_add(more);
-    add(&mut spent.input, usage.input);
-    add(&mut spent.output, usage.output);
-    add(&mut spent.cache_read, usage.cache_read);
-    add(&mut spent.cache_write, usage.cache_write);
-    spent.total_tokens = spent
-        .input
-        .saturating_add(spent.output)
-        .saturating_add(spent.cache_read)
-        .saturating_add(spent.cache_write);
-}
-
-/// By the price where one is known; the total is what the record says.
-fn add_costs(
-    costs: &mut AnswerCosts,
-    settings: &Settings,
-    target: &Reference,
-    usage: &TokenUsage,
-    total: Amount,
-    pricing: CostSource,
-) {
-    let model =
-        settings.providers.get(&target.provider).and_then(|provider| provider.find_model(&target.model));
-    if let Some(price) = model.and_then(|model| model.model.prices).filter(|price| {
-        // Another price than the record was made with would not add up.
-        pricing == CostSource::Provider || price.compute_cost(usage) == total
-    }) {
-        costs.input = costs.input.saturating_add(Amount::from_tokens(usage.input, price.input));
-        costs.output = costs.output.saturating_add(Amount::from_tokens(usage.output, price.output));
-        costs.cache_read =
-            costs.cache_read.saturating_add(Amount::from_tokens(usage.cache_read, price.cache_read));
-        costs.cache_write =
-            costs.cache_write.saturating_add(Amount::from_tokens(usage.cache_write, price.cache_write));
-    }
-    costs.total = costs.total.saturating_add(total);
 }

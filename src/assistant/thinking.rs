@@ -10,45 +10,35 @@ use crate::config::settings::{Reference, Settings};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ThinkingLevels(&'static [&'static str]);
 
-/// K2.6: `thinking.type`.
-const ON_OFF_LEVELS: ThinkingLevels = ThinkingLevels(&["off", "on"]);
-/// K2.7 Code always thinks, regardless of the request.
-const ALWAYS_ON_LEVELS: ThinkingLevels = ThinkingLevels(&["on"]);
-/// A model without thinking.
-const NO_LEVELS: ThinkingLevels = ThinkingLevels(&["off"]);
-/// The K3 family at Moonshot, where thinking can be disabled.
-const EFFORT_LEVELS: ThinkingLevels = ThinkingLevels(&["off", "low", "high", "max"]);
-/// The K3 family at Kimi Code, which does not allow disabling it.
-const KIMI_CODE_LEVELS: ThinkingLevels = ThinkingLevels(&["low", "high", "max"]);
 /// Unknown model: the level is passed on unchanged.
-const ALL_LEVELS: ThinkingLevels =
-    ThinkingLevels(&["off", "minimal", "low", "medium", "high", "xhigh", "max", "adaptive"]);
+const ALL_LEVELS: &[&str] = &["off", "minimal", "low", "medium", "high", "xhigh", "max", "adaptive"];
 
 impl ThinkingLevels {
     /// The levels of a model behind this provider adapter, matching the rules in
     /// `provider::rule::messages_thinking`.
     #[must_use]
-    pub fn for_model(dialect: AdapterId, model: &ModelInfo) -> Self {
-        match (dialect, model.thinking_control) {
-            (_, ThinkingControl::Always) => ALWAYS_ON_LEVELS,
-            (_, ThinkingControl::Switch) => ON_OFF_LEVELS,
-            // Available models depend on the account; a model missing from the catalog is treated like the
-            // others.
-            (AdapterId::KimiCode, _) => KIMI_CODE_LEVELS,
-            (_, ThinkingControl::Effort) => EFFORT_LEVELS,
-            (_, ThinkingControl::None) if model.compat.supports_reasoning_effort == Some(true) => ALL_LEVELS,
-            (_, ThinkingControl::None) => NO_LEVELS,
-            (_, ThinkingControl::Unknown) => ALL_LEVELS,
-        }
+    pub fn for_model(adapter: AdapterId, model: &ModelInfo) -> Self {
+        Self(match (adapter, model.thinking_control) {
+            // K2.7 Code always thinks, regardless of the request.
+            (_, ThinkingControl::Always) => &["on"],
+            // K2.6: `thinking.type`.
+            (_, ThinkingControl::Switch) => &["off", "on"],
+            // The K3 family, whose thinking Kimi Code does not allow to disable. Available models depend on the
+            // account; a model missing from the catalog is treated like the others.
+            (AdapterId::KimiCode, _) => &["low", "high", "max"],
+            (_, ThinkingControl::Effort) => &["off", "low", "high", "max"],
+            (_, ThinkingControl::None) if model.compat.supports_reasoning_effort != Some(true) => &["off"],
+            (_, ThinkingControl::None | ThinkingControl::Unknown) => ALL_LEVELS,
+        })
     }
 
     /// The levels of a reference's model; all levels if the model is unknown.
     #[must_use]
     pub fn for_reference(settings: &Settings, reference: &Reference) -> Self {
-        let Some(provider) = settings.providers.get(&reference.provider) else { return ALL_LEVELS };
-        provider
-            .find_model(&reference.model)
-            .map_or(ALL_LEVELS, |model| Self::for_model(provider.adapter, &model.model))
+        let known = settings.providers.get(&reference.provider).and_then(|provider| {
+            Some(Self::for_model(provider.adapter, &provider.find_model(&reference.model)?.model))
+        });
+        known.unwrap_or(Self(ALL_LEVELS))
     }
 
     /// As people write them.
@@ -92,19 +82,20 @@ pub fn level_names() -> Vec<&'static str> {
     ThinkingLevel::ALL.into_iter().map(ThinkingLevel::as_str).chain(["on"]).collect()
 }
 
-/// The fields of a Messages request for a level: `thinking`, and `output_config` if the level names an effort.
-/// Provider adapters translate them for each model.
-pub(super) fn request_fields(level: ThinkingLevel) -> (Value, Option<Value>) {
+/// Sets the level in a Messages request: `thinking`, and `output_config` if the level names an effort. Provider
+/// adapters translate them for each model.
+pub(super) fn set_level(body: &mut Value, level: ThinkingLevel) {
+    let kind = if level == ThinkingLevel::Off { "disabled" } else { "adaptive" };
+    body["thinking"] = json!({ "type": kind });
     let effort = match level {
-        ThinkingLevel::Off => return (json!({"type": "disabled"}), None),
-        ThinkingLevel::Adaptive => return (json!({"type": "adaptive"}), None),
+        ThinkingLevel::Off | ThinkingLevel::Adaptive => return,
         // Anthropic's effort values range from low to max.
         ThinkingLevel::Minimal | ThinkingLevel::Low => "low",
         ThinkingLevel::Medium => "medium",
         ThinkingLevel::High => "high",
         ThinkingLevel::Xhigh | ThinkingLevel::Max => "max",
     };
-    (json!({"type": "adaptive"}), Some(json!({"effort": effort})))
+    body["output_config"] = json!({ "effort": effort });
 }
 
 #[cfg(test)]
@@ -130,12 +121,11 @@ mod tests {
     #[test]
     fn unsupported_level_is_rejected_with_the_supported_ones() {
         let reference = Reference::parse("moonshot/kimi-k2.6").unwrap();
-        assert!(
-            ON_OFF_LEVELS.supports(ThinkingLevel::Adaptive) && !ON_OFF_LEVELS.supports(ThinkingLevel::High)
-        );
-        let refusal = ON_OFF_LEVELS.unsupported_message(ThinkingLevel::High, &reference);
+        let on_off = ThinkingLevels(&["off", "on"]);
+        assert!(on_off.supports(ThinkingLevel::Adaptive) && !on_off.supports(ThinkingLevel::High));
+        let refusal = on_off.unsupported_message(ThinkingLevel::High, &reference);
         assert_eq!(refusal, "thinking level \"high\" is not one of moonshot/kimi-k2.6; use one of: off, on");
-        assert_eq!(ON_OFF_LEVELS.name_of(ThinkingLevel::Adaptive), "on");
+        assert_eq!(on_off.name_of(ThinkingLevel::Adaptive), "on");
         assert_eq!((parse_level("ON"), parse_level("lots")), (Some(ThinkingLevel::Adaptive), None));
     }
 }

@@ -4,20 +4,23 @@
 
 pub mod reader;
 
-use std::fmt;
+mod conversation;
 
-use serde::de::Error;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::time::SystemTime;
+
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::protocol::amount::Amount;
+use crate::record::to_unix_millis;
+
+pub use super::usage::{AnswerCosts, AnswerUsage, Currency};
 
 /// The format version written.
 pub const VERSION: u32 = 3;
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum TranscriptLine {
     /// The header, which is the first line.
     Session {
@@ -42,7 +45,6 @@ pub enum TranscriptLine {
         /// A provider's id.
         provider: String,
         /// The provider's id of the model.
-        #[serde(rename = "modelId")]
         model_id: String,
     },
     /// The following turns use another thinking level.
@@ -51,7 +53,6 @@ pub enum TranscriptLine {
         #[serde(flatten)]
         meta: EntryMeta,
         /// As `--thinking` takes it.
-        #[serde(rename = "thinkingLevel")]
         thinking_level: String,
     },
     /// A message of the user, the model or a tool.
@@ -70,7 +71,6 @@ pub enum TranscriptLine {
         /// The summary written by a model; empty after a reset.
         summary: String,
         /// Size of the previous prompt, in tokens.
-        #[serde(rename = "tokensBefore")]
         tokens_before: u64,
     },
 }
@@ -140,6 +140,18 @@ pub enum TranscriptMessage {
     },
 }
 
+impl TranscriptMessage {
+    /// A user message of now.
+    pub(super) fn user(text: String) -> Self {
+        Self::User { content: vec![ContentBlock::Text { text }], timestamp: now_millis() }
+    }
+}
+
+/// Milliseconds since 1970.
+pub(super) fn now_millis() -> u64 {
+    to_unix_millis(SystemTime::now())
+}
+
 /// A part of a message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -166,6 +178,16 @@ pub enum ContentBlock {
         /// The arguments as the model wrote them, if they are JSON.
         arguments: Value,
     },
+}
+
+impl ContentBlock {
+    /// The text of a text block.
+    pub(super) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text { text } => Some(text),
+            _ => None,
+        }
+    }
 }
 
 /// A model's answer.
@@ -214,128 +236,8 @@ pub enum StopReason {
     Aborted,
 }
 
-/// Usage of an answer in tokens, and its cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AnswerUsage {
-    /// Uncached input.
-    pub input: u64,
-    /// Output, including reasoning.
-    pub output: u64,
-    /// Input read from the provider's cache.
-    pub cache_read: u64,
-    /// Input written to the provider's cache.
-    pub cache_write: u64,
-    /// Sum of the four.
-    pub total_tokens: u64,
-    /// In the account's currency; `None` if no price is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cost: Option<AnswerCosts>,
-}
-
-/// Cost of an answer by kind of token, in units of one currency.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AnswerCosts {
-    /// Uncached input.
-    #[serde(with = "units")]
-    pub input: Amount,
-    /// Output, including reasoning.
-    #[serde(with = "units")]
-    pub output: Amount,
-    /// Input read from the provider's cache.
-    #[serde(with = "units")]
-    pub cache_read: Amount,
-    /// Input written to the provider's cache.
-    #[serde(with = "units")]
-    pub cache_write: Amount,
-    /// Total: the provider's own figure if reported, else the sum of the others.
-    #[serde(with = "units")]
-    pub total: Amount,
-    /// The account's currency. USD is omitted, because OpenClaw supports dollars only.
-    #[serde(default, skip_serializing_if = "Currency::is_dollar")]
-    pub currency: Currency,
-}
-
-/// An amount as a JSON number.
-mod units {
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    use crate::protocol::amount::Amount;
-
-    pub(super) fn serialize<S: Serializer>(amount: &Amount, into: S) -> Result<S::Ok, S::Error> {
-        into.serialize_f64(amount.as_f64())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Amount, D::Error> {
-        let number = serde_json::Number::deserialize(from)?;
-        Amount::parse(&number.to_string()).ok_or_else(|| D::Error::custom("a cost is a number from 0 on"))
-    }
-}
-
-/// A code of ISO 4217; dollars where nothing else is answer. Amounts of two currencies are never added.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Currency([u8; 3]);
-
-impl Currency {
-    /// `USD`.
-    pub const DOLLAR: Self = Self(*b"USD");
-
-    /// Three capital letters; `None` for anything else.
-    #[must_use]
-    pub fn parse(code: &str) -> Option<Self> {
-        let letters: [u8; 3] = code.as_bytes().try_into().ok()?;
-        letters.iter().all(u8::is_ascii_uppercase).then_some(Self(letters))
-    }
-
-    /// The code.
-    #[must_use]
-    pub fn code(&self) -> &str {
-        // Letters of ASCII are text.
-        std::str::from_utf8(&self.0).unwrap_or_default()
-    }
-
-    /// Whether it is `USD`.
-    #[must_use]
-    pub fn is_dollar(&self) -> bool {
-        *self == Self::DOLLAR
-    }
-}
-
-impl Default for Currency {
-    fn default() -> Self {
-        Self::DOLLAR
-    }
-}
-
-impl fmt::Display for Currency {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code())
-    }
-}
-
-impl fmt::Debug for Currency {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code())
-    }
-}
-
-impl Serialize for Currency {
-    fn serialize<S: Serializer>(&self, into: S) -> Result<S::Ok, S::Error> {
-        into.serialize_str(self.code())
-    }
-}
-
-impl<'de> Deserialize<'de> for Currency {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let code = String::deserialize(from)?;
-        Self::parse(&code).ok_or_else(|| D::Error::custom("a currency is three capital letters"))
-    }
-}
-
 /// A list of blocks, or plain text. Blocks of other kinds (an image) are left out.
-pub(super) fn read_content<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<ContentBlock>, D::Error> {
+fn read_content<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<ContentBlock>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Content {
@@ -351,7 +253,7 @@ pub(super) fn read_content<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Con
 }
 
 /// The usage, or `None` if it is in an unknown format: the answer matters more than its price.
-pub(super) fn read_usage<'de, D: Deserializer<'de>>(from: D) -> Result<Option<AnswerUsage>, D::Error> {
+fn read_usage<'de, D: Deserializer<'de>>(from: D) -> Result<Option<AnswerUsage>, D::Error> {
     let value = Value::deserialize(from)?;
     Ok(serde_json::from_value(value).ok())
 }
@@ -359,6 +261,7 @@ pub(super) fn read_usage<'de, D: Deserializer<'de>>(from: D) -> Result<Option<An
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::amount::Amount;
 
     #[test]
     fn line_has_the_format_of_openclaw() {

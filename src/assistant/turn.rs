@@ -1,27 +1,32 @@
-//! One turn: a user message, the streamed answer, and its usage.
-
-mod execution;
+//! One turn: a user message, the streamed answer with its tool calls, and its usage.
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::assistant::backend::Backend;
-use crate::assistant::context::SystemPrompt;
-use crate::assistant::request::MessagesRequest;
-use crate::assistant::session::{History, Session, SessionError};
-use crate::assistant::thinking::{self, ThinkingLevels};
-use crate::assistant::tools::ToolSet;
-use crate::assistant::transcript::{ContentBlock, TranscriptMessage};
-use crate::assistant::turn::execution::TurnExecution;
-use crate::assistant::turn::execution::{RequestEnd, run_request};
+use tokio::time::Instant;
+
+use super::backend::{Backend, RequestResult, StopSignal};
+use super::choice::ModelChoice;
+use super::context::SystemPrompt;
+use super::outcome::UsageTotals;
+use super::request::{RequestContext, build_request};
+use super::session::{Session, SessionError};
+use super::tools::ToolSet;
+use super::transcript::reader::Transcript;
+use super::transcript::{AssistantMessage, ContentBlock, StopReason, TranscriptMessage, now_millis};
 use crate::catalog::ThinkingLevel;
-use crate::config::settings::{Lookup, Reference, Settings};
+use crate::config::settings::{Reference, Settings};
 use crate::protocol::api::Api;
 use crate::protocol::request::RequestBody;
-use crate::routing::request_bodies::default_output_limit;
 
 pub use super::outcome::{TurnAttempt, TurnEvent, TurnFailure, TurnResult};
+
+/// The number of answers that may call tools; the next request forbids tool calls.
+const MAX_TOOL_ROUNDS: usize = 6;
+
+const SUMMARY_PROMPT: &str = "Summarise our conversation so far, so that you can continue from the summary alone: what I want, \
+    what was decided and why, names, numbers, paths and code that still matter, and what is open. Write in the language \
+    of the conversation. Answer with the summary only.";
 
 /// The input of a turn.
 #[derive(Clone, Debug, Default)]
@@ -32,12 +37,6 @@ pub struct TurnRequest {
     pub model: Option<String>,
     /// Thinking level for this turn; else the session's, else the configuration's.
     pub thinking: Option<ThinkingLevel>,
-}
-
-impl From<SessionError> for TurnFailure {
-    fn from(error: SessionError) -> Self {
-        Self { kind: "session_error", message: error.to_string(), result: None }
-    }
 }
 
 /// Runs turns through the running gateway or from this process.
@@ -62,14 +61,8 @@ impl Agent {
     /// # Errors
     /// An unknown name (`unknown_model`), an unsupported level (`thinking_unsupported`), or no default
     /// (`no_primary`).
-    pub fn choose_model(&self, session: &Session, ask: &TurnRequest) -> Result<ModelChoice, TurnFailure> {
-        choose_model(
-            &self.settings,
-            session.model().as_ref(),
-            session.thinking(),
-            ask,
-            self.backend.is_local(),
-        )
+    pub fn choose_model(&self, session: &Session, request: &TurnRequest) -> Result<ModelChoice, TurnFailure> {
+        choose_model(&self.settings, Some(session), request, self.backend.is_local())
     }
 
     /// Runs the turn. Appends the user message to the session at once, and the answer at its end, also if it is
@@ -81,156 +74,18 @@ impl Agent {
     pub async fn run_turn(
         &self,
         session: &mut Session,
-        ask: TurnRequest,
+        request: TurnRequest,
         stop: impl Future<Output = ()> + Send,
-        seen: &mut (dyn FnMut(TurnEvent) + Send),
+        on_event: &mut (dyn FnMut(TurnEvent) + Send),
     ) -> Result<TurnResult, TurnFailure> {
-        let choice = self.choose_model(session, &ask)?;
-        self.backend.check_ready().await.map_err(|refused| TurnFailure {
-            kind: refused.kind,
-            message: refused.message,
-            result: None,
-        })?;
-        session.append_message(TranscriptMessage::User {
-            content: vec![ContentBlock::Text { text: ask.message }],
-            timestamp: now_millis(),
-        })?;
-        let stop: Pin<&mut (dyn Future<Output = ()> + Send)> = pin!(stop);
+        let choice = self.choose_model(session, &request)?;
+        self.backend.check_ready().await?;
+        session.append_message(TranscriptMessage::user(request.message))?;
+        let stop: StopSignal<'_> = pin!(stop);
         // Boxed, because moving the large future would copy it.
-        Box::pin(TurnExecution::new(self, choice, seen).run(session, stop)).await
+        Box::pin(TurnExecution::new(self, choice, on_event).run(session, stop)).await
     }
-}
 
-/// The targets and the request, without sending it.
-///
-/// # Errors
-/// As [`Agent::choose_model`].
-pub fn explain_request(
-    settings: &Settings,
-    past: Option<&History>,
-    ask: &TurnRequest,
-    context: &SystemPrompt,
-) -> Result<(ModelChoice, RequestBody), TurnFailure> {
-    let model = past.and_then(History::model);
-    let level = past.and_then(History::thinking);
-    let choice = choose_model(settings, model.as_ref(), level, ask, true)?;
-    let question = TranscriptMessage::User {
-        content: vec![ContentBlock::Text { text: ask.message.clone() }],
-        timestamp: now_millis(),
-    };
-    let mut conversation = past.map(History::conversation).unwrap_or_default();
-    conversation.push(&question);
-    let summary = past.and_then(History::summary);
-    let mut body = MessagesRequest::new(
-        &choice.requested_model,
-        choice.max_tokens,
-        choice.thinking,
-        summary,
-        &conversation,
-    );
-    body.system = context.text.as_deref();
-    let bytes = body.to_bytes();
-    let body = RequestBody::parse(Api::Messages, bytes).map_err(|malformed| TurnFailure {
-        kind: "bad_request",
-        message: malformed.to_string(),
-        result: None,
-    })?;
-    Ok((choice, body))
-}
-
-/// Milliseconds since 1970.
-fn now_millis() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// The name of the chain of `agents.defaults.model`.
-const DEFAULT_CHAIN: &str = "default";
-
-/// See the module.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ModelChoice {
-    /// The requested name: a reference, an alias, a route or `default`.
-    pub requested_model: String,
-    /// The resolved targets, in the order in which they are tried. Empty if only the gateway knows them.
-    pub chain: Vec<Reference>,
-    /// `None` leaves it to the configuration.
-    pub thinking: Option<ThinkingLevel>,
-    /// The maximum answer size requested, in tokens: at most what every model of the chain supports.
-    pub max_tokens: u64,
-}
-
-impl ModelChoice {
-    /// The target that is tried first.
-    #[must_use]
-    pub fn primary(&self) -> Option<&Reference> {
-        self.chain.first()
-    }
-}
-
-/// What of a session, a question and the configuration counts. `is_local`: keys of this process are those that count.
-pub(super) fn choose_model(
-    settings: &Settings,
-    of_session: Option<&Reference>,
-    session_level: Option<&str>,
-    ask: &TurnRequest,
-    is_local: bool,
-) -> Result<ModelChoice, TurnFailure> {
-    let name = ask.model.clone().or_else(|| of_session.map(ToString::to_string));
-    let name = name.unwrap_or_else(|| DEFAULT_CHAIN.to_owned());
-    let chain = match settings.lookup(&name) {
-        Lookup::Resolved { chain, .. } => chain.references,
-        Lookup::Unknown { nearest } => return Err(unknown_model_failure(&name, &nearest)),
-    };
-    if chain.is_empty() && is_local {
-        return Err(no_primary_failure(settings));
-    }
-    let levels = chain.first().map(|first| (first, ThinkingLevels::for_reference(settings, first)));
-    let thinking = match (ask.thinking, levels) {
-        (Some(level), Some((first, levels))) if !levels.supports(level) => {
-            return Err(turn_failure("thinking_unsupported", levels.unsupported_message(level, first)));
-        }
-        (Some(level), _) => Some(level),
-        // What was chosen for another model, and this one does not have, is left to it.
-        (None, levels) => session_level
-            .and_then(thinking::parse_level)
-            .filter(|level| levels.is_none_or(|(_, levels)| levels.supports(*level))),
-    };
-    let most = |reference: &Reference| {
-        let provider = settings.providers.get(&reference.provider)?;
-        Some(default_output_limit(provider.find_model(&reference.model)?.as_ref()))
-    };
-    let max_tokens = chain.iter().filter_map(most).min().unwrap_or(32_000);
-    Ok(ModelChoice { requested_model: name, chain, thinking, max_tokens })
-}
-
-fn turn_failure(kind: &'static str, message: String) -> TurnFailure {
-    TurnFailure { kind, message, result: None }
-}
-
-fn unknown_model_failure(name: &str, nearest: &[String]) -> TurnFailure {
-    let nearest =
-        if nearest.is_empty() { String::new() } else { format!("; nearest: {}", nearest.join(", ")) };
-    turn_failure("unknown_model", format!("no model, alias or route is called {name:?}{nearest}"))
-}
-
-fn no_primary_failure(settings: &Settings) -> TurnFailure {
-    let mut message =
-        "there is no default model, and no provider has a key. Run `moonrelay onboard`, or add a key and run \
-         `moonrelay models set REF`"
-            .to_owned();
-    for warning in &settings.warnings {
-        message.push_str(&format!("\n  {}: {}", warning.path, warning.message));
-    }
-    turn_failure("no_primary", message)
-}
-
-/// The prompt.
-const SUMMARY_PROMPT: &str = "Summarise our conversation so far, so that you can continue from the summary alone: what I want, \
-    what was decided and why, names, numbers, paths and code that still matter, and what is open. Write in the language \
-    of the conversation. Answer with the summary only.";
-
-impl Agent {
     /// Requests a summary of the conversation from the session's model. The session is not changed.
     ///
     /// # Errors
@@ -241,28 +96,221 @@ impl Agent {
         stop: impl Future<Output = ()> + Send,
     ) -> Result<String, TurnFailure> {
         let choice = self.choose_model(session, &TurnRequest::default())?;
-        let failure = |kind, message| TurnFailure { kind, message, result: None };
-        self.backend.check_ready().await.map_err(|refused| failure(refused.kind, refused.message))?;
-        let request = TranscriptMessage::User {
-            content: vec![ContentBlock::Text { text: SUMMARY_PROMPT.to_owned() }],
-            timestamp: now_millis(),
-        };
+        self.backend.check_ready().await?;
         let mut conversation = session.conversation();
-        conversation.push(&request);
-        let (name, most, level) = (&choice.requested_model, choice.max_tokens, choice.thinking);
-        let mut body = MessagesRequest::new(name, most, level, session.summary(), &conversation);
-        body.system = self.system.as_deref();
+        conversation.push(TranscriptMessage::user(SUMMARY_PROMPT.to_owned()));
+        let (system, summary) = (self.system.as_deref(), session.summary());
+        let context = RequestContext { system, summary, ..RequestContext::default() };
+        let body = build_request(&choice, context, &conversation);
         let mut stop: Pin<&mut (dyn Future<Output = ()> + Send)> = pin!(stop);
-        let bytes = body.to_bytes();
-        let made = Box::pin(run_request(&self.backend, bytes, session.id(), &mut stop, &mut |_| {})).await;
-        let text = made.answer.text();
-        match made.end {
-            RequestEnd::Complete if text.trim().is_empty() => {
-                Err(failure("server", "the model returned an empty answer".to_owned()))
-            }
-            RequestEnd::Complete => Ok(text.trim().to_owned()),
-            RequestEnd::Stopped => Err(failure("aborted", "it was stopped".to_owned())),
-            RequestEnd::Failed(kind, message) => Err(failure(kind, message)),
+        let made = Box::pin(self.backend.run_request(body, session.id(), &mut stop, &mut |_| {})).await;
+        made.end?;
+        match made.answer.text().trim() {
+            "" => Err(TurnFailure::new("server", "the model returned an empty answer")),
+            text => Ok(text.to_owned()),
         }
+    }
+}
+
+fn choose_model(
+    settings: &Settings,
+    session: Option<&Transcript>,
+    request: &TurnRequest,
+    is_local: bool,
+) -> Result<ModelChoice, TurnFailure> {
+    let of_session = (session.and_then(Transcript::model), session.and_then(Transcript::thinking));
+    ModelChoice::new(settings, of_session, (request.model.as_deref(), request.thinking), is_local)
+}
+
+/// The targets and the request, without sending it.
+///
+/// # Errors
+/// As [`Agent::choose_model`].
+pub fn explain_request(
+    settings: &Settings,
+    session: Option<&Transcript>,
+    request: &TurnRequest,
+    system: &SystemPrompt,
+) -> Result<(ModelChoice, RequestBody), TurnFailure> {
+    let choice = choose_model(settings, session, request, true)?;
+    // No turn is running, so all entries are of earlier turns.
+    let mut conversation =
+        session.map(|session| session.conversation(session.entries().len())).unwrap_or_default();
+    conversation.push(TranscriptMessage::user(request.message.clone()));
+    let (system, summary) = (system.text.as_deref(), session.and_then(Transcript::summary));
+    let context = RequestContext { system, summary, ..RequestContext::default() };
+    let body = RequestBody::parse(Api::Messages, build_request(&choice, context, &conversation));
+    let body = body.map_err(|malformed| TurnFailure::new("bad_request", malformed.to_string()))?;
+    Ok((choice, body))
+}
+
+/// A turn in progress: sends requests as long as the model calls tools.
+struct TurnExecution<'a> {
+    agent: &'a Agent,
+    choice: ModelChoice,
+    on_event: &'a mut (dyn FnMut(TurnEvent) + Send),
+    started_at: Instant,
+    /// Without its usage and duration.
+    result: TurnResult,
+    usage: UsageTotals,
+}
+
+impl<'a> TurnExecution<'a> {
+    fn new(agent: &'a Agent, choice: ModelChoice, on_event: &'a mut (dyn FnMut(TurnEvent) + Send)) -> Self {
+        let result = TurnResult {
+            answered_by: None,
+            primary: choice.chain.first().cloned(),
+            attempts: Vec::new(),
+            text: String::new(),
+            usage: None,
+            currency: None,
+            stop_reason: StopReason::Stop,
+            duration: std::time::Duration::ZERO,
+        };
+        let (started_at, usage) = (Instant::now(), UsageTotals::default());
+        Self { agent, choice, on_event, started_at, result, usage }
+    }
+
+    async fn run(
+        mut self,
+        session: &mut Session,
+        mut stop: StopSignal<'_>,
+    ) -> Result<TurnResult, TurnFailure> {
+        for round in 0.. {
+            let body = self.build_request(session, round);
+            let backend = &self.agent.backend;
+            let made = backend.run_request(body, session.id(), &mut stop, self.on_event).await;
+            let calls = self.append_answer(session, made)?;
+            if calls.is_empty() {
+                break;
+            }
+            // A model that calls tools although they are no longer allowed ends the turn with its answer.
+            let is_last = round == MAX_TOOL_ROUNDS;
+            let refusal = is_last.then_some("not called: too many calls in this turn");
+            if !self.call_tools(session, &calls, refusal, &mut stop).await? {
+                return Err(self.fail(TurnFailure::aborted()));
+            }
+            if is_last {
+                self.result.stop_reason = StopReason::Stop;
+                break;
+            }
+            (self.on_event)(TurnEvent::NextRequest);
+        }
+        Ok(self.result())
+    }
+
+    fn build_request(&self, session: &Session, round: usize) -> bytes::Bytes {
+        let context = RequestContext {
+            system: self.agent.system.as_deref(),
+            tools: self.agent.tools.definitions(),
+            are_calls_forbidden: round == MAX_TOOL_ROUNDS,
+            summary: session.summary(),
+        };
+        build_request(&self.choice, context, &session.conversation())
+    }
+
+    /// Appends the answer to a request. Returns its tool calls, or none if it ends the turn.
+    fn append_answer(
+        &mut self,
+        session: &mut Session,
+        made: RequestResult,
+    ) -> Result<Vec<ContentBlock>, TurnFailure> {
+        let RequestResult { answer, outcome, end } = made;
+        let mut own = UsageTotals::default();
+        own.add(&self.agent.settings, &outcome.attempts);
+        self.usage.add(&self.agent.settings, &outcome.attempts);
+        self.result.attempts.extend(outcome.attempts.into_iter().map(|used| used.attempt));
+        let first = self.result.attempts.first();
+        self.result.primary = self.result.primary.take().or_else(|| first.map(|first| first.target.clone()));
+        let target = outcome.answered_by.clone().or_else(|| self.result.primary.clone());
+        let target = target.unwrap_or_else(|| Reference {
+            provider: String::new(),
+            model: self.choice.requested_model.clone(),
+        });
+        self.result.answered_by = outcome.answered_by.or(self.result.answered_by.take());
+        self.result.text = answer.text();
+        self.result.stop_reason = match &end {
+            Ok(()) => answer.stop_reason().unwrap_or(StopReason::Stop),
+            Err(failure) => failure.stop_reason(),
+        };
+        let content = answer.blocks();
+        let is_call = |block: &&ContentBlock| matches!(block, ContentBlock::ToolCall { .. });
+        let calls: Vec<ContentBlock> = content.iter().filter(is_call).cloned().collect();
+        let failed = end.as_ref().err().filter(|failure| failure.stop_reason() == StopReason::Error);
+        let appended = session.append_message(TranscriptMessage::Assistant(Box::new(AssistantMessage {
+            content,
+            api: outcome.api.unwrap_or_else(|| Api::Messages.as_str().to_owned()),
+            provider: target.provider,
+            model: target.model,
+            usage: own.total,
+            stop_reason: self.result.stop_reason,
+            error_message: failed.map(|failure| failure.message.clone()),
+            timestamp: now_millis(),
+            response_id: answer.response_id,
+        })));
+        appended.map_err(|error| self.append_failure(error))?;
+        end.map_err(|failure| self.fail(failure))?;
+        Ok(if self.result.stop_reason == StopReason::ToolUse { calls } else { Vec::new() })
+    }
+
+    /// Calls the tools and appends their results; false if the user stops the turn. Every call then has a result,
+    /// because providers require one.
+    async fn call_tools(
+        &mut self,
+        session: &mut Session,
+        calls: &[ContentBlock],
+        refusal: Option<&str>,
+        stop: &mut StopSignal<'_>,
+    ) -> Result<bool, TurnFailure> {
+        let mut is_stopped = false;
+        for call in calls {
+            let ContentBlock::ToolCall { id, name, arguments } = call else { continue };
+            let result = if is_stopped {
+                Err("not called: the user stopped the turn".to_owned())
+            } else if let Some(why) = refusal {
+                Err(why.to_owned())
+            } else {
+                (self.on_event)(TurnEvent::ToolCall { tool: name.clone(), arguments: arguments.to_string() });
+                tokio::select! {
+                    biased;
+                    () = stop.as_mut() => {
+                        is_stopped = true;
+                        Err("the user stopped the turn".to_owned())
+                    }
+                    result = self.agent.tools.call(name, arguments) => result,
+                }
+            };
+            let is_error = result.is_err();
+            let (Ok(text) | Err(text)) = result;
+            let appended = session.append_message(TranscriptMessage::ToolResult {
+                tool_call_id: id.clone(),
+                tool_name: name.clone(),
+                content: vec![ContentBlock::Text { text }],
+                is_error,
+                timestamp: now_millis(),
+            });
+            appended.map_err(|error| self.append_failure(error))?;
+        }
+        Ok(!is_stopped)
+    }
+
+    fn result(&self) -> TurnResult {
+        TurnResult {
+            usage: self.usage.total,
+            currency: self.usage.currency(),
+            duration: self.started_at.elapsed(),
+            ..self.result.clone()
+        }
+    }
+
+    /// A disk error must not withhold a received and paid answer from the user.
+    fn append_failure(&self, error: SessionError) -> TurnFailure {
+        self.fail(error.into())
+    }
+
+    /// The failure with the partial result.
+    fn fail(&self, failure: TurnFailure) -> TurnFailure {
+        let result = TurnResult { stop_reason: failure.stop_reason(), ..self.result() };
+        TurnFailure { result: Some(Box::new(result)), ..failure }
     }
 }

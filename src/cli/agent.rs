@@ -298,7 +298,7 @@ fn print_dry_run(
     let system = load_context(settings);
     let request = TurnRequest { message, model: args.model.clone(), thinking };
     let history = match (&args.session_id, context.environment.state_directory()) {
-        (Some(id), Some(state)) => SessionStore::new(&state).history(id)?,
+        (Some(id), Some(state)) => SessionStore::new(&state).read(id)?,
         _ => None,
     };
     let (choice, body) =

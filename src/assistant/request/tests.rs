@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
-use super::MessagesRequest;
+use super::{RequestContext, build_request};
+use crate::assistant::choice::ModelChoice;
 use crate::assistant::transcript::{AssistantMessage, ContentBlock, StopReason, TranscriptMessage};
 use crate::catalog::ThinkingLevel;
 
@@ -44,9 +45,11 @@ fn call(id: &str) -> ContentBlock {
     }
 }
 
-fn written(level: Option<ThinkingLevel>, summary: Option<&str>, messages: &[&TranscriptMessage]) -> Value {
-    serde_json::from_slice(&MessagesRequest::new("kimi", 32_000, level, summary, messages).to_bytes())
-        .unwrap()
+fn rendered(thinking: Option<ThinkingLevel>, summary: Option<&str>, messages: &[TranscriptMessage]) -> Value {
+    let choice =
+        ModelChoice { requested_model: "kimi".to_owned(), chain: Vec::new(), thinking, max_tokens: 32_000 };
+    let context = RequestContext { summary, ..RequestContext::default() };
+    serde_json::from_slice(&build_request(&choice, context, messages)).unwrap()
 }
 
 #[test]
@@ -55,8 +58,7 @@ fn conversation_is_sent_with_calls_and_thinking() {
         ContentBlock::Thinking { thinking: "hm".to_owned(), thinking_signature: Some("sig".to_owned()) };
     let messages =
         [user("find it"), said(vec![thought, call("a")]), result("a"), said(vec![text("here")]), user("ok")];
-    let all: Vec<&TranscriptMessage> = messages.iter().collect();
-    let body = written(Some(ThinkingLevel::High), None, &all);
+    let body = rendered(Some(ThinkingLevel::High), None, &messages);
     assert_eq!(
         body["messages"],
         json!([
@@ -82,13 +84,11 @@ fn conversation_is_sent_with_calls_and_thinking() {
 }
 
 #[test]
-fn unanswered_calls_are_left_out_and_roles_alternate() {
-    let thought = ContentBlock::Thinking { thinking: "hm".to_owned(), thinking_signature: None };
-    let messages = [user("one"), said(vec![thought, call("gone")]), user("two")];
-    let all: Vec<&TranscriptMessage> = messages.iter().collect();
-    let body = written(None, Some("they said hello"), &all);
+fn roles_alternate() {
+    let messages = [user("one"), said(vec![text("")]), user("two")];
+    let body = rendered(None, Some("they said hello"), &messages);
     let blocks = body["messages"][0]["content"].as_array().unwrap();
-    let words: Vec<&str> = blocks.iter().map(|block| block["text"].as_str().unwrap()).collect();
-    assert_eq!(words, ["Summary of the conversation so far:\n\nthey said hello", "one", "two"]);
+    let texts: Vec<&str> = blocks.iter().map(|block| block["text"].as_str().unwrap()).collect();
+    assert_eq!(texts, ["Summary of the conversation so far:\n\nthey said hello", "one", "two"]);
     assert_eq!(body["messages"].as_array().unwrap().len(), 1);
 }

@@ -1,62 +1,35 @@
-//! A session's file while a turn holds it: one writer at a time, whole lines or nothing.
+//! A session's file while a turn has locked it: one writer at a time, complete lines or nothing.
 //!
-//! The lock is the kernel's (`flock`), on the file itself: it ends with its process, however that ends. What was
-//! written is safe from SIGKILL at once, as the kernel has it then; from a power loss it is safe after [`Held::sync`].
+//! The lock is the kernel's (`flock`), on the file itself, so it ends with its process in any case. Written data
+//! survives SIGKILL at once, and a power loss after [`LockedFile::sync`].
 
-use std::fs::{File, Metadata, OpenOptions, Permissions, TryLockError};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::thread::{Builder, JoinHandle};
 
 /// Readable by its owner only, because it stores the user's prompts and the answers.
 const FILE_MODE: u32 = 0o600;
 
-/// A file that is locked, open to be read and appended to.
+/// A locked file, open for reading and appending.
 #[derive(Debug)]
 pub(super) struct LockedFile {
     file: File,
-    path: PathBuf,
-    name_durability: NameDurability,
-}
-
-/// Whether the disk has the file's name; what it has of a file without one is lost with the power.
-#[derive(Debug)]
-enum NameDurability {
-    /// It was there before.
-    Durable,
-    /// The file is new.
-    New,
-    /// A thread has the disk keep it, while the model answers.
-    Syncing(JoinHandle<io::Result<()>>),
-}
-
-/// Which file it is, whatever its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Inode(u64, u64);
-
-impl Inode {
-    fn from_metadata(metadata: &Metadata) -> Self {
-        Self(metadata.dev(), metadata.ino())
-    }
-
-    /// Of the file now at a path. A symbolic link is followed, because the file was opened through it.
-    fn at_path(path: &Path) -> io::Result<Option<Self>> {
-        match std::fs::metadata(path) {
-            Ok(metadata) => Ok(Some(Self::from_metadata(&metadata))),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
+    pub(super) path: PathBuf,
+    /// The disk may not have the file's name yet.
+    is_new: bool,
 }
 
 impl LockedFile {
-    /// Opens the file, made where there is none, and locks it. While another turn holds it this waits on a thread that
-    /// may block, and calls `waiting` once.
+    /// Opens or creates the file and locks it. While another turn holds the lock, this waits on a blocking thread,
+    /// and calls `waiting` once.
     pub(super) async fn lock(path: &Path, waiting: impl FnOnce() + Send) -> io::Result<Self> {
         let mut waiting = Some(waiting);
         loop {
-            let file = open_file(path)?;
+            let file = OpenOptions::new().read(true).append(true).create(true).mode(FILE_MODE).open(path)?;
+            if !file.metadata()?.is_file() {
+                return Err(io::Error::other("it is not a file"));
+            }
             let file = match file.try_lock() {
                 Ok(()) => file,
                 Err(TryLockError::Error(error)) => return Err(error),
@@ -64,58 +37,49 @@ impl LockedFile {
                     if let Some(waiting) = waiting.take() {
                         waiting();
                     }
-                    tokio::task::spawn_blocking(move || wait_for_lock(file))
-                        .await
-                        .map_err(io::Error::other)??
+                    let locked = tokio::task::spawn_blocking(move || wait_for_lock(file)).await;
+                    locked.map_err(io::Error::other)??
                 }
             };
-            // The previous holder may have deleted it, or another process may have replaced it.
             let metadata = file.metadata()?;
-            if Inode::at_path(path)? == Some(Inode::from_metadata(&metadata)) {
+            let locked = Self { file, path: path.to_owned(), is_new: metadata.len() == 0 };
+            // The previous holder may have deleted it, or another process may have replaced it.
+            if locked.is_at_path()? {
                 if metadata.mode() & 0o077 != 0 {
-                    file.set_permissions(Permissions::from_mode(FILE_MODE))?;
+                    locked.file.set_permissions(Permissions::from_mode(FILE_MODE))?;
                 }
-                let name = if metadata.len() == 0 { NameDurability::New } else { NameDurability::Durable };
-                return Ok(Self { file, path: path.to_owned(), name_durability: name });
+                return Ok(locked);
             }
         }
     }
 
-    /// The file that is there, locked; `None` where there is none, or where another one holds it.
-    pub(super) fn try_lock(path: &Path) -> io::Result<Result<Self, LockError>> {
-        let file = match OpenOptions::new().read(true).append(true).open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Err(LockError::NotFound)),
-            Err(error) => return Err(error),
-        };
+    /// Locks an existing file; `None` if another process has locked or replaced it.
+    pub(super) fn try_lock(path: &Path) -> io::Result<Option<Self>> {
+        let file = OpenOptions::new().read(true).append(true).open(path)?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(Err(LockError::Locked)),
+            Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(error)) => return Err(error),
         }
-        let ours = Inode::from_metadata(&file.metadata()?);
-        Ok(match Inode::at_path(path)? {
-            Some(there) if there == ours => {
-                Ok(Self { file, path: path.to_owned(), name_durability: NameDurability::Durable })
-            }
-            Some(_) => Err(LockError::Locked),
-            None => Err(LockError::NotFound),
-        })
+        let locked = Self { file, path: path.to_owned(), is_new: false };
+        Ok(locked.is_at_path()?.then_some(locked))
     }
 
-    pub(super) fn inode(&self) -> io::Result<Inode> {
-        Ok(Inode::from_metadata(&self.file.metadata()?))
+    /// Whether the path still names this file. A symbolic link is followed, because the file was opened through it.
+    fn is_at_path(&self) -> io::Result<bool> {
+        let own = self.file.metadata()?;
+        match std::fs::metadata(&self.path) {
+            Ok(there) => Ok((there.dev(), there.ino()) == (own.dev(), own.ino())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// The content from an offset on.
-    pub(super) fn read_from(&self, place: u64) -> io::Result<Vec<u8>> {
-        let rest = self.file.metadata()?.len().saturating_sub(place);
-        self.read_range(place, usize::try_from(rest).map_err(io::Error::other)?)
-    }
-
-    pub(super) fn read_range(&self, place: u64, length: usize) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; length];
-        self.file.read_exact_at(&mut bytes, place)?;
+    pub(super) fn read_from(&self, offset: u64) -> io::Result<Vec<u8>> {
+        let rest = self.length()?.saturating_sub(offset);
+        let mut bytes = vec![0; usize::try_from(rest).map_err(io::Error::other)?];
+        self.file.read_exact_at(&mut bytes, offset)?;
         Ok(bytes)
     }
 
@@ -125,11 +89,11 @@ impl LockedFile {
 
     /// Appends all of it, or leaves the file as it was.
     pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let metadata = self.file.metadata()?;
-        if Inode::at_path(&self.path)? != Some(Inode::from_metadata(&metadata)) {
+        let length = self.length()?;
+        if !self.is_at_path()? {
             return Err(io::Error::other("it was deleted or renamed while a turn held it"));
         }
-        self.file.write_all(bytes).map_err(|error| match self.file.set_len(metadata.len()) {
+        self.file.write_all(bytes).map_err(|error| match self.file.set_len(length) {
             Ok(()) => error,
             Err(other) => io::Error::new(
                 error.kind(),
@@ -137,64 +101,35 @@ impl LockedFile {
                     "{error}; what was written of the line could not be taken back ({other}) and will be skipped"
                 ),
             ),
-        })?;
-        if matches!(self.name_durability, NameDurability::New) {
-            let path = self.path.clone();
-            let keeps = Builder::new().spawn(move || sync_directory(&path));
-            self.name_durability = keeps.map_or(NameDurability::New, NameDurability::Syncing);
-        }
-        Ok(())
+        })
     }
 
-    /// Has the disk keep what was written. A file system that cannot promise that is not blamed for it.
+    /// Syncs the file to disk, and the name of a new one. A file system without support for that is not an error.
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        let name = match std::mem::replace(&mut self.name_durability, NameDurability::Durable) {
-            NameDurability::Durable => Ok(()),
-            NameDurability::New => sync_directory(&self.path),
-            NameDurability::Syncing(keeps) => keeps.join().unwrap_or_else(|_| sync_directory(&self.path)),
-        };
-        match self.file.sync_data().and(name) {
+        let synced = self.file.sync_data().and_then(|()| match self.path.parent().filter(|_| self.is_new) {
+            Some(folder) => File::open(folder)?.sync_all(),
+            None => Ok(()),
+        });
+        self.is_new = false;
+        match synced {
             Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
-            done => done,
+            synced => synced,
         }
     }
 
     /// Deletes the file. A process that waits for it notices and creates another one. A file that another
     /// process has put in its place is kept.
     pub(super) fn delete(&self) -> io::Result<()> {
-        match Inode::at_path(&self.path)? == Some(self.inode()?) {
-            true => std::fs::remove_file(&self.path),
-            false => Ok(()),
-        }
+        if self.is_at_path()? { std::fs::remove_file(&self.path) } else { Ok(()) }
     }
 }
 
 impl Drop for LockedFile {
-    /// The lock would end with the file's last descriptor, and a process that is being started has one of them until
-    /// it runs a program of its own.
+    /// Unlocks explicitly: a child process that is being started may still have a copy of the descriptor.
     fn drop(&mut self) {
-        // It ends with the descriptors then.
+        // Otherwise the lock ends with the last descriptor.
         let _ = self.file.unlock();
     }
-}
-
-/// Why a file is not locked at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LockError {
-    NotFound,
-    Locked,
-}
-
-fn open_file(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().read(true).append(true).create(true).mode(FILE_MODE).open(path)?;
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(io::Error::other("it is no file")),
-    }
-}
-
-fn sync_directory(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 fn wait_for_lock(file: File) -> io::Result<File> {

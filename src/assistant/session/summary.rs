@@ -1,127 +1,76 @@
 //! Summary and usage of a session.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-use serde_json::value::RawValue;
-
+use crate::assistant::transcript::reader::Transcript;
 use crate::assistant::transcript::{
-    self, AnswerCosts, AnswerUsage, ContentBlock, Currency, TranscriptLine, TranscriptMessage,
+    AnswerCosts, AnswerUsage, ContentBlock, Currency, TranscriptLine, TranscriptMessage,
 };
 use crate::config::settings::Reference;
 
-/// So many characters of the first question are kept.
+/// The longest title, in characters.
 const MAX_TITLE_CHARS: usize = 200;
 
-/// What a list says of a session.
+/// A session in a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionSummary {
-    /// RFC 3339; empty where the file does not say it.
+    /// RFC 3339; empty if the file does not report it.
     pub started_at: String,
     /// When the last entry was written, in the same format.
     pub updated_at: String,
     /// Number of user messages.
     pub turns: u64,
-    /// How the first question begins, in one line; empty where there is none.
+    /// The beginning of the first question, in one line; empty if there is none.
     pub title: String,
-    /// The model that answered last, else the one that was chosen last.
+    /// The model that answered last, or was chosen after that.
     pub model: Option<Reference>,
-    /// What its answers used.
+    /// Usage of its answers.
     pub usage: SessionUsage,
-    /// How many lines are broken.
+    /// Number of lines that cannot be read.
     pub corrupt_lines: u64,
 }
 
-/// As much of a line as is needed here.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct EntryFields<'l> {
-    #[serde(rename = "type", borrow)]
-    kind: Cow<'l, str>,
-    #[serde(default, borrow)]
-    timestamp: Cow<'l, str>,
-    #[serde(default)]
-    provider: Option<String>,
-    #[serde(default)]
-    model_id: Option<String>,
-    #[serde(default, borrow)]
-    message: Option<MessageFields<'l>>,
-}
-
-#[derive(Deserialize)]
-struct MessageFields<'l> {
-    #[serde(borrow)]
-    role: Cow<'l, str>,
-    #[serde(default, borrow)]
-    content: Option<&'l RawValue>,
-    #[serde(default)]
-    provider: Option<String>,
-    #[serde(default)]
-    model: Option<String>,
-    #[serde(default, deserialize_with = "transcript::read_usage")]
-    usage: Option<AnswerUsage>,
-}
-
 impl SessionSummary {
-    /// Of a file; `None` if it is not a transcript.
-    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (mut digest, mut spent, mut begun) = (Self::default(), Vec::new(), false);
-        let lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-        for line in lines.filter(|line| !line.is_empty()) {
-            let Ok(entry) = serde_json::from_slice::<EntryFields<'_>>(line) else {
-                digest.corrupt_lines += u64::from(serde_json::from_slice::<IgnoredAny>(line).is_err());
-                continue;
-            };
-            if entry.kind == "session" && !begun {
-                begun = true;
-                digest.started_at = entry.timestamp.clone().into_owned();
-            } else if !begun {
-                return None;
-            }
-            if !entry.timestamp.is_empty() {
-                digest.updated_at = entry.timestamp.into_owned();
-            }
-            match (&*entry.kind, entry.message) {
-                ("model_change", _) => digest.set_model(entry.provider, entry.model_id),
-                ("message", Some(words)) if words.role == "user" => {
-                    digest.turns += 1;
-                    if digest.title.is_empty() {
-                        digest.title = words.content.map(extract_title).unwrap_or_default();
+    /// `None` if the transcript has no header.
+    pub(super) fn from_transcript(transcript: &Transcript) -> Option<Self> {
+        let mut summary = Self {
+            started_at: transcript.header()?.timestamp.clone(),
+            updated_at: transcript.updated_at.clone(),
+            usage: SessionUsage::from_entries(transcript.entries()),
+            corrupt_lines: transcript.corrupt_lines().len() as u64,
+            ..Self::default()
+        };
+        for entry in transcript.entries() {
+            let (provider, model) = match entry {
+                TranscriptLine::ModelChange { provider, model_id, .. } => (provider, model_id),
+                TranscriptLine::Message { message: TranscriptMessage::Assistant(answer), .. } => {
+                    (&answer.provider, &answer.model)
+                }
+                TranscriptLine::Message { message: TranscriptMessage::User { content, .. }, .. } => {
+                    summary.turns += 1;
+                    if summary.title.is_empty() {
+                        summary.title = build_title(content);
                     }
+                    continue;
                 }
-                ("message", Some(words)) if words.role == "assistant" => {
-                    spent.extend(words.usage);
-                    digest.set_model(words.provider, words.model);
-                }
-                _ => {}
+                _ => continue,
+            };
+            // Without a provider, no model has answered, or a choice was reverted.
+            if !provider.is_empty() {
+                summary.model = Some(Reference { provider: provider.clone(), model: model.clone() });
             }
         }
-        digest.usage = spent.into_iter().collect();
-        begun.then_some(digest)
-    }
-
-    fn set_model(&mut self, provider: Option<String>, model: Option<String>) {
-        // Without a provider, no model has answered, or a choice was reverted.
-        if let (Some(provider), Some(model)) = (provider.filter(|provider| !provider.is_empty()), model) {
-            self.model = Some(Reference { provider, model });
-        }
+        Some(summary)
     }
 }
 
-fn extract_title(content: &RawValue) -> String {
-    let mut json = serde_json::Deserializer::from_str(content.get());
-    let blocks = transcript::read_content(&mut json).unwrap_or_default();
-    let texts = blocks.iter().filter_map(|block| match block {
-        ContentBlock::Text { text } => Some(text.as_str()),
-        _ => None,
-    });
-    let words: Vec<&str> = texts.flat_map(str::split_whitespace).take(MAX_TITLE_CHARS).collect();
+fn build_title(content: &[ContentBlock]) -> String {
+    let words = content.iter().filter_map(ContentBlock::text).flat_map(str::split_whitespace);
+    let words: Vec<&str> = words.take(MAX_TITLE_CHARS).collect();
     words.join(" ").chars().take(MAX_TITLE_CHARS).collect()
 }
 
-/// Tokens, and what they cost: exact, each currency by itself.
+/// Usage of all answers of a session. Amounts are exact, and each currency has its own sum.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionUsage {
     /// The number of answers that reported their usage.
@@ -135,46 +84,26 @@ pub struct SessionUsage {
 }
 
 impl SessionUsage {
-    /// Of these entries.
-    pub fn from_entries<'l>(entries: impl IntoIterator<Item = &'l TranscriptLine>) -> Self {
-        let used = entries.into_iter().filter_map(|entry| match entry {
-            TranscriptLine::Message { message: TranscriptMessage::Assistant(answer), .. } => {
-                answer.usage.as_ref()
-            }
+    /// The usage of these entries.
+    #[must_use]
+    pub fn from_entries(entries: &[TranscriptLine]) -> Self {
+        let (mut total, mut costs) = (Self::default(), BTreeMap::<Currency, AnswerCosts>::new());
+        let usages = entries.iter().filter_map(|entry| match entry {
+            TranscriptLine::Message { message: TranscriptMessage::Assistant(answer), .. } => answer.usage,
             _ => None,
         });
-        used.copied().collect()
-    }
-}
-
-impl FromIterator<AnswerUsage> for SessionUsage {
-    fn from_iter<I: IntoIterator<Item = AnswerUsage>>(all: I) -> Self {
-        let (mut total, mut costs) = (Self::default(), BTreeMap::<Currency, AnswerCosts>::new());
-        for spent in all {
+        for usage in usages {
             total.answers += 1;
-            let sum = &mut total.tokens;
-            sum.input = sum.input.saturating_add(spent.input);
-            sum.output = sum.output.saturating_add(spent.output);
-            sum.cache_read = sum.cache_read.saturating_add(spent.cache_read);
-            sum.cache_write = sum.cache_write.saturating_add(spent.cache_write);
-            sum.total_tokens = sum.total_tokens.saturating_add(spent.total_tokens);
-            match spent.cost {
-                Some(cost) => add_costs(costs.entry(cost.currency).or_default(), cost),
+            total.tokens.add_tokens(&usage);
+            match usage.cost {
                 None => total.unpriced_answers += 1,
+                Some(cost) => match costs.get_mut(&cost.currency) {
+                    Some(sum) => sum.add(&cost),
+                    None => drop(costs.insert(cost.currency, cost)),
+                },
             }
         }
         total.costs = costs.into_values().collect();
         total
     }
-}
-
-fn add_costs(sum: &mut AnswerCosts, cost: AnswerCosts) {
-    *sum = AnswerCosts {
-        input: sum.input.saturating_add(cost.input),
-        output: sum.output.saturating_add(cost.output),
-        cache_read: sum.cache_read.saturating_add(cost.cache_read),
-        cache_write: sum.cache_write.saturating_add(cost.cache_write),
-        total: sum.total.saturating_add(cost.total),
-        currency: cost.currency,
-    };
 }

@@ -17,7 +17,7 @@ fn sessions() -> (tempfile::TempDir, SessionStore) {
 }
 
 async fn held(sessions: &SessionStore) -> Session {
-    sessions.lock("t1", || panic!("nobody holds it")).await.unwrap()
+    sessions.lock("t1", || panic!("it is locked")).await.unwrap()
 }
 
 fn text(text: &str) -> Vec<ContentBlock> {
@@ -64,10 +64,6 @@ fn answer(words: &str) -> TranscriptMessage {
     said(text(words), StopReason::Stop)
 }
 
-fn again(session: &Session) -> Vec<TranscriptMessage> {
-    session.conversation().into_iter().cloned().collect()
-}
-
 #[tokio::test]
 async fn session_is_unchanged_when_locked_again() {
     let (home, sessions) = sessions();
@@ -77,7 +73,7 @@ async fn session_is_unchanged_when_locked_again() {
     session.set_thinking("high").unwrap();
     session.append_message(user("hi")).unwrap();
     session.append_message(answer("hello")).unwrap();
-    let spoken = again(&session);
+    let spoken = session.conversation();
     assert_eq!(spoken, [user("hi"), answer("hello")]);
     drop(session);
     // One that knows what it read, and one that does not.
@@ -87,7 +83,7 @@ async fn session_is_unchanged_when_locked_again() {
             (session.id(), session.model(), session.thinking()),
             ("t1", Some(model.clone()), Some("high"))
         );
-        assert_eq!(again(&session), spoken);
+        assert_eq!(session.conversation(), spoken);
     }
     let path = home.path().join("sessions/t1.jsonl");
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -110,12 +106,12 @@ async fn entries_of_other_processes_are_read_when_locked_again() {
     let (home, sessions) = sessions();
     held(&sessions).await.append_message(user("one")).unwrap();
     held(&SessionStore::new(home.path())).await.append_message(answer("two")).unwrap();
-    assert_eq!(again(&held(&sessions).await), [user("one"), answer("two")]);
+    assert_eq!(held(&sessions).await.conversation(), [user("one"), answer("two")]);
     // Another file of that name, which is as long.
     let path = home.path().join("sessions/t1.jsonl");
     let other = fs::read_to_string(&path).unwrap().replace("two", "owt");
     fs::write(&path, other).unwrap();
-    assert_eq!(again(&held(&sessions).await), [user("one"), answer("owt")]);
+    assert_eq!(held(&sessions).await.conversation(), [user("one"), answer("owt")]);
 }
 
 #[tokio::test]
@@ -139,8 +135,8 @@ async fn torn_line_loses_nothing_else() {
     let mut session = held(&SessionStore::new(home.path())).await;
     session.append_message(user("three")).unwrap();
     session.append_message(answer("four")).unwrap();
-    assert_eq!(again(&session), [user("one"), answer("two"), user("three"), answer("four")]);
-    assert_eq!(session.transcript().corrupt_lines(), [4]);
+    assert_eq!(session.conversation(), [user("one"), answer("two"), user("three"), answer("four")]);
+    assert_eq!(session.corrupt_lines(), [4]);
     let now = fs::read(&path).unwrap();
     assert!(now.starts_with(&[&torn[..], b"\n{"].concat()));
 }
@@ -208,14 +204,11 @@ async fn unknown_lines_are_kept_and_skipped() {
     fs::write(&path, foreign).unwrap();
     let mut session = held(&sessions).await;
     assert_eq!((session.thinking(), session.usage()), (Some("off"), SessionUsage::default()));
-    assert_eq!(again(&session)[0], user("plain"));
-    let TranscriptMessage::Assistant(answer) = &again(&session)[1] else { panic!() };
+    assert_eq!(session.conversation()[0], user("plain"));
+    let TranscriptMessage::Assistant(answer) = &session.conversation()[1] else { panic!() };
     assert_eq!(answer.content, text("hello"));
     session.append_message(user("more")).unwrap();
-    assert_eq!(
-        (session.transcript().unknown_line_count(), session.transcript().corrupt_lines()),
-        (2, &[][..])
-    );
+    assert_eq!((session.unknown_line_count(), session.corrupt_lines()), (2, &[][..]));
     let now = fs::read_to_string(&path).unwrap();
     assert!(now.starts_with(foreign) && now[foreign.len()..].contains(r#""parentId":"d""#), "{now}");
 }
@@ -270,15 +263,18 @@ async fn only_answered_turns_are_sent_again() {
         turn.into_iter().for_each(|message| session.append_message(message).unwrap());
         expected.extend(kept);
     }
-    assert_eq!(again(&held(&sessions).await), expected);
+    assert_eq!(held(&sessions).await.conversation(), expected);
     let mut session = held(&sessions).await;
     session.compact("they talked", 1200).unwrap();
-    assert_eq!((again(&session), session.summary()), (vec![], Some("they talked")));
+    assert_eq!((session.conversation(), session.summary()), (vec![], Some("they talked")));
     session.append_message(user("j")).unwrap();
     session.append_message(answer("k")).unwrap();
-    assert_eq!((again(&session), session.summary()), (vec![user("j"), answer("k")], Some("they talked")));
+    assert_eq!(
+        (session.conversation(), session.summary()),
+        (vec![user("j"), answer("k")], Some("they talked"))
+    );
     session.compact("", 1300).unwrap();
-    assert_eq!((again(&session), session.summary()), (vec![], None));
+    assert_eq!((session.conversation(), session.summary()), (vec![], None));
 }
 
 #[tokio::test]
@@ -286,16 +282,16 @@ async fn running_turn_is_sent_until_it_ends() {
     let (_home, sessions) = sessions();
     let mut session = held(&sessions).await;
     session.append_message(user("a")).unwrap();
-    assert_eq!(again(&session), [user("a")]);
+    assert_eq!(session.conversation(), [user("a")]);
     let calls = said(vec![call("1")], StopReason::ToolUse);
     session.append_message(calls.clone()).unwrap();
-    assert_eq!(again(&session), [user("a")], "a call without its result is not told");
+    assert_eq!(session.conversation(), [user("a")], "a call without its result is not sent");
     session.append_message(result("1")).unwrap();
-    assert_eq!(again(&session), [user("a"), calls, result("1")]);
+    assert_eq!(session.conversation(), [user("a"), calls, result("1")]);
     session.append_message(said(vec![], StopReason::Error)).unwrap();
-    assert_eq!(again(&session), []);
+    assert_eq!(session.conversation(), []);
     session.append_message(user("b")).unwrap();
-    assert_eq!(again(&session), [user("b")]);
+    assert_eq!(session.conversation(), [user("b")]);
 }
 
 #[tokio::test]
@@ -349,7 +345,7 @@ async fn locked_session_is_not_deleted() {
         (vec!["t1".to_owned()], DeleteOutcome::Deleted)
     );
     assert_eq!(sessions.delete("t1").unwrap(), DeleteOutcome::NotFound);
-    assert!(sessions.read("t1").unwrap().is_none() && again(&held(&sessions).await).is_empty());
+    assert!(sessions.read("t1").unwrap().is_none() && held(&sessions).await.conversation().is_empty());
 }
 
 #[tokio::test]
@@ -357,14 +353,14 @@ async fn waiting_turn_is_notified_and_reads_new_entries() {
     let (home, sessions) = sessions();
     let mut first = held(&sessions).await;
     first.append_message(user("one")).unwrap();
-    let (told, waits) = tokio::sync::oneshot::channel();
+    let (notify, waiting) = tokio::sync::oneshot::channel();
     let other = SessionStore::new(home.path());
     let second = tokio::spawn(async move {
-        let mut session = other.lock("t1", || told.send(()).unwrap()).await.unwrap();
+        let mut session = other.lock("t1", || notify.send(()).unwrap()).await.unwrap();
         session.append_message(user("three")).unwrap();
-        again(&session)
+        session.conversation()
     });
-    waits.await.unwrap();
+    waiting.await.unwrap();
     first.append_message(answer("two")).unwrap();
     drop(first);
     assert_eq!(second.await.unwrap(), [user("one"), answer("two"), user("three")]);
@@ -376,13 +372,13 @@ async fn turn_that_waits_for_a_deleted_session_starts_a_new_one() {
     for renamed in [false, true] {
         let mut first = held(&sessions).await;
         first.append_message(user("one")).unwrap();
-        let (told, waits) = tokio::sync::oneshot::channel();
+        let (notify, waiting) = tokio::sync::oneshot::channel();
         let other = SessionStore::new(home.path());
         let second = tokio::spawn(async move {
-            let mut session = other.lock("t1", || told.send(()).unwrap()).await.unwrap();
+            let mut session = other.lock("t1", || notify.send(()).unwrap()).await.unwrap();
             session.append_message(user("new")).unwrap();
         });
-        waits.await.unwrap();
+        waiting.await.unwrap();
         let path = sessions.path("t1");
         if renamed {
             fs::rename(&path, sessions.path("t2")).unwrap();
@@ -410,4 +406,26 @@ async fn session_behind_a_link_is_locked() {
     session.append_message(user("b")).unwrap();
     drop(session);
     assert_eq!(fs::read_to_string(&place).unwrap().lines().count(), 3, "a header, and two messages");
+}
+
+#[test]
+fn id_names_a_file_in_the_folder_only() {
+    let long = "x".repeat(MAX_ID_BYTES + 1);
+    for no in ["", ".", "..", ".x", "../x", "a/b", "a\\b", "a b", "ä", "a\0", "a\n", "~", &long] {
+        assert!(!is_id(no), "{no:?}");
+    }
+    for yes in ["x", "t1", "kimi-live.2_b", "-", "A..B", &long[1..]] {
+        assert!(is_id(yes), "{yes:?}");
+    }
+    let message = check_id("../\u{1b}[31mx").unwrap_err().to_string();
+    assert!(message.starts_with(r#""../\u{1b}[31mx" is not a session id: 1 to 128"#), "{message}");
+}
+
+#[test]
+fn new_ids_differ_and_sort_by_time() {
+    let ids: Vec<String> = std::iter::repeat_with(new_id).take(200).collect();
+    let moments: Vec<&str> = ids.iter().map(|id| id.rsplit_once('-').unwrap().0).collect();
+    assert!(moments.is_sorted() && ids.iter().all(|id| is_id(id) && id.len() == 24), "{ids:?}");
+    let different: std::collections::BTreeSet<&String> = ids.iter().collect();
+    assert!(different.len() > 190, "{}", different.len());
 }

@@ -1,4 +1,4 @@
-//! A file's lines as they are read: what is understood, what is of others, and what is broken.
+//! Reads the lines of a session file: known, unknown and corrupt ones.
 
 use std::collections::HashSet;
 
@@ -16,34 +16,40 @@ pub struct Transcript {
     header: Option<TranscriptHeader>,
     entries: Vec<TranscriptLine>,
     entry_ids: HashSet<String>,
-    last_id: Option<String>,
+    /// The id of the last entry that has one.
+    pub(in crate::assistant) last_id: Option<String>,
+    /// RFC 3339; the time of the last line that has one.
+    pub(in crate::assistant) updated_at: String,
     line_count: usize,
     corrupt_lines: Vec<usize>,
     unknown_line_count: usize,
     is_foreign_file: bool,
 }
 
-/// What the first line says.
+/// The first line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TranscriptHeader {
-    /// Of the shape.
+    /// The format version.
     pub version: u32,
-    /// RFC 3339; empty where it says none.
+    /// RFC 3339; empty if the header has none.
     pub timestamp: String,
-    /// Where the session was begun; empty where it says nothing.
+    /// The working directory in which the session was created; empty if the header has none.
     pub cwd: String,
 }
 
-/// What a line is.
-enum ParsedLine {
-    Known(TranscriptLine),
-    /// A JSON object with a type: of a later version, or of OpenClaw.
-    Unknown(Option<String>),
-    Corrupt,
+/// The fields of any line, also of a later version or of OpenClaw.
+#[derive(Deserialize)]
+struct AnyLine {
+    #[serde(rename = "type")]
+    _kind: String,
+    #[serde(default)]
+    id: Value,
+    #[serde(default)]
+    timestamp: Value,
 }
 
 impl Transcript {
-    /// All of a file. A last line without an end is read too, where it is whole.
+    /// Reads a whole file. An unterminated last line is read too, if it is complete.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Self {
         let mut transcript = Self::default();
@@ -52,15 +58,15 @@ impl Transcript {
         transcript
     }
 
-    /// The lines of a file that can be read, each with its end.
+    /// The lines of a file that can be read, each with its newline.
     #[must_use]
     pub fn valid_lines(bytes: &[u8]) -> Vec<u8> {
-        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-        let sound = lines.filter(|line| !matches!(parse_line(line), ParsedLine::Corrupt));
-        sound.flat_map(|line| [line, b"\n"]).flatten().copied().collect()
+        let lines = bytes.split(|byte| *byte == b'\n');
+        let valid = lines.filter(|line| serde_json::from_slice::<AnyLine>(line).is_ok());
+        valid.flat_map(|line| [line, b"\n"]).flatten().copied().collect()
     }
 
-    /// Takes the whole lines in what follows of the file, and says how many bytes those are.
+    /// Reads the complete lines of the following part of the file. Returns their length in bytes.
     pub fn feed(&mut self, bytes: &[u8]) -> usize {
         let mut from = 0;
         for end in memchr::memchr_iter(b'\n', bytes) {
@@ -75,55 +81,53 @@ impl Transcript {
         if line.trim_ascii().is_empty() {
             return;
         }
-        match parse_line(line) {
-            ParsedLine::Known(TranscriptLine::Session { version, timestamp, cwd, .. })
-                if self.header.is_none() =>
-            {
-                self.header = Some(TranscriptHeader { version, timestamp, cwd });
-                return;
+        match serde_json::from_slice::<AnyLine>(line) {
+            Ok(any) => {
+                if let Some(timestamp) = any.timestamp.as_str().filter(|timestamp| !timestamp.is_empty()) {
+                    timestamp.clone_into(&mut self.updated_at);
+                }
+                match serde_json::from_slice(line) {
+                    Ok(TranscriptLine::Session { version, timestamp, cwd, .. }) if self.header.is_none() => {
+                        self.header = Some(TranscriptHeader { version, timestamp, cwd });
+                        return;
+                    }
+                    Ok(TranscriptLine::Session { .. }) => self.unknown_line_count += 1,
+                    Ok(entry) => {
+                        self.push_id(any.id);
+                        self.entries.push(entry);
+                    }
+                    Err(_) => {
+                        self.push_id(any.id);
+                        self.unknown_line_count += 1;
+                    }
+                }
             }
-            ParsedLine::Known(TranscriptLine::Session { .. }) => self.unknown_line_count += 1,
-            ParsedLine::Known(entry) => {
-                self.push_id(entry.meta().map(|place| place.id.clone()));
-                self.entries.push(entry);
-            }
-            ParsedLine::Unknown(id) => {
-                self.push_id(id);
-                self.unknown_line_count += 1;
-            }
-            ParsedLine::Corrupt => self.corrupt_lines.push(self.line_count + 1),
+            Err(_) => self.corrupt_lines.push(self.line_count + 1),
         }
         self.is_foreign_file |= self.header.is_none() && !is_torn_header(line);
     }
 
-    fn push_id(&mut self, id: Option<String>) {
-        if let Some(id) = id {
+    fn push_id(&mut self, id: Value) {
+        if let Value::String(id) = id {
             self.entry_ids.insert(id.clone());
             self.last_id = Some(id);
         }
     }
 
-    /// The first line; `None` of an empty file, or where its writer was killed within it.
+    /// The first line; `None` for an empty file, or if its writer was killed while writing it.
     #[must_use]
     pub const fn header(&self) -> Option<&TranscriptHeader> {
         self.header.as_ref()
     }
 
-    /// What is understood, without the header.
+    /// The known entries, without the header.
     #[must_use]
     pub fn entries(&self) -> &[TranscriptLine] {
         &self.entries
     }
 
-    /// The last entry's id.
-    #[must_use]
-    pub fn last_id(&self) -> Option<&str> {
-        self.last_id.as_deref()
-    }
-
     /// Whether an entry has this id.
-    #[must_use]
-    pub fn contains(&self, id: &str) -> bool {
+    pub(in crate::assistant) fn contains(&self, id: &str) -> bool {
         self.entry_ids.contains(id)
     }
 
@@ -133,15 +137,14 @@ impl Transcript {
         &self.corrupt_lines
     }
 
-    /// How many lines are of a kind that is not known here.
+    /// The number of entries of unknown types.
     #[must_use]
     pub const fn unknown_line_count(&self) -> usize {
         self.unknown_line_count
     }
 
-    /// Whether what was read, with a piece of a line behind it, can be the beginning of a transcript.
-    #[must_use]
-    pub fn may_continue(&self, piece: &[u8]) -> bool {
+    /// Whether the lines read, followed by this incomplete line, can be the beginning of a transcript.
+    pub(in crate::assistant) fn may_continue(&self, piece: &[u8]) -> bool {
         !self.is_foreign_file && (self.header.is_some() || is_torn_header(piece))
     }
 
@@ -149,23 +152,6 @@ impl Transcript {
     #[must_use]
     pub const fn is_foreign_file(&self) -> bool {
         self.is_foreign_file
-    }
-}
-
-fn parse_line(line: &[u8]) -> ParsedLine {
-    #[derive(Deserialize)]
-    struct Any {
-        #[serde(rename = "type")]
-        _kind: String,
-        #[serde(default)]
-        id: Option<Value>,
-    }
-    if let Ok(known) = serde_json::from_slice(line) {
-        return ParsedLine::Known(known);
-    }
-    match serde_json::from_slice::<Any>(line) {
-        Ok(any) => ParsedLine::Unknown(any.id.as_ref().and_then(Value::as_str).map(str::to_owned)),
-        Err(_) => ParsedLine::Corrupt,
     }
 }
 

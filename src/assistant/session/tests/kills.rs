@@ -56,8 +56,8 @@ fn killed_again_and_again(home: &Path, name: &str) -> BTreeMap<String, usize> {
         let mut child = child("a_writer", home, &writer, next).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let life = fastrand::usize(1..=LONGEST_LIFE);
-        let mut told = lines.filter_map(|line| line.strip_prefix("said ")?.parse::<usize>().ok());
-        for turn in told.by_ref().take(life) {
+        let mut reported = lines.filter_map(|line| line.strip_prefix("said ")?.parse::<usize>().ok());
+        for turn in reported.by_ref().take(life) {
             said.insert(words(&writer, turn), turn);
             next = turn + 1;
         }
@@ -69,7 +69,7 @@ fn killed_again_and_again(home: &Path, name: &str) -> BTreeMap<String, usize> {
         }
         child.kill().unwrap();
         // What it said before the signal came.
-        for turn in told {
+        for turn in reported {
             said.insert(words(&writer, turn), turn);
             next = turn + 1;
         }
@@ -125,7 +125,7 @@ fn killed_writers_lose_no_line_and_mix_none() {
     }
     assert!(left.is_empty(), "lost: {left:?}");
     let broken = transcript.corrupt_lines().len();
-    println!("{} entries, {broken} torn, {unknown} turns that were not told", entries.len());
+    println!("{} entries, {broken} torn, {unknown} turns that were not reported", entries.len());
 }
 
 #[tokio::test]
@@ -138,7 +138,7 @@ async fn a_writer_on_a_full_disk() {
     let why = session.append_message(answer(&"x".repeat(1 << 20))).unwrap_err().to_string();
     assert_eq!(fs::read(sessions.path("t1")).unwrap(), before, "nothing of the line is left");
     session.append_message(answer("two")).unwrap();
-    assert_eq!(again(&session), [user("one"), answer("two")]);
+    assert_eq!(session.conversation(), [user("one"), answer("two")]);
     writeln!(std::io::stdout(), "\nsaid {why}").unwrap();
 }
 
@@ -151,9 +151,9 @@ fn line_on_a_full_disk_is_removed_again() {
     shell.args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\""]).arg(limited.get_program());
     shell.args(limited.get_args()).envs(limited.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let output = shell.output().unwrap();
-    let told = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{told}");
-    let why = told.lines().find_map(|line| line.strip_prefix("said ")).unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{printed}");
+    let why = printed.lines().find_map(|line| line.strip_prefix("said ")).unwrap();
     let path = SessionStore::new(home.path()).path("t1");
     assert!(why.starts_with(&format!("cannot append to {}: File too large", path.display())), "{why}");
 }
