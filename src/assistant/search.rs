@@ -2,18 +2,17 @@
 //!
 //! Moonshot's model searches with its builtin tool `$web_search`. It calls the tool, receives its own arguments
 //! back unchanged, and continues with the results (<https://platform.kimi.ai/docs/guide/use-web-search>).
-//! `search_config` and `answer` build and parse messages without I/O; [`cache`] stores results.
 
-mod answer;
-pub mod cache;
-mod conversation;
-mod remote;
 mod result;
-mod search_config;
+pub mod cache;
+mod config;
+mod answer;
+mod conversation;
+mod gateway_search;
 mod searcher;
+pub mod tool;
 #[cfg(test)]
 mod tests;
-pub mod tool;
 
 pub use result::{SearchCosts, SearchFailure, SearchFailureKind, SearchResult, SearchUsage};
 pub use searcher::Searcher;

@@ -1,19 +1,19 @@
 //! Reads an answer of the search model, and its citations.
 
 use std::collections::HashSet;
-use std::ops::Range;
 
+use bytes::Bytes;
 use serde_json::Value;
 use url::Url;
 
-use crate::assistant::search::search_config::WEB_SEARCH;
 use crate::catalog::ThinkingControl;
 use crate::protocol::api::Api;
+use crate::protocol::edit::{Edits, ObjectPatch};
 use crate::protocol::json::{to_string_literal, unescape};
 use crate::protocol::object::ObjectView;
 use crate::protocol::usage::TokenUsage;
 
-/// One answer, read.
+/// One answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ParsedAnswer {
     pub(super) step: NextStep,
@@ -23,100 +23,41 @@ pub(super) struct ParsedAnswer {
     pub(super) searches: u64,
 }
 
-/// What follows an answer.
+/// The step after an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum NextStep {
-    /// These messages are appended and another request is sent.
-    Continue(Vec<Vec<u8>>),
-    /// That is the answer.
+    /// Append these messages and send another request.
+    Continue(Vec<Bytes>),
+    /// Return this answer.
     Answer(String),
-    /// It ended without text; its `finish_reason`.
+    /// The answer ended without text; its `finish_reason`.
     Empty(String),
 }
 
-/// What is remembered from one round to the next.
+/// State between the rounds.
 #[derive(Debug, Default)]
 pub(super) struct ConversationState {
     /// Addresses that the searches reported.
     pub(super) citations: Citations,
+    /// Calls of `$web_search` so far.
+    pub(super) searches: u64,
     /// Ids of calls. On the K3 generation they repeat from answer to answer, and Moonshot rejects a
     /// conversation that contains the same id twice.
     call_ids: HashSet<String>,
-    /// The model may think, and its messages must show that they did.
+    /// The model may think, so its messages must contain thinking.
     is_thinking: bool,
 }
 
-/// An edit of a text.
-type Edit = (Range<usize>, Vec<u8>);
-
-/// Reads the body of a 200. `None` if it is not an answer; the caller checks for an error object first.
-pub(super) fn parse_answer(body: &[u8], memory: &mut ConversationState) -> Option<ParsedAnswer> {
-    let top = ObjectView::parse_strict(body).ok()?;
-    let choice = top.objects("choices").into_iter().next()?;
-    let message = choice.object("message")?;
-    let of_choice = choice.value("usage");
-    let usage =
-        top.value("usage").or(of_choice).and_then(|text| TokenUsage::from_json(Api::ChatCompletions, text));
-    for holder in [&top, &choice, &message] {
-        let results =
-            holder.value("search_results").and_then(|text| serde_json::from_slice::<Value>(text).ok());
-        if let Some(results) = results {
-            memory.citations.add_from_value(&results);
-        }
-    }
-    let calls = message.objects("tool_calls");
-    if calls.is_empty() {
-        let text = ["content", "reasoning_content"].map(|key| message.string_or_empty(key));
-        let text = text.into_iter().find(|text| !text.trim().is_empty());
-        let step = match text {
-            Some(text) => NextStep::Answer(text.into_owned()),
-            None => NextStep::Empty(choice.string_or_empty("finish_reason").into_owned()),
-        };
-        return Some(ParsedAnswer { step, usage, searches: 0 });
-    }
-    let mut edits = complete_message(&message, memory.is_thinking);
-    let mut replies = Vec::new();
-    let mut searches = 0;
-    for (place, call) in calls.iter().enumerate() {
-        searches += u64::from(is_search_call(call));
-        let id = memory.unique_call_id(call, place);
-        if let Some(span) = call.span("id").filter(|_| call.string_or_empty("id") != id) {
-            edits.push((span, to_string_literal(&id)));
-        } else if call.span("id").is_none() {
-            let open = call.extent().start + 1;
-            edits.push((open..open, [b"\"id\":", to_string_literal(&id).as_slice(), b","].concat()));
-        }
-        if is_search_call(call) {
-            memory.citations.add_from_arguments(call);
-        }
-        replies.push(tool_reply(call, &id));
-    }
-    let mut messages = vec![apply_edits(body, &message.extent(), edits)];
-    messages.extend(replies);
-    Some(ParsedAnswer { step: NextStep::Continue(messages), usage, searches })
-}
-
-fn call_function<'t>(call: &ObjectView<'t>) -> Option<ObjectView<'t>> {
-    call.object("function")
-}
-
-fn is_search_call(call: &ObjectView<'_>) -> bool {
-    call_function(call).is_some_and(|function| function.string_or_empty("name") == WEB_SEARCH)
-}
-
 impl ConversationState {
-    /// The state for a model with this thinking control, requested with `request::render_body`.
+    /// The state for a model with this thinking control, called as `conversation` does.
     pub(super) fn for_model(thinking: ThinkingControl) -> Self {
-        Self {
-            is_thinking: matches!(thinking, ThinkingControl::Always | ThinkingControl::Effort),
-            ..Self::default()
-        }
+        let is_thinking = matches!(thinking, ThinkingControl::Always | ThinkingControl::Effort);
+        Self { is_thinking, ..Self::default() }
     }
 
     /// The id used to answer a call: its own, unless that id is already in use.
-    fn unique_call_id(&mut self, call: &ObjectView<'_>, place: usize) -> String {
-        let own = call.string_or_empty("id").into_owned();
-        let mut id = if own.is_empty() { format!("search_{place}") } else { own.clone() };
+    fn unique_call_id(&mut self, own: &str, index: usize) -> String {
+        let mut id = if own.is_empty() { format!("search_{index}") } else { own.to_owned() };
         let mut count = 1;
         while !self.call_ids.insert(id.clone()) {
             count += 1;
@@ -124,95 +65,114 @@ impl ConversationState {
         }
         id
     }
-}
 
-impl Citations {
-    /// The addresses in a call's arguments, which are JSON in a string.
-    fn add_from_arguments(&mut self, call: &ObjectView<'_>) {
-        let Some(arguments) = call_function(call).and_then(|function| function.value("arguments")) else {
-            return;
-        };
-        let text = unescape(arguments).unwrap_or_else(|| String::from_utf8_lossy(arguments));
+    /// Counts a search, and adds the addresses in its arguments, which are JSON in a string.
+    fn add_search(&mut self, arguments: Option<&[u8]>) {
+        self.searches += 1;
+        let text = arguments
+            .map(|literal| unescape(literal).unwrap_or_else(|| String::from_utf8_lossy(literal)))
+            .unwrap_or_default();
         if let Ok(value) = serde_json::from_str::<Value>(&text) {
-            self.add_from_value(&value);
+            self.citations.add_from_value(&value);
         }
     }
 }
 
-/// What an assistant message lacks to be taken back: its role, and on a model that thinks something that it thought; any
-/// text will do (Moonshot's 400 without; `LiteLLM` sends a space, too).
-fn complete_message(message: &ObjectView<'_>, thinks: bool) -> Vec<Edit> {
-    let open = message.extent().start + 1;
-    let mut edits = Vec::new();
+/// Reads the body of a 200. `None` if it is not an answer; the caller checks for an error object first.
+pub(super) fn parse_answer(body: &[u8], state: &mut ConversationState) -> Option<ParsedAnswer> {
+    let top = ObjectView::parse_strict(body).ok()?;
+    let choice = top.objects("choices").into_iter().next()?;
+    let message = choice.object("message")?;
+    let usage = top.value("usage").or(choice.value("usage"));
+    let usage = usage.and_then(|text| TokenUsage::from_json(Api::ChatCompletions, text));
+    for holder in [&top, &choice, &message] {
+        if let Some(results) = holder.value("search_results")
+            && let Ok(results) = serde_json::from_slice(results)
+        {
+            state.citations.add_from_value(&results);
+        }
+    }
+    if message.objects("tool_calls").is_empty() {
+        let texts = ["content", "reasoning_content"].map(|key| message.string_or_empty(key));
+        let step = match texts.into_iter().find(|text| !text.trim().is_empty()) {
+            Some(text) => NextStep::Answer(text.into_owned()),
+            None => NextStep::Empty(choice.string_or_empty("finish_reason").into_owned()),
+        };
+        return Some(ParsedAnswer { step, usage, searches: 0 });
+    }
+    let before = state.searches;
+    let message = Bytes::copy_from_slice(body.get(message.extent())?);
+    let messages = answer_calls(&message, state)?;
+    Some(ParsedAnswer { step: NextStep::Continue(messages), usage, searches: state.searches - before })
+}
+
+/// The assistant message to send back, and a tool message for each of its calls. Fields that Moonshot requires are
+/// added: the role, unique ids of calls, and thinking if the model thinks. Any text will do for that (Moonshot answers
+/// 400 without it; `LiteLLM` sends a space, too).
+fn answer_calls(text: &Bytes, state: &mut ConversationState) -> Option<Vec<Bytes>> {
+    let message = ObjectView::parse(text)?;
+    let mut edits = Edits::new();
+    let mut patch = ObjectPatch::new(text, message.extent().start, message.members());
     if !message.has_text("role") {
-        edits.push((open..open, b"\"role\":\"assistant\",".to_vec()));
+        patch.set("role", "\"assistant\"");
     }
-    if thinks && !message.has_text("reasoning_content") {
-        edits.push(match message.span("reasoning_content") {
-            Some(span) => (span, b"\" \"".to_vec()),
-            None => (open..open, b"\"reasoning_content\":\" \",".to_vec()),
-        });
+    if state.is_thinking && !message.has_text("reasoning_content") {
+        patch.set("reasoning_content", "\" \"");
     }
-    edits
+    patch.write_edits(&mut edits);
+    let mut replies = Vec::new();
+    for (index, call) in message.objects("tool_calls").iter().enumerate() {
+        let own_id = call.string_or_empty("id");
+        let id = state.unique_call_id(&own_id, index);
+        if id != own_id {
+            let mut patch = ObjectPatch::new(text, call.extent().start, call.members());
+            patch.set("id", to_string_literal(&id));
+            patch.write_edits(&mut edits);
+        }
+        replies.push(answer_call(call, &id, state));
+    }
+    Some([edits.apply(text).to_bytes()].into_iter().chain(replies).collect())
 }
 
 /// The tool message: the call's own arguments, byte for byte. A call that is not a search cannot be answered
 /// here.
-fn tool_reply(call: &ObjectView<'_>, id: &str) -> Vec<u8> {
-    let function = call_function(call);
-    let of_function = |key| function.as_ref().and_then(|function| function.value(key)).map(<[u8]>::to_vec);
-    let content = match of_function("arguments") {
-        _ if !is_search_call(call) => to_string_literal("Unknown tool: only $web_search exists."),
-        Some(literal) if literal.starts_with(b"\"") => literal,
-        // An object in the place of its text.
-        Some(other) => to_string_literal(&String::from_utf8_lossy(&other)),
-        None => to_string_literal("{}"),
+fn answer_call(call: &ObjectView<'_>, id: &str, state: &mut ConversationState) -> Bytes {
+    let function = call.object("function");
+    let value = |key| function.as_ref().and_then(|function| function.value(key));
+    let is_search =
+        function.as_ref().is_some_and(|function| function.string_or_empty("name") == "$web_search");
+    if is_search {
+        state.add_search(value("arguments"));
+    }
+    let content = match value("arguments") {
+        _ if !is_search => to_string_literal("Unknown tool: only $web_search exists."),
+        Some(literal) if literal.starts_with(b"\"") => literal.to_vec(),
+        // An object instead of its text.
+        other => to_string_literal(&String::from_utf8_lossy(other.unwrap_or(b"{}"))),
     };
-    let name = of_function("name").unwrap_or_else(|| to_string_literal(WEB_SEARCH));
     let parts: [&[u8]; 7] = [
         b"{\"role\":\"tool\",\"tool_call_id\":",
         &to_string_literal(id),
         b",\"name\":",
-        &name,
+        value("name").unwrap_or(b"\"$web_search\""),
         b",\"content\":",
         &content,
         b"}",
     ];
-    parts.concat()
+    parts.concat().into()
 }
 
-/// The text of a span with its edits made.
-fn apply_edits(text: &[u8], span: &Range<usize>, mut edits: Vec<Edit>) -> Vec<u8> {
-    edits.sort_by_key(|(place, _)| place.start);
-    let (mut out, mut at) = (Vec::with_capacity(span.len()), span.start);
-    for (place, new) in edits {
-        out.extend_from_slice(text.get(at..place.start).unwrap_or_default());
-        out.extend_from_slice(&new);
-        at = place.end;
-    }
-    out.extend_from_slice(text.get(at..span.end).unwrap_or_default());
-    out
-}
-
-/// More than a person looks at, and a bound for what is kept.
+/// More than a person reads, and a bound for the memory used.
 const MAX_CITATIONS: usize = 50;
-/// A browser takes more, a page that is cited has less.
+/// Browsers accept longer ones, but cited pages have shorter ones.
 const MAX_URL_BYTES: usize = 2048;
 
 /// Addresses in the order in which they were reported.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Citations(Vec<String>);
+pub(super) struct Citations(pub(super) Vec<String>);
 
 impl Citations {
-    pub(super) const fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub(super) fn into_urls(self) -> Vec<String> {
-        self.0
-    }
-
-    /// One more, where it is an address of a page that is not there yet.
+    /// Adds the address of a page once.
     fn add(&mut self, text: &str) {
         let text = text.trim();
         if self.0.len() < MAX_CITATIONS && is_page_url(text) && !self.0.iter().any(|known| known == text) {
@@ -220,8 +180,8 @@ impl Citations {
         }
     }
 
-    /// Every `url` of a value, however deep.
-    pub(super) fn add_from_value(&mut self, value: &Value) {
+    /// Adds every `url` of a value, at any depth.
+    fn add_from_value(&mut self, value: &Value) {
         match value {
             Value::Object(members) => {
                 for (name, inner) in members {
@@ -236,46 +196,34 @@ impl Citations {
         }
     }
 
-    /// Every address in a text. Punctuation behind one belongs to the sentence, and so does a bracket that it does not
-    /// open itself.
+    /// Adds every address in a text. Punctuation that follows one belongs to the sentence, and so does an unmatched
+    /// closing bracket.
     pub(super) fn add_from_text(&mut self, text: &str) {
-        let mut rest = text;
-        while let Some(at) = rest.find("http") {
-            let from = rest.get(at..).unwrap_or_default();
-            let ends =
-                |c: char| c.is_whitespace() || c.is_control() || "<>\"`|{}\\^，。；、）】》".contains(c);
-            let end = from.find(ends).unwrap_or(from.len());
-            let (candidate, after) = from.split_at(end);
-            self.add(trim_url(candidate));
-            rest = if after.is_empty() { "" } else { after };
+        let ends = |c: char| c.is_whitespace() || c.is_control() || "<>\"`|{}\\^，。；、）】》".contains(c);
+        for word in text.split(ends) {
+            if let Some(at) = word.find("http") {
+                self.add(trim_url(word.get(at..).unwrap_or_default()));
+            }
         }
     }
 }
 
-/// Of `https://a/b).` what is the address; of Markdown's `https://a](https://a` the first.
+/// The address in `https://a/b).`; the first one in Markdown's `https://a](https://a`.
 fn trim_url(candidate: &str) -> &str {
     let mut text = candidate.split("](").next().unwrap_or(candidate);
-    loop {
-        let opened = |open: char, close: char| text.matches(open).count() >= text.matches(close).count();
-        let Some(last) = text.chars().next_back() else { return text };
-        let belongs = match last {
-            '.' | ',' | ';' | ':' | '!' | '?' | '\'' | '*' | '_' => false,
-            ')' => opened('(', ')'),
-            ']' => opened('[', ']'),
-            _ => return text,
-        };
-        if belongs {
-            return text;
-        }
-        text = text.get(..text.len() - last.len_utf8()).unwrap_or_default();
+    let is_unmatched = |text: &str, open, close| text.matches(open).count() < text.matches(close).count();
+    while text.ends_with(['.', ',', ';', ':', '!', '?', '\'', '*', '_'])
+        || (text.ends_with(')') && is_unmatched(text, '(', ')'))
+        || (text.ends_with(']') && is_unmatched(text, '[', ']'))
+    {
+        text = text.get(..text.len() - 1).unwrap_or_default();
     }
+    text
 }
 
-/// Whether a text is an address that a browser opens as a page, and nothing that a terminal would obey.
+/// Whether a text is an address that a browser opens as a page, without characters that control a terminal.
 fn is_page_url(text: &str) -> bool {
     let plain = text.len() <= MAX_URL_BYTES && !text.chars().any(|c| c.is_control() || c.is_whitespace());
-    plain
-        && Url::parse(text).is_ok_and(|url| {
-            matches!(url.scheme(), "http" | "https") && url.host_str().is_some_and(|host| !host.is_empty())
-        })
+    // The URLs of these schemes have a host.
+    plain && Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
 }

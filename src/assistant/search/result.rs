@@ -1,10 +1,12 @@
 //! The result of a search, its failure, and its usage.
 
-use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::assistant::outcome::parse_token_usage;
+use crate::assistant::usage::{AnswerUsage, amount};
 use crate::catalog::TokenPrices;
 use crate::failure::{Failure, Reason};
 use crate::protocol::amount::Amount;
@@ -14,19 +16,19 @@ use crate::record::{AttemptCost, CostSource};
 /// An answer that is based on the web.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchResult {
-    /// The query.
+    /// The query, trimmed.
     pub query: String,
-    /// `provider/model` that answered; of a gateway's answer the model alone.
+    /// `provider/model` that answered; for an answer through a gateway the model alone.
     pub reference: String,
     /// The answer, as the model wrote it: Markdown, mostly. It comes from the web and is not to be trusted.
     pub content: String,
     /// Page addresses, http or https, in the order in which they were reported, without duplicates.
     pub citations: Vec<String>,
-    /// How long it took this time.
+    /// The duration of this call.
     pub duration: Duration,
     /// The answer was cached; no request was sent.
     pub is_cached: bool,
-    /// What it used; nothing where it was known.
+    /// Usage; zero if the answer was cached.
     pub usage: SearchUsage,
 }
 
@@ -37,14 +39,14 @@ impl SearchResult {
         self.reference.split_once('/').map_or(&self.reference, |(_, model)| model)
     }
 
-    /// Reads what [`Self::to_json`] has written; `None` when it is something else.
+    /// Reads the JSON of [`Self::to_json`]; `None` for anything else.
     pub(super) fn from_json(value: &Value) -> Option<Self> {
-        let word = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+        let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
         let citations = value.get("citations")?.as_array()?.iter();
         Some(Self {
-            query: word("query")?,
-            reference: word("model")?,
-            content: word("content")?,
+            query: text("query")?,
+            reference: text("model")?,
+            content: text("content")?,
             citations: citations.filter_map(|url| url.as_str().map(str::to_owned)).collect(),
             duration: Duration::from_millis(value.get("tookMs").and_then(Value::as_u64).unwrap_or_default()),
             is_cached: value.get("cached").and_then(Value::as_bool).unwrap_or_default(),
@@ -70,18 +72,18 @@ impl SearchResult {
     }
 }
 
-/// What went wrong.
+/// The type of a failed search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SearchFailureKind {
     /// No usable key exists.
     MissingKey,
-    /// The question is empty or too long.
+    /// The query is empty or too long.
     InvalidQuery,
     /// The model answered, but from memory: it searched nothing.
     Ungrounded,
     /// It searched, and gave no answer.
     NoAnswer,
-    /// The provider refused or failed, or a clock ran out.
+    /// The provider refused or failed, or a timeout expired.
     Upstream(Reason),
     /// The running gateway requires another token.
     GatewayAuth,
@@ -104,18 +106,18 @@ impl SearchFailureKind {
         }
     }
 
-    /// What a gateway's `error.code` means.
-    pub(super) fn from_code(word: &str) -> Option<Self> {
-        // What is wrong with a body that this program writes is its query.
-        if word == "bad_request" {
+    /// The type for a gateway's `error.code`.
+    pub(super) fn from_code(code: &str) -> Option<Self> {
+        // Only the query can be wrong in a body that this program writes.
+        if code == "bad_request" {
             return Some(Self::InvalidQuery);
         }
         let own = [Self::MissingKey, Self::InvalidQuery, Self::Ungrounded, Self::NoAnswer];
         let reasons = Reason::ALL.into_iter().map(Self::Upstream);
-        own.into_iter().chain(reasons).find(|kind| kind.as_str() == word)
+        own.into_iter().chain(reasons).find(|kind| kind.as_str() == code)
     }
 
-    /// The nearest of the reasons that requests fail of.
+    /// The nearest reason of a failed attempt.
     #[must_use]
     pub const fn reason(self) -> Reason {
         match self {
@@ -128,13 +130,14 @@ impl SearchFailureKind {
 }
 
 /// A search without an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
 pub struct SearchFailure {
     /// Its type.
     pub kind: SearchFailureKind,
-    /// For people, with what to do about it; without keys and account identifiers.
+    /// For people, with the fix; without keys and account identifiers.
     pub message: String,
-    /// The provider's failure, if it was the provider.
+    /// The provider's failure, if any.
     pub failure: Option<Box<Failure>>,
     /// `provider/model` of the last request; `None` if no request was sent.
     pub target: Option<String>,
@@ -147,60 +150,45 @@ impl SearchFailure {
         Self { kind, message: message.into(), failure: None, target: None, usage: None }
     }
 
-    /// Of the provider's failure, with more words.
+    /// From the provider's failure, with a longer message.
     pub(super) fn from_failure(failure: Failure, message: String) -> Self {
         let kind = SearchFailureKind::Upstream(failure.reason);
-        Self { kind, message, failure: Some(Box::new(failure)), target: None, usage: None }
+        Self { failure: Some(Box::new(failure)), ..Self::new(kind, message) }
     }
 }
 
-impl fmt::Display for SearchFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for SearchFailure {}
-
-/// Millionths of millionths in a millionth.
-const PICOS_PER_MICRO: u64 = 1_000_000;
-
-/// What the rounds of a search used together.
+/// Usage of all rounds of a search.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SearchUsage {
-    /// Tokens. What the search found is part of the prompt that follows it.
+    /// Tokens. The results of a search are part of the prompt of the next round.
     pub tokens: TokenUsage,
     /// Calls of `$web_search`, each of which has a price of its own.
     pub searches: u64,
-    /// What that costs; `None` where a price is not known.
+    /// The cost; `None` if a price is unknown.
     pub costs: Option<SearchCosts>,
 }
 
-/// What a search costs, part by part.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The cost of a search by its parts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SearchCosts {
-    /// Of uncached input.
+    /// Uncached input.
+    #[serde(with = "amount")]
     pub input: Amount,
-    /// Of output.
+    /// Output, including reasoning.
+    #[serde(with = "amount")]
     pub output: Amount,
-    /// Of cached input.
+    /// Cached input.
+    #[serde(with = "amount")]
     pub cache_read: Amount,
-    /// Of input that was written to the cache.
+    /// Input written to the cache.
+    #[serde(with = "amount")]
     pub cache_write: Amount,
-    /// Of the calls of `$web_search`.
+    /// Calls of `$web_search`.
+    #[serde(with = "amount")]
     pub searches: Amount,
     /// ISO 4217.
     pub currency: String,
-}
-
-/// Prices that hold for a search.
-pub(super) struct SearchPrice {
-    /// Of the model's tokens.
-    pub(super) tokens: TokenPrices,
-    /// Of one call of `$web_search`, in millionths of a unit.
-    pub(super) search: u64,
-    /// ISO 4217.
-    pub(super) currency: String,
 }
 
 impl SearchUsage {
@@ -216,109 +204,64 @@ impl SearchUsage {
         sum.reasoning = sum.reasoning.saturating_add(more.reasoning);
     }
 
-    /// At this price, where one is known.
-    pub(super) fn with_price(self, price: Option<SearchPrice>) -> Self {
-        let costs = price.map(|price| price.costs_of(&self));
-        Self { costs, ..self }
-    }
-
-    /// Nothing, in the same currency.
+    /// Zero, in the same currency.
     pub(super) fn zero(&self) -> Self {
+        let costs = self.costs.as_ref();
         let costs =
-            |known: &SearchCosts| SearchCosts { currency: known.currency.clone(), ..SearchCosts::default() };
-        Self { costs: self.costs.as_ref().map(costs), ..Self::default() }
+            costs.map(|costs| SearchCosts { currency: costs.currency.clone(), ..SearchCosts::default() });
+        Self { costs, ..Self::default() }
     }
 
-    /// What it costs, tokens and calls together; `None` where that is not known.
+    /// The cost of tokens and calls together; `None` if it is unknown.
     #[must_use]
     pub fn bill(&self) -> Option<AttemptCost> {
         let costs = self.costs.as_ref()?;
-        Some(AttemptCost {
-            amount: costs.total(),
-            currency: costs.currency.clone(),
-            source: CostSource::PriceTable,
-        })
+        let (amount, currency) = (costs.total(), costs.currency.clone());
+        Some(AttemptCost { amount, currency, source: CostSource::PriceTable })
     }
 
     /// The JSON in an answer: tokens, calls, and cost if the prices are known.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let TokenUsage { input, output, cache_read, cache_write, .. } = self.tokens;
-        let total = self.tokens.prompt_tokens().saturating_add(output);
-        json!({
-            "input": input,
-            "output": output,
-            "cacheRead": cache_read,
-            "cacheWrite": cache_write,
-            "totalTokens": total,
-            "searches": self.searches,
-            "cost": self.costs.as_ref().map(SearchCosts::to_json),
-        })
+        let mut value = json!(AnswerUsage::from(&self.tokens));
+        value["searches"] = self.searches.into();
+        value["cost"] = json!(self.costs);
+        if let Some(costs) = &self.costs {
+            value["cost"]["total"] = costs.total().as_f64().into();
+        }
+        value
     }
 
-    /// Reads what [`Self::to_json`] has written; what is missing is nothing.
+    /// Reads the JSON of [`Self::to_json`]; absent values are zero.
     pub(super) fn from_json(value: &Value) -> Self {
-        let count = |key: &str| value.get(key).and_then(Value::as_u64).unwrap_or_default();
-        let tokens = TokenUsage {
-            input: count("input"),
-            output: count("output"),
-            cache_read: count("cacheRead"),
-            cache_write: count("cacheWrite"),
-            ..TokenUsage::default()
-        };
         Self {
-            tokens,
-            searches: count("searches"),
-            costs: value.get("cost").and_then(SearchCosts::from_json),
+            tokens: parse_token_usage(value),
+            searches: value["searches"].as_u64().unwrap_or_default(),
+            costs: SearchCosts::deserialize(&value["cost"]).ok(),
         }
     }
 }
 
 impl SearchCosts {
-    /// All of it.
+    /// The cost at these prices. `search_price` is that of one call of `$web_search`, in millionths of a unit.
+    pub(super) fn new(usage: &SearchUsage, prices: &TokenPrices, search_price: u64, currency: &str) -> Self {
+        const PICOS_PER_MILLIONTH: u64 = 1_000_000;
+        let tokens = &usage.tokens;
+        let searches = usage.searches.saturating_mul(search_price).saturating_mul(PICOS_PER_MILLIONTH);
+        Self {
+            input: Amount::from_tokens(tokens.input, prices.input),
+            output: Amount::from_tokens(tokens.output, prices.output),
+            cache_read: Amount::from_tokens(tokens.cache_read, prices.cache_read),
+            cache_write: Amount::from_tokens(tokens.cache_write, prices.cache_write),
+            searches: Amount::from_picos(searches),
+            currency: currency.to_owned(),
+        }
+    }
+
+    /// The sum of the parts.
     #[must_use]
     pub fn total(&self) -> Amount {
         [self.input, self.output, self.cache_read, self.cache_write, self.searches].into_iter().sum()
-    }
-
-    fn to_json(&self) -> Value {
-        json!({
-            "input": self.input.as_f64(),
-            "output": self.output.as_f64(),
-            "cacheRead": self.cache_read.as_f64(),
-            "cacheWrite": self.cache_write.as_f64(),
-            "searches": self.searches.as_f64(),
-            "total": self.total().as_f64(),
-            "currency": self.currency,
-        })
-    }
-
-    fn from_json(value: &Value) -> Option<Self> {
-        let amount = |key: &str| Amount::parse(&value.get(key)?.to_string());
-        Some(Self {
-            input: amount("input")?,
-            output: amount("output")?,
-            cache_read: amount("cacheRead")?,
-            cache_write: amount("cacheWrite")?,
-            searches: amount("searches")?,
-            currency: value.get("currency")?.as_str()?.to_owned(),
-        })
-    }
-}
-
-impl SearchPrice {
-    fn costs_of(&self, spent: &SearchUsage) -> SearchCosts {
-        let usage = &spent.tokens;
-        SearchCosts {
-            input: Amount::from_tokens(usage.input, self.tokens.input),
-            output: Amount::from_tokens(usage.output, self.tokens.output),
-            cache_read: Amount::from_tokens(usage.cache_read, self.tokens.cache_read),
-            cache_write: Amount::from_tokens(usage.cache_write, self.tokens.cache_write),
-            searches: Amount::from_picos(
-                spent.searches.saturating_mul(self.search).saturating_mul(PICOS_PER_MICRO),
-            ),
-            currency: self.currency.clone(),
-        }
     }
 }
 
@@ -333,8 +276,9 @@ mod tests {
         let usage = TokenUsage { input: 600, output: 200, cache_read: 400, ..TokenUsage::default() };
         spent.add(Some(usage), 1);
         spent.add(None, 1);
-        let tokens = TokenPrices { input: 950_000, output: 4_000_000, cache_read: 160_000, cache_write: 0 };
-        let spent = spent.with_price(Some(SearchPrice { tokens, search: 5_000, currency: "USD".to_owned() }));
+        let prices = TokenPrices { input: 950_000, output: 4_000_000, cache_read: 160_000, cache_write: 0 };
+        let costs = SearchCosts::new(&spent, &prices, 5_000, "USD");
+        let spent = SearchUsage { costs: Some(costs), ..spent };
         assert_eq!(
             SearchUsage::from_json(&spent.to_json()),
             spent,

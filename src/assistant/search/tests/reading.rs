@@ -69,7 +69,7 @@ fn url_in_a_text_ends_before_punctuation() {
     let found = |text: &str| {
         let mut citations = Citations::default();
         citations.add_from_text(text);
-        citations.into_urls()
+        citations.0
     };
     assert_eq!(
         found(
@@ -110,7 +110,7 @@ proptest! {
     fn any_text_is_parsed(text in "(https?://|[a-z./(){}\\[\\]\"<>\\\\ \u{1b}月])*") {
         let mut citations = Citations::default();
         citations.add_from_text(&text);
-        let urls = citations.into_urls();
+        let urls = citations.0;
         for (at, url) in urls.iter().enumerate() {
             prop_assert!(url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https")));
             prop_assert!(!url.chars().any(char::is_control) && !urls[..at].contains(url));
