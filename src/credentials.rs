@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::secret::Secret;
 
-pub use file::{FileVersion, LoginLock, generate_id};
+pub use file::{FileVersion, LoginLock, create_private_directory, generate_id};
 
 /// A login: the server that issued it, and the current tokens.
 #[derive(Clone, PartialEq, Eq)]

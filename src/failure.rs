@@ -111,18 +111,10 @@ impl Reason {
         }
     }
 
-    /// Whether the same target may be retried after a short wait.
+    /// Whether the same target may be retried after a short wait: the failure concerns it alone, and passes.
     #[must_use]
     pub const fn is_transient(self) -> bool {
-        matches!(
-            self,
-            Self::RateLimit
-                | Self::Overloaded
-                | Self::Timeout
-                | Self::Network
-                | Self::Server
-                | Self::Truncated
-        )
+        matches!(self.cooldown_scope(), CooldownScope::Target)
     }
 }
 
@@ -177,7 +169,8 @@ impl TimeoutKind {
 }
 
 /// One attempt's failure.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}: {message}")]
 pub struct Failure {
     /// Its type.
     pub reason: Reason,
@@ -226,11 +219,3 @@ impl Failure {
         !matches!(self.reason, Reason::BadRequest) || self.is_provider_rule
     }
 }
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.reason, self.message)
-    }
-}
-
-impl std::error::Error for Failure {}

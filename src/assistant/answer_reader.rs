@@ -12,7 +12,7 @@ use crate::protocol::sse::{FrameReader, FrameTooLong};
 use crate::protocol::translate::Decoder;
 use crate::protocol::usage::TokenUsage;
 
-/// See the module.
+/// The answer, as far as it was read.
 pub(super) struct AnswerReader {
     frames: FrameReader,
     decoder: Decoder,
@@ -46,7 +46,7 @@ impl AnswerReader {
     pub(super) fn push(
         &mut self,
         chunk: Bytes,
-        seen: &mut (dyn FnMut(TurnEvent) + Send),
+        on_event: &mut (dyn FnMut(TurnEvent) + Send),
     ) -> Result<(), FrameTooLong> {
         self.frames.feed(chunk);
         while let Some(frame) = self.frames.next_frame()? {
@@ -58,40 +58,39 @@ impl AnswerReader {
             let mut events = Vec::new();
             self.decoder.read_payload(&payload, &mut events);
             for event in events {
-                self.apply_event(event, seen);
+                self.apply_event(event, on_event);
             }
         }
         Ok(())
     }
 
-    fn apply_event(&mut self, event: ResponseEvent, seen: &mut (dyn FnMut(TurnEvent) + Send)) {
+    fn apply_event(&mut self, event: ResponseEvent, on_event: &mut (dyn FnMut(TurnEvent) + Send)) {
         match event {
             ResponseEvent::Start { id, .. } => self.response_id = Some(id).filter(|id| !id.is_empty()),
-            ResponseEvent::Text(piece) | ResponseEvent::Refusal(piece) => {
+            ResponseEvent::Text(delta) | ResponseEvent::Refusal(delta) => {
                 match self.blocks.last_mut() {
-                    Some(ContentBlock::Text { text }) => text.push_str(&piece),
-                    _ => self.blocks.push(ContentBlock::Text { text: piece.clone() }),
+                    Some(ContentBlock::Text { text }) => text.push_str(&delta),
+                    _ => self.blocks.push(ContentBlock::Text { text: delta.clone() }),
                 }
-                seen(TurnEvent::Text(piece));
+                on_event(TurnEvent::Text(delta));
             }
-            ResponseEvent::Reasoning(piece) => {
+            ResponseEvent::Reasoning(delta) => {
+                let (thinking, thinking_signature) = (delta.clone(), None);
                 match self.blocks.last_mut() {
                     Some(ContentBlock::Thinking { thinking, thinking_signature: None }) => {
-                        thinking.push_str(&piece)
+                        thinking.push_str(&delta);
                     }
-                    _ => {
-                        let block =
-                            ContentBlock::Thinking { thinking: piece.clone(), thinking_signature: None };
-                        self.blocks.push(block);
-                    }
+                    _ => self.blocks.push(ContentBlock::Thinking { thinking, thinking_signature }),
                 }
-                seen(TurnEvent::Thinking(piece));
+                on_event(TurnEvent::Thinking(delta));
             }
             ResponseEvent::ReasoningSignature(signature) => {
-                let is_thinking = |block: &&mut ContentBlock| matches!(block, ContentBlock::Thinking { .. });
-                if let Some(ContentBlock::Thinking { thinking_signature, .. }) =
-                    self.blocks.iter_mut().rev().find(is_thinking)
-                {
+                let mut latest_first = self.blocks.iter_mut().rev();
+                let unsigned = latest_first.find_map(|block| match block {
+                    ContentBlock::Thinking { thinking_signature, .. } => Some(thinking_signature),
+                    _ => None,
+                });
+                if let Some(thinking_signature) = unsigned {
                     *thinking_signature = Some(signature);
                 }
             }
@@ -99,9 +98,9 @@ impl AnswerReader {
                 self.calls.push((self.blocks.len(), String::new()));
                 self.blocks.push(ContentBlock::ToolCall { id, name, arguments: Value::Null });
             }
-            ResponseEvent::ToolCallArguments { call, delta: piece } => {
+            ResponseEvent::ToolCallArguments { call, delta } => {
                 if let Some((_, arguments)) = self.calls.get_mut(call) {
-                    arguments.push_str(&piece);
+                    arguments.push_str(&delta);
                 }
             }
             ResponseEvent::Usage(usage) => self.usage = Some(usage),

@@ -223,11 +223,11 @@ impl GatewayBackend {
         };
         let id = response.headers.get("x-moonrelay-request-id").and_then(|id| id.to_str().ok());
         let id = id.map(str::to_owned);
-        let mut head = RequestOutcome::from_headers(&response.headers);
+        let head = RequestOutcome::from_headers(&response.headers);
         if response.status == StatusCode::OK {
             return BackendResponse { id, head, body: Ok(response.body) };
         }
-        let failure = self.read_error(response, &mut head).await;
+        let failure = self.read_error(response, &head).await;
         // A request refused before any attempt has no further details to fetch.
         let id = id.filter(|_| !head.attempts.is_empty());
         BackendResponse { id, head, body: Err(failure) }
@@ -265,13 +265,11 @@ impl GatewayBackend {
         TurnFailure::new("gateway_down", message)
     }
 
-    /// Reads an error response, and adds its attempts to the outcome.
-    async fn read_error(&self, response: UpstreamResponse, head: &mut RequestOutcome) -> TurnFailure {
+    async fn read_error(&self, response: UpstreamResponse, head: &RequestOutcome) -> TurnFailure {
         let status = response.status;
         let body = read_body(response.body, MAX_RECORD_BYTES).await.unwrap_or_default();
         let value: Value = serde_json::from_slice(&body).unwrap_or_default();
         let error = &value["error"];
-        head.set_error_attempts(error);
         let message = error["message"].as_str();
         let message = message.map_or_else(|| format!("the gateway returned status {status}"), str::to_owned);
         match (status, head.attempts.is_empty()) {

@@ -2,12 +2,24 @@
 
 use super::outcome::TurnFailure;
 use super::thinking::{self, ThinkingLevels};
+use super::transcript::reader::Transcript;
 use crate::catalog::ThinkingLevel;
 use crate::config::settings::{Lookup, Reference, Settings};
 use crate::routing::request_bodies::default_output_limit;
 
 /// The name of the chain of `agents.defaults.model`.
 const DEFAULT_CHAIN: &str = "default";
+
+/// The input of a turn.
+#[derive(Clone, Debug, Default)]
+pub struct TurnRequest {
+    /// The user's message.
+    pub message: String,
+    /// Reference, alias or route for this turn [default: the session's, else `default`].
+    pub model: Option<String>,
+    /// Thinking level for this turn; else the session's, else the configuration's.
+    pub thinking: Option<ThinkingLevel>,
+}
 
 /// The requested model of a turn, and the parameters that depend on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,15 +35,15 @@ pub struct ModelChoice {
 }
 
 impl ModelChoice {
-    /// What the turn requests counts first, then what the session chose. `is_local`: the keys of this process
-    /// decide whether there is a target.
+    /// `is_local`: the keys of this process decide whether there is a target.
     pub(super) fn new(
         settings: &Settings,
-        session: (Option<Reference>, Option<&str>),
-        requested: (Option<&str>, Option<ThinkingLevel>),
+        session: Option<&Transcript>,
+        request: &TurnRequest,
         is_local: bool,
     ) -> Result<Self, TurnFailure> {
-        let name = requested.0.map(str::to_owned).or_else(|| session.0.map(|model| model.to_string()));
+        let of_session = || session.and_then(Transcript::model).map(|model| model.to_string());
+        let name = request.model.clone().or_else(of_session);
         let name = name.unwrap_or_else(|| DEFAULT_CHAIN.to_owned());
         let chain = match settings.lookup(&name) {
             Lookup::Resolved { chain, .. } => chain.references,
@@ -41,7 +53,7 @@ impl ModelChoice {
             return Err(no_primary_failure(settings));
         }
         let levels = chain.first().map(|first| (first, ThinkingLevels::for_reference(settings, first)));
-        let thinking = match (requested.1, levels) {
+        let thinking = match (request.thinking, levels) {
             (Some(level), Some((first, levels))) if !levels.supports(level) => {
                 let message = levels.unsupported_message(level, first);
                 return Err(TurnFailure::new("thinking_unsupported", message));
@@ -49,7 +61,7 @@ impl ModelChoice {
             (Some(level), _) => Some(level),
             // A level chosen for another model, which this one does not support, is ignored.
             (None, levels) => session
-                .1
+                .and_then(Transcript::thinking)
                 .and_then(thinking::parse_level)
                 .filter(|level| levels.is_none_or(|(_, levels)| levels.supports(*level))),
         };

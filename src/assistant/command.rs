@@ -45,13 +45,25 @@ pub enum Command {
 /// Whether the model's thinking is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ReasoningDisplay {
+    /// Shown before the answer, once complete.
+    On,
     /// Hidden.
     #[default]
     Off,
-    /// Shown before the answer, once complete.
-    On,
     /// Streamed.
     Stream,
+}
+
+impl ReasoningDisplay {
+    const ALL: [Self; 3] = [Self::On, Self::Off, Self::Stream];
+    /// The names, in the order of the variants.
+    pub const NAMES: [&str; 3] = ["on", "off", "stream"];
+
+    /// The name that users type.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
 }
 
 /// The footer of answers.
@@ -68,53 +80,15 @@ pub enum UsageFooter {
     Cost,
 }
 
-impl ReasoningDisplay {
-    /// The words for it.
-    pub const NAMES: [&str; 3] = ["on", "off", "stream"];
-
-    fn from_name(word: &str) -> Option<Self> {
-        match word {
-            "off" => Some(Self::Off),
-            "on" => Some(Self::On),
-            "stream" => Some(Self::Stream),
-            _ => None,
-        }
-    }
-
-    /// As it is typed.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::On => "on",
-            Self::Stream => "stream",
-        }
-    }
-}
-
 impl UsageFooter {
-    /// The words for it.
+    const ALL: [Self; 4] = [Self::Off, Self::Tokens, Self::Full, Self::Cost];
+    /// The names, in the order of the variants.
     pub const NAMES: [&str; 4] = ["off", "tokens", "full", "cost"];
 
-    fn from_name(word: &str) -> Option<Self> {
-        match word {
-            "off" => Some(Self::Off),
-            "tokens" => Some(Self::Tokens),
-            "full" => Some(Self::Full),
-            "cost" => Some(Self::Cost),
-            _ => None,
-        }
-    }
-
-    /// As it is typed.
+    /// The name that users type.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Tokens => "tokens",
-            Self::Full => "full",
-            Self::Cost => "cost",
-        }
+        Self::NAMES[self as usize]
     }
 }
 
@@ -143,121 +117,132 @@ pub fn parse_input(typed: &str) -> Result<Input, CommandError> {
     };
     let mut words = command.split_whitespace();
     let name = if command.starts_with(char::is_whitespace) { "" } else { words.next().unwrap_or_default() };
-    let row = CommandSpec::find(name).ok_or_else(|| unknown_command_error(name))?;
+    let spec = CommandSpec::find(name).ok_or_else(|| unknown_command_error(name))?;
     let argument = words.next();
-    if words.next().is_some() || (argument.is_some() && row.argument == ArgumentKind::NoArgument) {
-        return Err(CommandError(format!("too many words; it is {}", row.usage_line())));
+    if words.next().is_some() || (argument.is_some() && spec.argument == ArgumentKind::NoArgument) {
+        return Err(CommandError(format!("too many words; it is {}", spec.usage_line())));
     }
-    parse_command(row, argument).map(Input::Command)
+    match ((spec.parse)(argument), spec.argument) {
+        (Some(command), _) => Ok(Input::Command(command)),
+        (None, ArgumentKind::Choice(words)) => {
+            let (argument, words) = (argument.unwrap_or_default(), words.join(", "));
+            Err(CommandError(format!("\"{argument}\" is none of {words}; it is {}", spec.usage_line())))
+        }
+        (None, _) => Err(CommandError(spec.usage_line())),
+    }
 }
 
-fn parse_command(row: &CommandSpec, argument: Option<&str>) -> Result<Command, CommandError> {
-    let named = || argument.map(str::to_owned);
-    let no_word = |word: &str| {
-        let ArgumentKind::Choice(words) = row.argument else { return CommandError(row.usage_line()) };
-        CommandError(format!("\"{word}\" is none of {}; it is {}", words.join(", "), row.usage_line()))
-    };
-    Ok(match row.name {
-        "model" => Command::Model(named()),
-        "models" => Command::Models,
-        "think" => Command::Thinking(argument.map(str::to_lowercase)),
-        "reasoning" => Command::Reasoning(parse_choice(argument, ReasoningDisplay::from_name, no_word)?),
-        "status" => Command::Status,
-        "usage" => Command::Usage(parse_choice(argument, UsageFooter::from_name, no_word)?),
-        "new" => Command::New(named()),
-        "reset" => Command::Reset,
-        "compact" => Command::Compact,
-        "stop" => Command::Stop,
-        "help" => Command::Help,
-        "quit" => Command::Quit,
-        name => return Err(unknown_command_error(name)),
-    })
-}
-
-fn parse_choice<T>(
-    argument: Option<&str>,
-    from_word: impl Fn(&str) -> Option<T>,
-    no_word: impl Fn(&str) -> CommandError,
-) -> Result<Option<T>, CommandError> {
-    argument.map(|word| from_word(&word.to_lowercase()).ok_or_else(|| no_word(word))).transpose()
+/// The value with this name, in any case; `None` for another name.
+fn parse_choice<T: Copy>(argument: Option<&str>, names: &[&str], values: &[T]) -> Option<Option<T>> {
+    let Some(argument) = argument else { return Some(None) };
+    let index = names.iter().position(|name| name.eq_ignore_ascii_case(argument))?;
+    values.get(index).map(|value| Some(*value))
 }
 
 fn unknown_command_error(name: &str) -> CommandError {
-    let near = find_nearest(&name.to_lowercase(), COMMANDS.iter().map(|row| row.name));
+    let near = find_nearest(&name.to_lowercase(), COMMANDS.iter().map(|spec| spec.name));
     let near = near.map_or_else(|| "/help lists them".to_owned(), |near| format!("did you mean /{near}?"));
     let first: String = name.chars().take(40).collect();
     CommandError(format!("no command /{first} ({near}); start a message with // to send a slash: //{first}"))
 }
 
-/// What a command takes behind its name.
+/// The argument of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArgumentKind {
-    /// Nothing.
+    /// None.
     NoArgument,
     /// A model's name, alias or route.
     Model,
-    /// A level of thinking that the model has.
+    /// A thinking level of the model.
     ThinkingLevel,
     /// One of these.
     Choice(&'static [&'static str]),
 }
 
 /// A command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct CommandSpec {
     /// Without the slash.
     pub name: &'static str,
-    /// Other names that people know.
-    pub aliases: &'static [&'static str],
-    /// As the help shows them; empty where there are none.
+    /// Another name.
+    alias: &'static str,
+    /// As the help shows them; empty if there are none.
     pub arguments: &'static str,
     /// One line.
     pub help: &'static str,
-    /// What is completed.
+    /// For completion.
     pub argument: ArgumentKind,
+    /// `None` for an argument that is none of the choices.
+    parse: fn(Option<&str>) -> Option<Command>,
 }
 
-/// All of them.
+/// All commands, in the order of the help.
 pub const COMMANDS: &[CommandSpec] = &[
-    command("model", "[NAME|default]", "show or set the model of this session", ArgumentKind::Model),
-    command("models", "", "list models, aliases and routes", ArgumentKind::NoArgument),
-    command("think", "[LEVEL|default]", "show or set the thinking level", ArgumentKind::ThinkingLevel),
-    command("reasoning", "[on|off|stream]", "show thinking before the answer, never, or as it streams", {
-        ArgumentKind::Choice(&ReasoningDisplay::NAMES)
-    }),
-    command("status", "", "model, key, fallbacks, tokens, cost, context", ArgumentKind::NoArgument),
+    command(
+        "model",
+        "[NAME|default]",
+        "show or set the model of this session",
+        ArgumentKind::Model,
+        |word| Some(Command::Model(word.map(str::to_owned))),
+    ),
+    plain("models", "list models, aliases and routes", |_| Some(Command::Models)),
+    command(
+        "think",
+        "[LEVEL|default]",
+        "show or set the thinking level",
+        ArgumentKind::ThinkingLevel,
+        |word| Some(Command::Thinking(word.map(str::to_lowercase))),
+    ),
+    command(
+        "reasoning",
+        "[on|off|stream]",
+        "show thinking before the answer, never, or as it streams",
+        ArgumentKind::Choice(&ReasoningDisplay::NAMES),
+        |word| parse_choice(word, &ReasoningDisplay::NAMES, &ReasoningDisplay::ALL).map(Command::Reasoning),
+    ),
+    plain("status", "model, key, fallbacks, tokens, cost, context", |_| Some(Command::Status)),
     command(
         "usage",
         "[off|tokens|full|cost]",
         "set the line below each answer; cost: also print the totals",
         ArgumentKind::Choice(&UsageFooter::NAMES),
+        |word| parse_choice(word, &UsageFooter::NAMES, &UsageFooter::ALL).map(Command::Usage),
     ),
-    command("new", "[MODEL]", "begin another session", ArgumentKind::Model),
-    command("reset", "", "reset the context of this session", ArgumentKind::NoArgument),
-    command("compact", "", "replace the conversation with a summary", ArgumentKind::NoArgument),
-    command("stop", "", "stop the current answer (also Ctrl-C)", ArgumentKind::NoArgument),
-    command("help", "", "this list", ArgumentKind::NoArgument),
-    CommandSpec {
-        aliases: &["exit"],
-        ..command("quit", "", "leave (Ctrl-D does too)", ArgumentKind::NoArgument)
-    },
+    command("new", "[MODEL]", "begin another session", ArgumentKind::Model, |word| {
+        Some(Command::New(word.map(str::to_owned)))
+    }),
+    plain("reset", "reset the context of this session", |_| Some(Command::Reset)),
+    plain("compact", "replace the conversation with a summary", |_| Some(Command::Compact)),
+    plain("stop", "stop the current answer (also Ctrl-C)", |_| Some(Command::Stop)),
+    plain("help", "this list", |_| Some(Command::Help)),
+    CommandSpec { alias: "exit", ..plain("quit", "leave (Ctrl-D does too)", |_| Some(Command::Quit)) },
 ];
 
 const fn command(
     name: &'static str,
     arguments: &'static str,
     help: &'static str,
-    takes: ArgumentKind,
+    argument: ArgumentKind,
+    parse: fn(Option<&str>) -> Option<Command>,
 ) -> CommandSpec {
-    CommandSpec { name, aliases: &[], arguments, help, argument: takes }
+    CommandSpec { name, alias: name, arguments, help, argument, parse }
+}
+
+const fn plain(
+    name: &'static str,
+    help: &'static str,
+    parse: fn(Option<&str>) -> Option<Command>,
+) -> CommandSpec {
+    command(name, "", help, ArgumentKind::NoArgument, parse)
 }
 
 impl CommandSpec {
-    /// The command of this name, whatever its case.
+    /// The command with this name, in any case.
     #[must_use]
     pub fn find(name: &str) -> Option<&'static Self> {
-        let is = |known: &str| known.eq_ignore_ascii_case(name);
-        COMMANDS.iter().find(|row| is(row.name) || row.aliases.iter().any(|also| is(also)))
+        COMMANDS
+            .iter()
+            .find(|spec| [spec.name, spec.alias].iter().any(|known| known.eq_ignore_ascii_case(name)))
     }
 
     /// `/think [LEVEL|default]`.

@@ -57,39 +57,37 @@ impl SystemPrompt {
 }
 
 fn format_file(name: &str, text: &str, source: &PromptSource) -> String {
-    let text = text.trim();
+    let mut text = format!("# {name}\n\n{}", text.trim());
     if source.is_truncated {
-        return format!(
-            "# {name}\n\n{text}\n\n[{name} has {} bytes; only the first {MAX_FILE_BYTES} are included.]",
-            source.bytes
-        );
+        let size = source.bytes;
+        text += &format!("\n\n[{name} has {size} bytes; only the first {MAX_FILE_BYTES} are included.]");
     }
-    format!("# {name}\n\n{text}")
+    text
 }
 
 /// Reads a regular file up to the limit.
 fn read_truncated(path: &Path) -> std::io::Result<(String, PromptSource)> {
     // Reading a pipe could block, and a device may have no end.
     if !std::fs::metadata(path)?.is_file() {
-        return Err(std::io::Error::new(ErrorKind::InvalidInput, "it is no regular file"));
+        return Err(std::io::Error::new(ErrorKind::InvalidInput, "it is not a regular file"));
     }
     let file = std::fs::File::open(path)?;
     let bytes = file.metadata()?.len();
     let mut raw = Vec::new();
     file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut raw)?;
-    let is_cut = raw.len() > MAX_FILE_BYTES;
+    let is_truncated = raw.len() > MAX_FILE_BYTES;
     raw.truncate(MAX_FILE_BYTES);
-    let text = match String::from_utf8(raw) {
-        Ok(text) => text,
-        // The limit may split a character.
-        Err(error) if is_cut && error.utf8_error().error_len().is_none() => {
-            let whole = error.utf8_error().valid_up_to();
-            String::from_utf8_lossy(error.as_bytes().get(..whole).unwrap_or_default()).into_owned()
-        }
-        Err(_) => return Err(std::io::Error::new(ErrorKind::InvalidData, "it is no UTF-8")),
-    };
-    let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-    Ok((text, PromptSource { path: path.to_owned(), bytes, is_truncated: is_cut }))
+    // The limit may split a character.
+    if let Err(error) = std::str::from_utf8(&raw)
+        && is_truncated
+        && error.error_len().is_none()
+    {
+        raw.truncate(error.valid_up_to());
+    }
+    let text = String::from_utf8(raw);
+    let text = text.map_err(|_| std::io::Error::new(ErrorKind::InvalidData, "it is not UTF-8"))?;
+    let text = text.trim_start_matches('\u{feff}').to_owned();
+    Ok((text, PromptSource { path: path.to_owned(), bytes, is_truncated }))
 }
 
 #[cfg(test)]
@@ -124,6 +122,6 @@ mod tests {
         );
         assert!(!prompt.contains('\u{fffd}') && context.sources[0].is_truncated);
         assert_eq!(context.warnings.len(), 2, "{:?}", context.warnings);
-        assert!(context.warnings[0].contains("SOUL.md: it is no UTF-8"), "{:?}", context.warnings);
+        assert!(context.warnings[0].contains("SOUL.md: it is not UTF-8"), "{:?}", context.warnings);
     }
 }

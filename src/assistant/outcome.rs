@@ -168,13 +168,6 @@ impl RequestOutcome {
         })
     }
 
-    /// Replaces the attempts by those of an error body, which have messages.
-    pub(super) fn set_error_attempts(&mut self, error: &Value) {
-        if let Some(lines) = error["attempts"].as_array().filter(|lines| !lines.is_empty()) {
-            self.attempts = lines.iter().filter_map(AttemptUsage::from_json).collect();
-        }
-    }
-
     /// The reason of the failure, if known: of the request, else of the first failed attempt.
     pub(super) fn reason(&self) -> Option<Reason> {
         let by_name = |name: &str| Reason::ALL.into_iter().find(|reason| reason.as_str() == name);
@@ -190,10 +183,9 @@ impl TurnAttempt {
 }
 
 impl AttemptUsage {
-    /// From an attempt of a record (`detail`) or of an error body (`message`).
     fn from_json(value: &Value) -> Option<Self> {
         let text = |key: &str| value.get(key).and_then(Value::as_str);
-        let detail = text("detail").or_else(|| text("message")).unwrap_or_default();
+        let detail = text("detail").unwrap_or_default();
         let millis = value.get("tookMs").and_then(Value::as_f64).filter(|ms| (0.0..1e12).contains(ms));
         let duration = Duration::from_secs_f64(millis.unwrap_or_default() / 1e3);
         let attempt = TurnAttempt::new(text("model")?, text("result")?, detail, duration)?;

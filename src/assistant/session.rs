@@ -5,10 +5,8 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{DirBuilder, Permissions};
 use std::io::{self, ErrorKind};
 use std::ops::Deref;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -17,11 +15,10 @@ use self::locked_file::LockedFile;
 use super::transcript::reader::Transcript;
 use super::transcript::{EntryMeta, StopReason, TranscriptLine, TranscriptMessage, VERSION};
 use crate::config::settings::Reference;
+use crate::credentials::create_private_directory;
 
 pub use self::summary::{SessionSummary, SessionUsage};
 
-/// File mode of the folder: accessible by the owner only.
-const DIRECTORY_MODE: u32 = 0o700;
 /// With `.jsonl`, about half of the longest file name.
 const MAX_ID_BYTES: usize = 128;
 
@@ -158,7 +155,8 @@ impl SessionStore {
     /// An invalid id, a file that is not a transcript, or an I/O error.
     pub async fn lock(&self, id: &str, waiting: impl FnOnce() + Send) -> Result<Session, SessionError> {
         check_id(id)?;
-        self.create_directory().map_err(|error| SessionError::from_io(&self.directory, "make", &error))?;
+        create_private_directory(&self.directory)
+            .map_err(|error| SessionError::from_io(&self.directory, "make", &error))?;
         let path = self.path(id);
         let file = LockedFile::lock(&path, waiting).await;
         let file = file.map_err(|error| SessionError::from_io(&path, "hold", &error))?;
@@ -172,14 +170,6 @@ impl SessionStore {
         };
         session.open().map_err(|error| SessionError::from_io(&path, "continue", &error))?;
         Ok(session)
-    }
-
-    fn create_directory(&self) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(&self.directory)?;
-        if std::fs::metadata(&self.directory)?.permissions().mode() & 0o077 != 0 {
-            std::fs::set_permissions(&self.directory, Permissions::from_mode(DIRECTORY_MODE))?;
-        }
-        Ok(())
     }
 }
 

@@ -48,17 +48,15 @@ impl ToolSet {
     /// # Errors
     /// The tool's error, an unknown name, or arguments that are not a JSON object.
     pub(super) async fn call(&self, name: &str, arguments: &Value) -> Result<String, String> {
-        let Some(place) = self.names().iter().position(|known| *known == name) else {
-            let names = self.names().join(", ");
-            let there = if names.is_empty() { "there is none" } else { &names };
+        let names = self.names();
+        let index = names.iter().position(|known| *known == name);
+        let Some(tool) = index.and_then(|index| self.tools.get(index)) else {
+            let there = if names.is_empty() { "there is none".to_owned() } else { names.join(", ") };
             return Err(format!("no tool is called {name:?}; there are: {there}"));
         };
         if !arguments.is_object() {
             return Err(format!("the arguments of {name} are not a JSON object"));
         }
-        match self.tools.get(place) {
-            Some(tool) => tool.call(arguments).await,
-            None => Err(format!("no tool is called {name:?}")),
-        }
+        tool.call(arguments).await
     }
 }

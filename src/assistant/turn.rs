@@ -1,8 +1,9 @@
 //! One turn: a user message, the streamed answer with its tool calls, and its usage.
 
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::backend::{Backend, RequestResult, StopSignal};
@@ -14,11 +15,11 @@ use super::session::{Session, SessionError};
 use super::tools::ToolSet;
 use super::transcript::reader::Transcript;
 use super::transcript::{AssistantMessage, ContentBlock, StopReason, TranscriptMessage, now_millis};
-use crate::catalog::ThinkingLevel;
 use crate::config::settings::{Reference, Settings};
 use crate::protocol::api::Api;
 use crate::protocol::request::RequestBody;
 
+pub use super::choice::TurnRequest;
 pub use super::outcome::{TurnAttempt, TurnEvent, TurnFailure, TurnResult};
 
 /// The number of answers that may call tools; the next request forbids tool calls.
@@ -27,17 +28,6 @@ const MAX_TOOL_ROUNDS: usize = 6;
 const SUMMARY_PROMPT: &str = "Summarise our conversation so far, so that you can continue from the summary alone: what I want, \
     what was decided and why, names, numbers, paths and code that still matter, and what is open. Write in the language \
     of the conversation. Answer with the summary only.";
-
-/// The input of a turn.
-#[derive(Clone, Debug, Default)]
-pub struct TurnRequest {
-    /// The user's message.
-    pub message: String,
-    /// Reference, alias or route for this turn [default: the session's, else `default`].
-    pub model: Option<String>,
-    /// Thinking level for this turn; else the session's, else the configuration's.
-    pub thinking: Option<ThinkingLevel>,
-}
 
 /// Runs turns through the running gateway or from this process.
 pub struct Agent {
@@ -62,7 +52,7 @@ impl Agent {
     /// An unknown name (`unknown_model`), an unsupported level (`thinking_unsupported`), or no default
     /// (`no_primary`).
     pub fn choose_model(&self, session: &Session, request: &TurnRequest) -> Result<ModelChoice, TurnFailure> {
-        choose_model(&self.settings, Some(session), request, self.backend.is_local())
+        ModelChoice::new(&self.settings, Some(session), request, self.backend.is_local())
     }
 
     /// Runs the turn. Appends the user message to the session at once, and the answer at its end, also if it is
@@ -97,12 +87,8 @@ impl Agent {
     ) -> Result<String, TurnFailure> {
         let choice = self.choose_model(session, &TurnRequest::default())?;
         self.backend.check_ready().await?;
-        let mut conversation = session.conversation();
-        conversation.push(TranscriptMessage::user(SUMMARY_PROMPT.to_owned()));
-        let (system, summary) = (self.system.as_deref(), session.summary());
-        let context = RequestContext { system, summary, ..RequestContext::default() };
-        let body = build_request(&choice, context, &conversation);
-        let mut stop: Pin<&mut (dyn Future<Output = ()> + Send)> = pin!(stop);
+        let body = build_question(&choice, self.system.as_deref(), Some(session), SUMMARY_PROMPT.to_owned());
+        let mut stop: StopSignal<'_> = pin!(stop);
         let made = Box::pin(self.backend.run_request(body, session.id(), &mut stop, &mut |_| {})).await;
         made.end?;
         match made.answer.text().trim() {
@@ -112,14 +98,18 @@ impl Agent {
     }
 }
 
-fn choose_model(
-    settings: &Settings,
+/// The request for an answer to a message, between two turns of a session.
+fn build_question(
+    choice: &ModelChoice,
+    system: Option<&str>,
     session: Option<&Transcript>,
-    request: &TurnRequest,
-    is_local: bool,
-) -> Result<ModelChoice, TurnFailure> {
-    let of_session = (session.and_then(Transcript::model), session.and_then(Transcript::thinking));
-    ModelChoice::new(settings, of_session, (request.model.as_deref(), request.thinking), is_local)
+    message: String,
+) -> Bytes {
+    let mut conversation =
+        session.map(|session| session.conversation(session.entries().len())).unwrap_or_default();
+    conversation.push(TranscriptMessage::user(message));
+    let summary = session.and_then(Transcript::summary);
+    build_request(choice, RequestContext { system, summary, ..RequestContext::default() }, &conversation)
 }
 
 /// The targets and the request, without sending it.
@@ -132,14 +122,9 @@ pub fn explain_request(
     request: &TurnRequest,
     system: &SystemPrompt,
 ) -> Result<(ModelChoice, RequestBody), TurnFailure> {
-    let choice = choose_model(settings, session, request, true)?;
-    // No turn is running, so all entries are of earlier turns.
-    let mut conversation =
-        session.map(|session| session.conversation(session.entries().len())).unwrap_or_default();
-    conversation.push(TranscriptMessage::user(request.message.clone()));
-    let (system, summary) = (system.text.as_deref(), session.and_then(Transcript::summary));
-    let context = RequestContext { system, summary, ..RequestContext::default() };
-    let body = RequestBody::parse(Api::Messages, build_request(&choice, context, &conversation));
+    let choice = ModelChoice::new(settings, session, request, true)?;
+    let body = build_question(&choice, system.text.as_deref(), session, request.message.clone());
+    let body = RequestBody::parse(Api::Messages, body);
     let body = body.map_err(|malformed| TurnFailure::new("bad_request", malformed.to_string()))?;
     Ok((choice, body))
 }
@@ -199,7 +184,7 @@ impl<'a> TurnExecution<'a> {
         Ok(self.result())
     }
 
-    fn build_request(&self, session: &Session, round: usize) -> bytes::Bytes {
+    fn build_request(&self, session: &Session, round: usize) -> Bytes {
         let context = RequestContext {
             system: self.agent.system.as_deref(),
             tools: self.agent.tools.definitions(),

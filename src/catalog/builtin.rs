@@ -1,21 +1,27 @@
 //! Types of the built-in catalog.
 
-use super::{AdapterId, ModelInfo};
+use serde::Deserialize;
+
+use super::facts::{AdapterId, ModelInfo};
 use crate::protocol::api::Api;
 
 /// How far a source can be trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub enum Confidence {
     /// `A`: the vendor's own document, source or response.
+    #[serde(rename = "A")]
     Vendor,
     /// `B`: a published live measurement by a third party.
+    #[serde(rename = "B")]
     Measured,
     /// `C`: a third party's claim, or our inference.
+    #[serde(rename = "C")]
     Claimed,
 }
 
 /// The source.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FactSource {
     /// Display name.
     pub title: String,

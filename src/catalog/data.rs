@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use super::{
-    AdapterId, BuiltinProvider, Catalog, Compat, Confidence, FactProvenance, FactSource, InputModalities,
-    ModelInfo, Retirement, ThinkingControl, TokenPrices,
-};
+use super::builtin::{BuiltinProvider, Catalog, FactProvenance, FactSource};
+use super::facts::{AdapterId, Compat, InputModalities, ModelInfo, Retirement, ThinkingControl, TokenPrices};
 use crate::protocol::api::Api;
 
 /// In the order of preference for the default chain.
@@ -23,8 +22,8 @@ pub(super) const FILES: [(&str, &str); 4] = [
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ProviderFile {
     id: String,
-    adapter: String,
-    sources: BTreeMap<String, SourceRow>,
+    adapter: AdapterId,
+    sources: BTreeMap<String, FactSource>,
     hosts: Vec<String>,
     apis: SourcedPairs,
     keys: Vec<String>,
@@ -43,22 +42,14 @@ struct ProviderFile {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 struct WebSearchRow {
-    price: f64,
+    #[serde(deserialize_with = "read_price")]
+    price: u64,
     source: String,
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct SourceRow {
-    title: String,
-    url: Option<String>,
-    as_of: String,
-    confidence: String,
-}
-
-#[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ModelRow {
     id: String,
@@ -71,7 +62,7 @@ struct ModelRow {
     leaving: Option<RetirementRow>,
 }
 
-#[derive(Clone, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct LimitsRow {
     context_window: Option<u64>,
@@ -79,36 +70,47 @@ struct LimitsRow {
     source: String,
 }
 
-#[derive(Clone, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct PriceRow {
-    input: f64,
-    output: f64,
-    cache_read: f64,
-    cache_write: f64,
+    #[serde(deserialize_with = "read_price")]
+    input: u64,
+    #[serde(deserialize_with = "read_price")]
+    output: u64,
+    #[serde(deserialize_with = "read_price")]
+    cache_read: u64,
+    #[serde(deserialize_with = "read_price")]
+    cache_write: u64,
     source: String,
 }
 
-#[derive(Clone, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct CapabilitiesRow {
     input: Vec<String>,
-    thinking: String,
+    thinking: ThinkingControl,
     source: String,
 }
 
-#[derive(Clone, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct PrefillRow {
     source: String,
 }
 
-#[derive(Clone, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct RetirementRow {
     on: String,
     successor: String,
     source: String,
+}
+
+/// A price as users write it, in millionths of a unit.
+fn read_price<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    let amount = f64::deserialize(from)?;
+    let price = TokenPrices::units_to_millionths(amount);
+    price.ok_or_else(|| D::Error::custom(format!("{amount} is not a price")))
 }
 
 /// An object of strings whose order matters, with `source` among its keys.
@@ -155,16 +157,11 @@ fn build_provider(file: &ProviderFile, all: &[ProviderFile]) -> Result<BuiltinPr
     let (renamed, renamed_source) = file.renamed.split_source();
     let mut facts = vec![file.build_provenance("", "apis", apis_source.ok_or("`apis` names no source")?)?];
     if !renamed.is_empty() {
-        facts.push(file.build_provenance(
-            "",
-            "renamed",
-            renamed_source.ok_or("`renamed` names no source")?,
-        )?);
+        let source = renamed_source.ok_or("`renamed` names no source")?;
+        facts.push(file.build_provenance("", "renamed", source)?);
     }
-    let mut search_price = None;
     if let Some(row) = &file.web_search {
         facts.push(file.build_provenance("", "webSearch", &row.source)?);
-        search_price = Some(TokenPrices::units_to_millionths(row.price).ok_or("`webSearch` has no price")?);
     }
     let mut apis = Vec::new();
     for (api, path) in paths {
@@ -173,7 +170,7 @@ fn build_provider(file: &ProviderFile, all: &[ProviderFile]) -> Result<BuiltinPr
     }
     Ok(BuiltinProvider {
         id: file.id.clone(),
-        adapter: parse_adapter(&file.adapter)?,
+        adapter: file.adapter,
         base_urls: apis,
         hosts: file.hosts.clone(),
         key_variables: file.keys.clone(),
@@ -183,7 +180,7 @@ fn build_provider(file: &ProviderFile, all: &[ProviderFile]) -> Result<BuiltinPr
         is_enabled_by_default: file.on_by_default,
         currency: file.currency.clone(),
         default_model: file.default_model.clone(),
-        search_price,
+        search_price: file.web_search.as_ref().map(|row| row.price),
         models: build_models(file, all, &mut facts)?,
         provenance: facts,
     })
@@ -208,7 +205,7 @@ fn build_models(
         if let Some(price) = price {
             facts.push(file.build_provenance(&row.id, "price", &price.source)?);
         }
-        models.push(build_model(row, price).map_err(|error| format!("model `{}`: {error}", row.id))?);
+        models.push(build_model(row, price));
     }
     Ok(models)
 }
@@ -220,22 +217,8 @@ impl ProviderFile {
         group: &'static str,
         source: &str,
     ) -> Result<FactProvenance, String> {
-        let row = self.sources.get(source).ok_or_else(|| format!("no source `{source}`"))?;
-        Ok(FactProvenance {
-            model: model.to_owned(),
-            group,
-            source: FactSource {
-                title: row.title.clone(),
-                url: row.url.clone(),
-                as_of: row.as_of.clone(),
-                confidence: match row.confidence.as_str() {
-                    "A" => Confidence::Vendor,
-                    "B" => Confidence::Measured,
-                    "C" => Confidence::Claimed,
-                    other => return Err(format!("source `{source}`: confidence `{other}` is not A, B or C")),
-                },
-            },
-        })
+        let source = self.sources.get(source).ok_or_else(|| format!("no source `{source}`"))?;
+        Ok(FactProvenance { model: model.to_owned(), group, source: source.clone() })
     }
 
     /// Where the groups of a row are from, but for its price.
@@ -252,53 +235,26 @@ impl ProviderFile {
     }
 }
 
-fn build_model(row: &ModelRow, price: Option<&PriceRow>) -> Result<ModelInfo, String> {
+fn build_model(row: &ModelRow, price: Option<&PriceRow>) -> ModelInfo {
     let has = |kind: &str| row.abilities.input.iter().any(|input| input == kind);
     let end = |row: &Option<RetirementRow>| {
         row.as_ref().map(|row| Retirement { date: row.on.clone(), successor: row.successor.clone() })
     };
-    Ok(ModelInfo {
+    ModelInfo {
         id: row.id.clone(),
         name: row.name.clone(),
         input_modalities: InputModalities { image: has("image"), video: has("video") },
-        thinking_control: parse_thinking_control(&row.abilities.thinking)?,
+        thinking_control: row.abilities.thinking,
         context_window: row.limits.as_ref().and_then(|limits| limits.context_window),
         max_tokens: row.limits.as_ref().and_then(|limits| limits.max_tokens),
-        prices: price.map(parse_prices).transpose()?,
+        prices: price.map(|row| TokenPrices {
+            input: row.input,
+            output: row.output,
+            cache_read: row.cache_read,
+            cache_write: row.cache_write,
+        }),
         compat: Compat { supports_prefill: row.prefill.as_ref().map(|_| true), ..Compat::default() },
         retirement: end(&row.retired),
         planned_retirement: end(&row.leaving),
-    })
-}
-
-fn parse_prices(price: &PriceRow) -> Result<TokenPrices, String> {
-    let read =
-        |amount| TokenPrices::units_to_millionths(amount).ok_or_else(|| format!("{amount} is not a price"));
-    Ok(TokenPrices {
-        input: read(price.input)?,
-        output: read(price.output)?,
-        cache_read: read(price.cache_read)?,
-        cache_write: read(price.cache_write)?,
-    })
-}
-
-fn parse_adapter(name: &str) -> Result<AdapterId, String> {
-    Ok(match name {
-        "moonshot" => AdapterId::Moonshot,
-        "kimi-code" => AdapterId::KimiCode,
-        "openrouter" => AdapterId::OpenRouter,
-        "generic" => AdapterId::Generic,
-        other => return Err(format!("unknown adapter `{other}`")),
-    })
-}
-
-fn parse_thinking_control(name: &str) -> Result<ThinkingControl, String> {
-    Ok(match name {
-        "none" => ThinkingControl::None,
-        "switch" => ThinkingControl::Switch,
-        "always" => ThinkingControl::Always,
-        "effort" => ThinkingControl::Effort,
-        "unknown" => ThinkingControl::Unknown,
-        other => return Err(format!("unknown kind of thinking `{other}`")),
-    })
+    }
 }

@@ -59,7 +59,7 @@ impl LoginFile {
     /// # Errors
     /// When the file cannot be created.
     pub fn try_lock(&self) -> io::Result<Option<LoginLock>> {
-        create_directory(&self.directory)?;
+        create_private_directory(&self.directory)?;
         let lock_file =
             OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(self.lock_path())?;
         match lock_file.try_lock() {
@@ -232,7 +232,10 @@ fn remove_if_present(path: &Path) -> io::Result<()> {
 }
 
 /// Creates the directory with mode 0700, and removes the permissions of other users from an existing one.
-fn create_directory(directory: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// Errors of the file system.
+pub fn create_private_directory(directory: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     if fs::metadata(directory)?.mode() & 0o077 != 0 {
         fs::set_permissions(directory, Permissions::from_mode(0o700))?;
@@ -242,7 +245,7 @@ fn create_directory(directory: &Path) -> io::Result<()> {
 
 /// Writes `draft` with mode 0600, then renames it to `path`. `draft` must not exist yet.
 fn write_atomically(directory: &Path, draft: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    create_directory(directory)?;
+    create_private_directory(directory)?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(draft, path));
     if written.is_err() {

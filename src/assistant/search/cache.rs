@@ -1,4 +1,4 @@
-//! What was found lately, in memory: the same question within a quarter of an hour costs nothing.
+//! Recent answers in memory, so that the same question costs nothing for a while.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,23 +6,22 @@ use std::time::{Duration, Instant};
 
 use super::result::SearchResult;
 
-/// So long an answer is given again; `OpenClaw`'s figure.
+/// As in OpenClaw.
 const MAX_AGE: Duration = Duration::from_mins(15);
-/// The oldest goes when there are more.
 const MAX_ENTRIES: usize = 100;
-/// A longer answer, in bytes, is not kept: a hundred of them stay within a few megabytes.
+/// Longer answers are not cached, so that a hundred of them stay within a few megabytes.
 const MAX_CONTENT_BYTES: usize = 64 * 1024;
 
-/// What decides whether an answer is to the same question.
+/// Searches with equal keys have the same answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct CacheKey {
     pub(super) query: String,
     pub(super) base_url: String,
-    /// As configured; another one may have answered.
+    /// As configured; another model may have answered.
     pub(super) model: String,
 }
 
-/// Caches only answers that are based on the web. The caller supplies the time.
+/// Caches only answers that are based on the web. The oldest is removed if there are too many.
 #[derive(Default)]
 pub struct SearchCache(Mutex<VecDeque<(CacheKey, Instant, SearchResult)>>);
 
@@ -31,23 +30,22 @@ impl SearchCache {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What was found for this question, if that is not too long ago. It costs nothing this time.
-    pub(super) fn get(&self, question: &CacheKey, now: Instant) -> Option<SearchResult> {
+    /// The cached answer, without usage.
+    pub(super) fn get(&self, key: &CacheKey, now: Instant) -> Option<SearchResult> {
         let mut entries = self.lock_entries();
         entries.retain(|(_, at, _)| now.saturating_duration_since(*at) < MAX_AGE);
-        let (_, _, found) = entries.iter().find(|(known, _, _)| known == question)?;
+        let (_, _, found) = entries.iter().find(|(known, _, _)| known == key)?;
         Some(SearchResult { is_cached: true, usage: found.usage.zero(), ..found.clone() })
     }
 
-    /// Keeps it.
-    pub(super) fn insert(&self, question: CacheKey, found: &SearchResult, now: Instant) {
+    pub(super) fn insert(&self, key: CacheKey, found: &SearchResult, now: Instant) {
         let urls: usize = found.citations.iter().map(String::len).sum();
         if found.content.len() + urls > MAX_CONTENT_BYTES {
             return;
         }
         let mut entries = self.lock_entries();
-        entries.retain(|(known, _, _)| *known != question);
-        entries.push_back((question, now, found.clone()));
+        entries.retain(|(known, _, _)| *known != key);
+        entries.push_back((key, now, found.clone()));
         if entries.len() > MAX_ENTRIES {
             entries.pop_front();
         }

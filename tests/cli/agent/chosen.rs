@@ -101,7 +101,7 @@ async fn the_workspace_is_the_system_prompt_and_explain_asks_nobody() {
 
     let explained = desk.ask(&["--explain", "--json", "-m", "hi", "--thinking", "max"]).await;
     assert_eq!(explained.code, Some(0), "{}", explained.both());
-    assert!(explained.stderr.contains("TOOLS.md: it is no UTF-8"), "{}", explained.both());
+    assert!(explained.stderr.contains("TOOLS.md: it is not UTF-8"), "{}", explained.both());
     let value = explained.json();
     assert_eq!((&value["systemPrompt"], &value["thinking"]), (&json!(expected), &json!("max")), "{value}");
     assert_eq!(value["sources"][0]["bytes"], json!(10), "{value}");
