@@ -162,7 +162,7 @@ fn invalid_file_reports_the_problem() {
     let without = kimi.replace("source: \"plans\"", "source: \"hearsay\"");
     assert_eq!(wrong(&without), "x.json5: no source `hearsay`");
     let unsure = kimi.replace("confidence: \"C\"", "confidence: \"D\"");
-    assert!(wrong(&unsure).contains("confidence `D` is not A, B or C"));
+    assert!(wrong(&unsure).contains("unknown variant `D`, expected one of `A`, `B`, `C`"));
 }
 
 #[test]

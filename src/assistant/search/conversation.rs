@@ -196,12 +196,11 @@ fn request_headers(key: &ProviderKey) -> Result<HeaderMap, Failure> {
     })?;
     bearer.set_sensitive(true);
     let json = HeaderValue::from_static("application/json");
-    let agent = HeaderValue::from_static(backend::USER_AGENT);
     Ok(HeaderMap::from_iter([
         (AUTHORIZATION, bearer),
         (CONTENT_TYPE, json.clone()),
         (ACCEPT, json),
-        (USER_AGENT, agent),
+        (USER_AGENT, HeaderValue::from_static(backend::USER_AGENT)),
     ]))
 }
 

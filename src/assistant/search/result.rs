@@ -141,13 +141,11 @@ pub struct SearchFailure {
     pub failure: Option<Box<Failure>>,
     /// `provider/model` of the last request; `None` if no request was sent.
     pub target: Option<String>,
-    /// The usage of the failed search, if a request was sent.
-    pub usage: Option<Box<SearchUsage>>,
 }
 
 impl SearchFailure {
     pub(super) fn new(kind: SearchFailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), failure: None, target: None, usage: None }
+        Self { kind, message: message.into(), failure: None, target: None }
     }
 
     /// From the provider's failure, with a longer message.

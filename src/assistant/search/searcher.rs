@@ -110,14 +110,9 @@ impl Searcher {
         let outcome = SearchConversation { connector, config, query, progress: &mut *progress }.run().await;
         let reference = config.reference(&progress.model);
         let usage = config.price(&progress.model, &progress.usage);
-        let (content, citations) = outcome.map_err(|failure| match progress.model.is_empty() {
-            true => failure,
-            false => SearchFailure {
-                target: Some(reference.clone()),
-                usage: Some(Box::new(usage.clone())),
-                ..failure
-            },
-        })?;
+        let is_sent = !progress.model.is_empty();
+        let target = is_sent.then(|| reference.clone());
+        let (content, citations) = outcome.map_err(|failure| SearchFailure { target, ..failure })?;
         let found = SearchResult {
             query: query.to_owned(),
             reference,
