@@ -91,7 +91,7 @@ fn attributes(pairs: &[KeyValue]) -> Attributes {
         Some(any_value::Value::BoolValue(flag)) => json!(flag),
         Some(any_value::Value::IntValue(number)) => json!(number),
         Some(any_value::Value::DoubleValue(number)) => json!(number),
-        other => panic!("nobody sends {other:?}"),
+        other => panic!("unexpected value {other:?}"),
     };
     let found: Attributes = pairs.iter().map(|pair| (pair.key.clone(), value(&pair.value))).collect();
     assert_eq!(found.len(), pairs.len(), "a name stands once: {pairs:?}");

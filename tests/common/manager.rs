@@ -30,7 +30,7 @@ impl Manager {
     pub(crate) async fn next(&self) -> String {
         let mut buffer = vec![0; 64 * 1024];
         let read = tokio::time::timeout(PATIENCE, self.socket.recv(&mut buffer));
-        let length = read.await.expect("the manager is told something").unwrap();
+        let length = read.await.expect("a notification arrives").unwrap();
         String::from_utf8(buffer[..length].to_vec()).unwrap()
     }
 

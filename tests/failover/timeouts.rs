@@ -121,7 +121,7 @@ async fn request_deadline_ends_a_request_without_a_cooldown() {
         assert!(message.contains("(failover.timeouts.totalSeconds)"), "{message}");
         upstream.cancelled(1, 1000).await;
         assert_eq!(upstream.requests().await.len(), 1, "no time was left for another one");
-        assert_eq!(ask(&gateway, stream).await.attempts(), "moonshot/kimi-k3=ok", "nothing rests");
+        assert_eq!(ask(&gateway, stream).await.attempts(), "moonshot/kimi-k3=ok", "no target is in cooldown");
     }
 }
 
@@ -131,7 +131,7 @@ async fn request_deadline_ends_a_stream_with_an_error_event() {
     let gateway = gateway(&upstream, stall(), "totalSeconds").await;
     assert_broken_off(&ask(&gateway, true).await, "totalSeconds");
     upstream.no_faults().await;
-    assert_eq!(ask(&gateway, true).await.attempts(), "moonshot/kimi-k3=ok", "nothing rests");
+    assert_eq!(ask(&gateway, true).await.attempts(), "moonshot/kimi-k3=ok", "no target is in cooldown");
 }
 
 fn assert_broken_off(answer: &Answer, clock: &str) {

@@ -42,8 +42,8 @@ async fn requests_attempts_tokens_and_cost_are_counted() {
     let sum = |name: &str, labels: &[(&str, &str)]| scrape.sum(name, labels).unwrap_or(-1.0);
     let api = ("face", "openai-completions");
     assert_eq!(sum("moonrelay_requests_total", &[api, ("model", AUTO), ("outcome", "ok")]), 2.0);
-    let nobody = [api, ("model", "none"), ("outcome", "model_not_found")];
-    assert_eq!(sum("moonrelay_requests_total", &nobody), 1.0);
+    let failed = [api, ("model", "none"), ("outcome", "model_not_found")];
+    assert_eq!(sum("moonrelay_requests_total", &failed), 1.0);
     let kimi = |result| [("provider", "kimi"), ("model", KIMI), ("result", result)];
     assert_eq!(sum("moonrelay_attempts_total", &kimi("rate_limit")), 1.0);
     assert_eq!(sum("moonrelay_attempts_total", &kimi("cooling_down")), 1.0);
@@ -61,7 +61,7 @@ async fn requests_attempts_tokens_and_cost_are_counted() {
     let total = reported["total_tokens"].as_f64().unwrap() * 2.0;
     assert_eq!(kinds.iter().sum::<f64>(), total, "{kinds:?}: {reported}");
     let cost = sum("moonrelay_cost_total", &[("model", AUTO), ("currency", "USD"), ("part", "answered")]);
-    let each = reported["cost"].as_f64().expect("OpenRouter tells what it cost");
+    let each = reported["cost"].as_f64().expect("OpenRouter reports the cost");
     assert!(each > 0.0 && (cost - 2.0 * each).abs() < 1e-12, "{cost}: {reported}");
     assert_eq!(sum("moonrelay_build_info", &[("version", env!("CARGO_PKG_VERSION"))]), 1.0);
     let clients = scrape.samples.iter().filter(|sample| format!("{sample:?}").contains("KimiCLI"));
@@ -135,7 +135,11 @@ async fn rejections_are_counted_by_reason_and_logged_sparingly() {
     assert_eq!(refused, expected.into());
     assert_eq!(scrape.sum("moonrelay_requests_total", &[("outcome", "model_not_found")]), Some(1.0));
     let output = gateway.serving.output();
-    assert_eq!(output.matches("request rejected: ").count(), 1, "a crowd does not drown the log: {output}");
+    assert_eq!(
+        output.matches("request rejected: ").count(),
+        1,
+        "many requests do not flood the log: {output}"
+    );
     assert!(output.contains("invalid_api_key"), "{output}");
 }
 
@@ -150,7 +154,7 @@ struct Reported {
 async fn reported(gateway: &Gateway, words: &str) -> Reported {
     let status = gateway.get("/status").await.json();
     let shown = gateway.status().await;
-    assert_eq!(shown["chain"], status["chain"], "the command shows what the route tells");
+    assert_eq!(shown["chain"], status["chain"], "the command shows what the route reports");
     let scrape = Scrape::of(gateway).await;
     let ready = gateway.get("/ready").await;
     let chain = status["chain"].as_array().unwrap();
@@ -264,7 +268,7 @@ fn dashboard() -> Vec<(String, String)> {
         for target in panel["targets"].as_array().into_iter().flatten() {
             assert_eq!(
                 target["datasource"]["uid"], "${datasource}",
-                "it is whoever imports it who says which"
+                "the user chooses the data source at the import"
             );
             let string = |key: &str| target[key].as_str().unwrap().to_owned();
             found.push((string("expr"), string("legendFormat")));

@@ -125,8 +125,8 @@ async fn redirect_is_never_followed() {
         }
     }
     // A client that follows a redirect connects before it has an answer.
-    let nobody = futures_util::FutureExt::now_or_never(elsewhere.accept());
-    assert!(nobody.is_none(), "{nobody:?}");
+    let connection = futures_util::FutureExt::now_or_never(elsewhere.accept());
+    assert!(connection.is_none(), "{connection:?}");
 }
 
 #[tokio::test]

@@ -80,7 +80,7 @@ async fn assert_cancelled(upstream: &Upstream, gateway: &Gateway) {
     upstream.cancelled(1, WITHIN_MILLIS).await;
     upstream.idle().await;
     let asked = upstream.requests().await;
-    assert_eq!(asked.len(), 1, "the fallback was not asked for nobody: {asked:?}");
+    assert_eq!(asked.len(), 1, "the fallback is not called without a client: {asked:?}");
     assert_eq!(asked[0]["cancelled"], json!(true), "{asked:?}");
     assert_eq!(gateway.status().await["inFlight"], json!(0));
 }

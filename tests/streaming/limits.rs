@@ -81,7 +81,7 @@ async fn slow_reader_pauses_its_provider_and_loses_nothing() {
         "the provider had sent {out} of some {} bytes when it stalled; the gateway grew by {grown} KiB",
         EVENTS * 1060
     );
-    assert!(out < IN_SOCKETS, "{out} bytes went to nobody");
+    assert!(out < IN_SOCKETS, "{out} bytes were read from the provider for stalled clients");
     assert!(grown < 16 * 1024, "the gateway grew by {grown} KiB");
     // Another client does not wait for the slow one.
     assert_eq!(gateway.get("/health").await.status, 200);

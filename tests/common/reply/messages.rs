@@ -66,7 +66,7 @@ impl Reading {
                 assert_eq!(self.stage, Stage::Finished, "{data}");
                 self.stage = Stage::Stopped;
             }
-            other => panic!("{other} is no event of the face"),
+            other => panic!("{other} is not an event of the Messages API"),
         }
     }
 

@@ -52,7 +52,7 @@ async fn code_is_shown_and_tokens_are_private() {
         "x-msh-version": VERSION,
         "client_id": "17e5f671-d194-4dfb-9706-5516cb48c098",
     });
-    assert_eq!(asked, expected, "nobody else is played, and nothing of the machine is told");
+    assert_eq!(asked, expected, "no other client is imitated, and nothing about the machine is sent");
 
     // Once more: another login of the same installation, as another client.
     let first = stored(home.path());
@@ -124,7 +124,7 @@ async fn rejected_login_is_explained() {
     let table: [(&[&str], i32, &str); 5] = [
         (&["--provider", "moonshot"], 1, "only Kimi Code has one"),
         (&["--provider", "other"], 1, "only Kimi Code has one"),
-        (&["--provider", "nobody"], 1, "there is no provider \"nobody\"; there are: kimi, moonshot"),
+        (&["--provider", "unknown"], 1, "there is no provider \"unknown\"; there are: kimi, moonshot"),
         (&["--oauth-host", "http://auth.kimi.com"], 2, "clear text"),
         (&["--oauth-host", "kimi"], 2, "--oauth-host: cannot log in at kimi"),
     ];

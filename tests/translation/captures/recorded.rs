@@ -105,7 +105,7 @@ impl Capture {
 
     /// The API of a request for an answer.
     pub(super) fn api(&self) -> Api {
-        Api::of_target(&self.target).unwrap_or_else(|| panic!("{} has no face", self.target))
+        Api::of_target(&self.target).unwrap_or_else(|| panic!("{} has no API", self.target))
     }
 
     /// Whether events are wanted.
