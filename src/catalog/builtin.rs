@@ -116,10 +116,4 @@ impl Catalog {
     pub fn find_by_host(&self, host: &str) -> Option<&BuiltinProvider> {
         self.providers.iter().find(|provider| provider.hosts.iter().any(|known| known == host))
     }
-
-    /// The provider that `alias` means, where it is an alias.
-    #[must_use]
-    pub fn find_by_alias(&self, alias: &str) -> Option<&BuiltinProvider> {
-        self.providers.iter().find(|provider| provider.aliases.iter().any(|known| known == alias))
-    }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{SearchFailure, SearchResult};
+use super::result::{SearchFailure, SearchResult};
 
 /// The name by which a model calls it.
 pub const NAME: &str = "web_search";

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
+use super::line::{AssistantMessage, ContentBlock, StopReason, TranscriptLine, TranscriptMessage};
 use super::reader::Transcript;
-use super::{AssistantMessage, ContentBlock, StopReason, TranscriptLine, TranscriptMessage};
 use crate::config::settings::Reference;
 
 impl Transcript {

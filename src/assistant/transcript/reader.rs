@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::TranscriptLine;
+use super::line::TranscriptLine;
 
 /// How a header begins; a killed writer can leave any part of it.
 const HEADER_PREFIX: &[u8] = b"{\"type\":\"session\"";

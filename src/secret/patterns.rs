@@ -1,7 +1,8 @@
 //! Patterns of identifiers that must not leave the gateway: accounts, keys of other users, tokens, e-mail addresses.
 //! Moonshot's 429 messages, for example, name the organisation, the project and the key.
 
-use super::GONE;
+/// The replacement of a secret value or an identifier.
+pub(super) const REDACTED: &str = "…";
 
 /// Prefixes of identifiers of accounts and keys, and how many characters must follow: `user_id` is the name of a field,
 /// `org-…` identifies an organisation.
@@ -53,7 +54,7 @@ const fn is_word(c: char) -> bool {
 fn push_word(out: &mut String, word: &str, after_bearer: bool) {
     let bare = word.trim_end_matches('.');
     if after_bearer || is_address(bare) || is_identifier(bare) {
-        out.push_str(GONE);
+        out.push_str(REDACTED);
         out.push_str(word.get(bare.len()..).unwrap_or_default());
     } else {
         out.push_str(word);

@@ -182,3 +182,9 @@ fn other_text_stays_as_it_is() {
     assert!(redactor.finds_value(&format!("gen-{KEY}")));
     assert_eq!(format!("{redactor:?}"), "Redactor { .. }");
 }
+
+#[test]
+fn masks_all_but_the_ends() {
+    assert_eq!(Secret::new("sk-abcdefghijkl".to_owned()).masked(), "sk-…kl");
+    assert_eq!(Secret::new("short".to_owned()).masked(), "***");
+}
