@@ -216,52 +216,31 @@ pub(super) fn parse_token_usage(value: &Value) -> TokenUsage {
     }
 }
 
-/// Sums of usage.
-#[derive(Clone, Debug, Default)]
-pub(super) struct UsageTotals {
-    /// `None` if the usage is unknown.
-    pub(super) total: Option<AnswerUsage>,
-    currency: Option<String>,
-}
-
-impl UsageTotals {
-    /// Adds the attempts of one request. Attempts abandoned before any output are not counted, because their
-    /// usage is a guess. Amounts of two currencies are never added: the currency of the last answer counts.
-    pub(super) fn add(&mut self, settings: &Settings, attempts: &[AttemptUsage]) {
-        let mut answered = attempts.iter().rev().filter(|used| used.attempt.result == "ok");
-        let paid = answered.find_map(|used| used.cost.as_ref());
-        if let Some(paid) = paid
-            && self.currency.as_ref().is_some_and(|before| *before != paid.currency)
-        {
-            self.currency = Some(paid.currency.clone());
-            self.total.iter_mut().for_each(|total| total.cost = None);
+/// Adds the usage of one request's attempts. Attempts abandoned before any output are not counted, because their usage
+/// is a guess. Amounts of two currencies are never added: the currency of the last answer counts.
+pub(super) fn add_usage(total: &mut Option<AnswerUsage>, settings: &Settings, attempts: &[AttemptUsage]) {
+    // A session adds up what its transcript reports, so the currency must be one that it can store.
+    let currency_of = |used: &AttemptUsage| Currency::parse(&used.cost.as_ref()?.currency);
+    let answered = attempts.iter().rev().filter(|used| used.attempt.result == "ok").find_map(currency_of);
+    for used in attempts.iter().filter(|used| used.attempt.result != "cancelled") {
+        let Some(usage) = used.usage else { continue };
+        let total = total.get_or_insert_default();
+        total.add_tokens(&AnswerUsage::from(&usage));
+        let (Some(bill), Some(currency)) = (&used.cost, currency_of(used)) else { continue };
+        let none = AnswerCosts { currency, ..AnswerCosts::default() };
+        total.cost = total.cost.filter(|sum| answered.is_none_or(|answered| sum.currency == answered));
+        let counted = answered.or(total.cost.map(|sum| sum.currency)).unwrap_or(currency);
+        if counted != currency {
+            continue;
         }
-        for used in attempts.iter().filter(|used| used.attempt.result != "cancelled") {
-            let Some(usage) = used.usage else { continue };
-            let total = self.total.get_or_insert_default();
-            total.add_tokens(&AnswerUsage::from(&usage));
-            let Some(bill) = &used.cost else { continue };
-            let currency = paid.unwrap_or(bill).currency.clone();
-            if *self.currency.get_or_insert(currency) != bill.currency {
-                continue;
-            }
-            // A session adds up what its transcript reports, so the currency must be one that it can store.
-            let Some(currency) = Currency::parse(&bill.currency) else { continue };
-            let none = AnswerCosts { currency, ..AnswerCosts::default() };
-            let target = &used.attempt.target;
-            let model =
-                settings.providers.get(&target.provider).and_then(|known| known.find_model(&target.model));
-            // The parts at another price than that of the record would not add up.
-            let prices = model.and_then(|model| model.model.prices).filter(|prices| {
-                bill.source == CostSource::Provider || prices.compute_cost(&usage) == bill.amount
-            });
-            let parts = prices.map_or(none, |prices| AnswerCosts::from_prices(&prices, &usage, currency));
-            total.cost.get_or_insert(none).add(&AnswerCosts { total: bill.amount, ..parts });
-        }
-    }
-
-    /// ISO 4217, if a cost is known.
-    pub(super) fn currency(&self) -> Option<String> {
-        self.currency.clone().filter(|_| self.total.is_some_and(|total| total.cost.is_some()))
+        let target = &used.attempt.target;
+        let model =
+            settings.providers.get(&target.provider).and_then(|known| known.find_model(&target.model));
+        // The parts at another price than that of the record would not add up.
+        let prices = model.and_then(|model| model.model.prices).filter(|prices| {
+            bill.source == CostSource::Provider || prices.compute_cost(&usage) == bill.amount
+        });
+        let parts = prices.map_or(none, |prices| AnswerCosts::from_prices(&prices, &usage, currency));
+        total.cost.get_or_insert(none).add(&AnswerCosts { total: bill.amount, ..parts });
     }
 }

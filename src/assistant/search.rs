@@ -9,8 +9,8 @@ mod config;
 mod answer;
 mod conversation;
 mod gateway_search;
-mod searcher;
 pub mod tool;
+mod searcher;
 #[cfg(test)]
 mod tests;
 

@@ -1,7 +1,6 @@
 //! One turn: a user message, the streamed answer with its tool calls, and its usage.
 
 use std::pin::pin;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -9,7 +8,7 @@ use tokio::time::Instant;
 use super::backend::{Backend, RequestResult, StopSignal};
 use super::choice::ModelChoice;
 use super::context::SystemPrompt;
-use super::outcome::UsageTotals;
+use super::outcome::add_usage;
 use super::request::{RequestContext, build_request};
 use super::session::{Session, SessionError};
 use super::tools::ToolSet;
@@ -31,7 +30,6 @@ const SUMMARY_PROMPT: &str = "Summarise our conversation so far, so that you can
 
 /// Runs turns through the running gateway or from this process.
 pub struct Agent {
-    settings: Arc<Settings>,
     backend: Backend,
     /// The system prompt.
     system: Option<String>,
@@ -42,8 +40,7 @@ impl Agent {
     /// Uses this backend, with the workspace's system prompt and these tools.
     #[must_use]
     pub fn new(backend: Backend, context: &SystemPrompt, tools: ToolSet) -> Self {
-        let settings = backend.settings().clone();
-        Self { settings, backend, system: context.text.clone(), tools }
+        Self { backend, system: context.text.clone(), tools }
     }
 
     /// Selects the target and thinking level without sending a request.
@@ -52,7 +49,7 @@ impl Agent {
     /// An unknown name (`unknown_model`), an unsupported level (`thinking_unsupported`), or no default
     /// (`no_primary`).
     pub fn choose_model(&self, session: &Session, request: &TurnRequest) -> Result<ModelChoice, TurnFailure> {
-        ModelChoice::new(&self.settings, Some(session), request, self.backend.is_local())
+        ModelChoice::new(self.backend.settings(), Some(session), request, self.backend.is_local())
     }
 
     /// Runs the turn. Appends the user message to the session at once, and the answer at its end, also if it is
@@ -135,9 +132,8 @@ struct TurnExecution<'a> {
     choice: ModelChoice,
     on_event: &'a mut (dyn FnMut(TurnEvent) + Send),
     started_at: Instant,
-    /// Without its usage and duration.
+    /// Without its currency and duration.
     result: TurnResult,
-    usage: UsageTotals,
 }
 
 impl<'a> TurnExecution<'a> {
@@ -152,8 +148,7 @@ impl<'a> TurnExecution<'a> {
             stop_reason: StopReason::Stop,
             duration: std::time::Duration::ZERO,
         };
-        let (started_at, usage) = (Instant::now(), UsageTotals::default());
-        Self { agent, choice, on_event, started_at, result, usage }
+        Self { agent, choice, on_event, started_at: Instant::now(), result }
     }
 
     async fn run(
@@ -201,9 +196,10 @@ impl<'a> TurnExecution<'a> {
         made: RequestResult,
     ) -> Result<Vec<ContentBlock>, TurnFailure> {
         let RequestResult { answer, outcome, end } = made;
-        let mut own = UsageTotals::default();
-        own.add(&self.agent.settings, &outcome.attempts);
-        self.usage.add(&self.agent.settings, &outcome.attempts);
+        let settings = self.agent.backend.settings();
+        let mut usage = None;
+        add_usage(&mut usage, settings, &outcome.attempts);
+        add_usage(&mut self.result.usage, settings, &outcome.attempts);
         self.result.attempts.extend(outcome.attempts.into_iter().map(|used| used.attempt));
         let first = self.result.attempts.first();
         self.result.primary = self.result.primary.take().or_else(|| first.map(|first| first.target.clone()));
@@ -227,7 +223,7 @@ impl<'a> TurnExecution<'a> {
             api: outcome.api.unwrap_or_else(|| Api::Messages.as_str().to_owned()),
             provider: target.provider,
             model: target.model,
-            usage: own.total,
+            usage,
             stop_reason: self.result.stop_reason,
             error_message: failed.map(|failure| failure.message.clone()),
             timestamp: now_millis(),
@@ -281,8 +277,7 @@ impl<'a> TurnExecution<'a> {
 
     fn result(&self) -> TurnResult {
         TurnResult {
-            usage: self.usage.total,
-            currency: self.usage.currency(),
+            currency: self.result.usage.and_then(|usage| usage.cost).map(|cost| cost.currency.into()),
             duration: self.started_at.elapsed(),
             ..self.result.clone()
         }

@@ -40,6 +40,7 @@ const TABLE: &[(&str, &[&str])] = &[
         &[
             "failure",
             "secret",
+            "credentials",
             "protocol",
             "catalog",
             "record",
