@@ -13,7 +13,6 @@ pub mod thinking;
 mod choice;
 mod request;
 pub mod context;
-pub mod tools;
+pub mod search;
 pub mod turn;
 pub mod command;
-pub mod search;

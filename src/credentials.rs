@@ -170,9 +170,6 @@ impl LoginLock {
 
 impl LoginFile {
     /// Takes the lock on changes to the login; `None` while it is held elsewhere.
-    ///
-    /// # Errors
-    /// When the file cannot be created.
     pub fn try_lock(&self) -> io::Result<Option<LoginLock>> {
         create_private_directory(&self.directory)?;
         let lock_file =
@@ -268,18 +265,12 @@ impl LoginFile {
     }
 
     /// Starts a login and replaces the previous one, if any.
-    ///
-    /// # Errors
-    /// Errors of the file system.
     pub fn start_login(&self, lock: &LoginLock, login: &Login) -> io::Result<()> {
         self.replace_tokens(lock, login)?;
         lock.write_marker(&login.id)
     }
 
     /// Ends the login: replaces its tokens with the reason.
-    ///
-    /// # Errors
-    /// Errors of the file system.
     pub fn end_login(&self, lock: &LoginLock, login: &Login, why: &str) -> io::Result<()> {
         self.write(&json!({
             "login": login.id, "host": login.host, "clientId": login.client_id, "ended": why,
@@ -288,9 +279,6 @@ impl LoginFile {
     }
 
     /// Removes the login; `false` if there was none.
-    ///
-    /// # Errors
-    /// Errors of the file system.
     pub fn remove_login(&self, lock: &LoginLock) -> io::Result<bool> {
         remove_if_present(&self.draft_path())?;
         match fs::remove_file(self.token_path()) {
@@ -301,9 +289,6 @@ impl LoginFile {
     }
 
     /// Identifies this installation to the OAuth server: 32 random hexadecimal digits, created once.
-    ///
-    /// # Errors
-    /// Errors of the file system.
     pub fn load_device_id(&self) -> io::Result<String> {
         let path = self.directory.join("device");
         match fs::read_to_string(&path) {
@@ -347,9 +332,6 @@ fn remove_if_present(path: &Path) -> io::Result<()> {
 }
 
 /// Creates the directory with mode 0700, and removes the permissions of other users from an existing one.
-///
-/// # Errors
-/// Errors of the file system.
 pub fn create_private_directory(directory: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     if fs::metadata(directory)?.mode() & 0o077 != 0 {

@@ -9,8 +9,8 @@ mod config;
 mod answer;
 mod conversation;
 mod gateway_search;
-pub mod tool;
 mod searcher;
+pub mod tool;
 #[cfg(test)]
 mod tests;
 

@@ -70,9 +70,6 @@ impl SessionStore {
     }
 
     /// The existing ids, in no order. Empty if the folder does not exist.
-    ///
-    /// # Errors
-    /// The folder cannot be read.
     pub fn ids(&self) -> Result<Vec<String>, SessionError> {
         let unreadable = |error: io::Error| SessionError::from_io(&self.directory, "read", &error);
         let folder = match std::fs::read_dir(&self.directory) {
@@ -124,17 +121,11 @@ impl SessionStore {
     }
 
     /// A summary of a session, as [`Self::read`]. `None` also if it has no header yet.
-    ///
-    /// # Errors
-    /// As [`Self::read`].
     pub fn summary(&self, id: &str) -> Result<Option<SessionSummary>, SessionError> {
         Ok(self.read(id)?.as_ref().and_then(SessionSummary::from_transcript))
     }
 
     /// Deletes a session that no turn has locked. A process that waits for it starts a new one.
-    ///
-    /// # Errors
-    /// An invalid id, or a disk error.
     pub fn delete(&self, id: &str) -> Result<DeleteOutcome, SessionError> {
         check_id(id)?;
         let path = self.path(id);
@@ -295,35 +286,23 @@ impl Session {
     }
 
     /// Sets the model for the following turns.
-    ///
-    /// # Errors
-    /// When the entry cannot be written.
     pub fn set_model(&mut self, model: &Reference) -> Result<(), SessionError> {
         let (provider, model_id) = (model.provider.clone(), model.model.clone());
         self.append(false, |meta| TranscriptLine::ModelChange { meta, provider, model_id })
     }
 
     /// Resets the model to the configuration's default.
-    ///
-    /// # Errors
-    /// When the entry cannot be written.
     pub fn reset_model(&mut self) -> Result<(), SessionError> {
         self.set_model(&Reference { provider: String::new(), model: "default".to_owned() })
     }
 
     /// Sets the thinking level; an unknown word resets it to the configuration's.
-    ///
-    /// # Errors
-    /// When the entry cannot be written.
     pub fn set_thinking(&mut self, level: &str) -> Result<(), SessionError> {
         let thinking_level = level.to_owned();
         self.append(false, |meta| TranscriptLine::ThinkingLevelChange { meta, thinking_level })
     }
 
     /// Replaces the conversation so far by a summary; an empty summary resets the context.
-    ///
-    /// # Errors
-    /// When the entry cannot be written.
     pub fn compact(&mut self, summary: &str, tokens_before: u64) -> Result<(), SessionError> {
         let summary = summary.to_owned();
         self.append(true, |meta| TranscriptLine::Compaction { meta, summary, tokens_before })

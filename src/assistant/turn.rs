@@ -3,6 +3,7 @@
 use std::pin::pin;
 
 use bytes::Bytes;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::backend::{Backend, RequestResult, StopSignal};
@@ -10,8 +11,8 @@ use super::choice::ModelChoice;
 use super::context::SystemPrompt;
 use super::outcome::add_usage;
 use super::request::{RequestContext, build_request};
+use super::search::tool::{self, SearchTool};
 use super::session::{Session, SessionError};
-use super::tools::ToolSet;
 use super::transcript::reader::Transcript;
 use super::transcript::{AssistantMessage, ContentBlock, StopReason, TranscriptMessage, now_millis};
 use crate::config::settings::{Reference, Settings};
@@ -33,14 +34,17 @@ pub struct Agent {
     backend: Backend,
     /// The system prompt.
     system: Option<String>,
-    tools: ToolSet,
+    search: Option<SearchTool>,
+    /// The definitions of the tools.
+    tools: Vec<Value>,
 }
 
 impl Agent {
-    /// Uses this backend, with the workspace's system prompt and these tools.
+    /// Uses this backend, with the workspace's system prompt, and web search if the model may use it.
     #[must_use]
-    pub fn new(backend: Backend, context: &SystemPrompt, tools: ToolSet) -> Self {
-        Self { backend, system: context.text.clone(), tools }
+    pub fn new(backend: Backend, context: &SystemPrompt, search: Option<SearchTool>) -> Self {
+        let tools = search.iter().map(|_| tool::definition()).collect();
+        Self { backend, system: context.text.clone(), search, tools }
     }
 
     /// Selects the target and thinking level without sending a request.
@@ -71,6 +75,13 @@ impl Agent {
         let stop: StopSignal<'_> = pin!(stop);
         // Boxed, because moving the large future would copy it.
         Box::pin(TurnExecution::new(self, choice, on_event).run(session, stop)).await
+    }
+
+    async fn call_tool(&self, name: &str, arguments: &Value) -> Result<String, String> {
+        match &self.search {
+            Some(search) => search.call(name, arguments).await,
+            None => Err(format!("no tool is called {name:?}; there are none")),
+        }
     }
 
     /// Requests a summary of the conversation from the session's model. The session is not changed.
@@ -110,9 +121,6 @@ fn build_question(
 }
 
 /// The targets and the request, without sending it.
-///
-/// # Errors
-/// As [`Agent::choose_model`].
 pub fn explain_request(
     settings: &Settings,
     session: Option<&Transcript>,
@@ -182,7 +190,7 @@ impl<'a> TurnExecution<'a> {
     fn build_request(&self, session: &Session, round: usize) -> Bytes {
         let context = RequestContext {
             system: self.agent.system.as_deref(),
-            tools: self.agent.tools.definitions(),
+            tools: &self.agent.tools,
             are_calls_forbidden: round == MAX_TOOL_ROUNDS,
             summary: session.summary(),
         };
@@ -258,7 +266,7 @@ impl<'a> TurnExecution<'a> {
                         is_stopped = true;
                         Err("the user stopped the turn".to_owned())
                     }
-                    result = self.agent.tools.call(name, arguments) => result,
+                    result = self.agent.call_tool(name, arguments) => result,
                 }
             };
             let is_error = result.is_err();

@@ -8,7 +8,6 @@ use super::config::SearchConfig;
 use super::conversation::{SearchConversation, SearchProgress};
 use super::gateway_search::GatewaySearch;
 use super::result::{SearchFailure, SearchFailureKind, SearchResult};
-use super::tool;
 use crate::config::settings::Settings;
 use crate::protocol::amount::Amount;
 use crate::protocol::api::Api;
@@ -16,6 +15,8 @@ use crate::record::{Attempt, AttemptOutcome, Record};
 use crate::upstream::Connector;
 use crate::upstream::gateway_client::GatewayAddress;
 
+/// The name by which a model calls the search, and the requested model of its records.
+pub(super) const TOOL_NAME: &str = "web_search";
 /// The maximum query length in bytes: a question, not a document.
 const MAX_QUERY_BYTES: usize = 8 * 1024;
 
@@ -57,9 +58,6 @@ impl Searcher {
 
     /// As [`Self::search`], and reports the finished record to `sink`, also if the future is dropped. `record`
     /// is the record at the start.
-    ///
-    /// # Errors
-    /// As [`Self::search`].
     pub async fn search_recorded(
         &self,
         query: &str,
@@ -67,7 +65,7 @@ impl Searcher {
         sink: impl Fn(Record),
     ) -> Result<SearchResult, SearchFailure> {
         // The query is private to the user; the usage database stores only what was done.
-        let record = Record { requested_model: tool::NAME.to_owned(), ..record };
+        let record = Record { requested_model: TOOL_NAME.to_owned(), ..record };
         let mut recorder = SearchRecorder {
             record: Some(record),
             sink,

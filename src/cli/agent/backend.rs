@@ -4,17 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::assistant::backend::Backend;
-use crate::assistant::search::{Searcher, tool};
-use crate::assistant::tools::{Tool, ToolFuture, ToolSet};
+use crate::assistant::search::Searcher;
+use crate::assistant::search::tool::SearchTool;
 use crate::cli::command::{CommandError, print_note};
 use crate::cli::gateway::no_key_error;
 use crate::config::settings::Settings;
-use crate::protocol::api::Api;
-use crate::record::{Record, RequestId};
+use crate::routing::RecordSink;
 use crate::upstream::gateway_client::GatewayAddress;
 use crate::upstream::{Client, Connector};
 use crate::usage::UsageStore;
@@ -34,6 +32,13 @@ pub(in crate::cli) struct AgentBackend {
 struct LocalUsage {
     store: Arc<UsageStore>,
     writer_task: JoinSet<()>,
+}
+
+impl LocalUsage {
+    fn sink(&self) -> RecordSink {
+        let store = self.store.clone();
+        Arc::new(move |record| store.record(record))
+    }
 }
 
 impl AgentBackend {
@@ -60,25 +65,26 @@ impl AgentBackend {
     pub(in crate::cli) fn new_exchange(&self) -> Backend {
         let (settings, connector) = (self.settings.clone(), self.connector.clone());
         match &self.local_usage {
-            Some(usage) => {
-                let store = usage.store.clone();
-                Backend::new_local(settings, connector, Arc::new(move |record| store.record(record)))
-            }
-            None => {
-                let address = GatewayAddress::from_bind(&settings.gateway.bind, settings.gateway.port);
-                Backend::new_gateway(settings, address, connector)
-            }
+            Some(usage) => Backend::new_local(settings, connector, usage.sink()),
+            None => Backend::new_gateway(settings, self.gateway_address(), connector),
         }
     }
 
-    /// The tools that a turn offers: web search if it is configured or `is_requested`.
-    pub(in crate::cli) fn tools(&self, is_requested: bool) -> ToolSet {
-        let tools = ToolSet::default();
+    /// Web search for the model of a turn, if it is configured or `is_requested`. Through the gateway, which has the
+    /// key of a service and a cache, if turns go through it; else from this process.
+    pub(in crate::cli) fn tools(&self, is_requested: bool) -> Option<SearchTool> {
         if !is_requested && !self.settings.web_search.is_configured {
-            return tools;
+            return None;
         }
-        let usage = self.local_usage.as_ref().map(|usage| usage.store.clone());
-        tools.with_tool(Arc::new(WebSearchTool::new(&self.settings, self.connector.clone(), usage)))
+        let searcher = Searcher::new(self.connector.clone(), &self.settings);
+        Some(match &self.local_usage {
+            Some(usage) => SearchTool::new(searcher, Some(usage.sink())),
+            None => SearchTool::new(searcher.with_gateway(self.gateway_address(), &self.settings), None),
+        })
+    }
+
+    fn gateway_address(&self) -> GatewayAddress {
+        GatewayAddress::from_bind(&self.settings.gateway.bind, self.settings.gateway.port)
     }
 
     /// Writes the remaining usage records.
@@ -91,49 +97,5 @@ impl AgentBackend {
             let why = health.last_error.unwrap_or_else(|| "writing takes too long".to_owned());
             print_note(format_args!("warning: the usage database misses the cost of this: {why}"));
         }
-    }
-}
-
-/// Web search as a tool of the model. Through the gateway, which has the key of a service and a cache, if turns go
-/// through it; else from this process.
-struct WebSearchTool {
-    searcher: Searcher,
-    /// Records the searches of a turn in this process; the gateway records its own.
-    usage: Option<Arc<UsageStore>>,
-}
-
-impl WebSearchTool {
-    fn new(settings: &Settings, connector: Arc<dyn Connector>, usage: Option<Arc<UsageStore>>) -> Self {
-        let mut searcher = Searcher::new(connector, settings);
-        if usage.is_none() {
-            let address = GatewayAddress::from_bind(&settings.gateway.bind, settings.gateway.port);
-            searcher = searcher.with_gateway(address, settings);
-        }
-        Self { searcher, usage }
-    }
-
-    async fn search(&self, arguments: &Value) -> Result<String, String> {
-        let query = tool::parse_query(arguments)?;
-        let outcome = match &self.usage {
-            Some(usage) => {
-                let record = Record::new(RequestId::now(), "moonrelay".to_owned(), Api::ChatCompletions);
-                self.searcher.search_recorded(query, record, |record| usage.record(record)).await
-            }
-            None => self.searcher.search(query).await,
-        };
-        match tool::render_outcome(&outcome) {
-            (text, false) => Ok(text),
-            (text, true) => Err(text),
-        }
-    }
-}
-
-impl Tool for WebSearchTool {
-    fn definition(&self) -> Value {
-        tool::definition()
-    }
-
-    fn call<'a>(&'a self, arguments: &'a Value) -> ToolFuture<'a> {
-        Box::pin(self.search(arguments))
     }
 }
