@@ -10,20 +10,17 @@ use crate::protocol::model::answer::{FinishReason, ResponseEvent};
 use crate::protocol::object::ObjectView;
 use crate::protocol::sse::{FrameReader, FrameTooLong};
 use crate::protocol::translate::Decoder;
-use crate::protocol::usage::TokenUsage;
 
 /// The answer, as far as it was read.
 pub(super) struct AnswerReader {
     frames: FrameReader,
     decoder: Decoder,
     blocks: Vec<ContentBlock>,
-    /// The index of each tool call in `blocks`, and its arguments so far.
-    calls: Vec<(usize, String)>,
-    /// The provider's id of it.
+    /// The index of each tool call in `blocks`, where its arguments are text until the end.
+    calls: Vec<usize>,
+    /// The provider's id of the answer.
     pub(super) response_id: Option<String>,
-    /// As reported by the stream.
-    pub(super) usage: Option<TokenUsage>,
-    finish_reason: Option<FinishReason>,
+    stop_reason: Option<StopReason>,
     /// The message of an error event.
     pub(super) error_message: Option<String>,
 }
@@ -36,8 +33,7 @@ impl AnswerReader {
             blocks: Vec::new(),
             calls: Vec::new(),
             response_id: None,
-            usage: None,
-            finish_reason: None,
+            stop_reason: None,
             error_message: None,
         }
     }
@@ -85,50 +81,50 @@ impl AnswerReader {
                 on_event(TurnEvent::Thinking(delta));
             }
             ResponseEvent::ReasoningSignature(signature) => {
-                let mut latest_first = self.blocks.iter_mut().rev();
-                let unsigned = latest_first.find_map(|block| match block {
-                    ContentBlock::Thinking { thinking_signature, .. } => Some(thinking_signature),
-                    _ => None,
-                });
-                if let Some(thinking_signature) = unsigned {
+                let is_thinking = |block: &&mut ContentBlock| matches!(block, ContentBlock::Thinking { .. });
+                let last = self.blocks.iter_mut().rev().find(is_thinking);
+                if let Some(ContentBlock::Thinking { thinking_signature, .. }) = last {
                     *thinking_signature = Some(signature);
                 }
             }
             ResponseEvent::ToolCallStart { id, name, .. } => {
-                self.calls.push((self.blocks.len(), String::new()));
-                self.blocks.push(ContentBlock::ToolCall { id, name, arguments: Value::Null });
+                self.calls.push(self.blocks.len());
+                self.blocks.push(ContentBlock::ToolCall { id, name, arguments: String::new().into() });
             }
             ResponseEvent::ToolCallArguments { call, delta } => {
-                if let Some((_, arguments)) = self.calls.get_mut(call) {
-                    arguments.push_str(&delta);
+                let block = self.calls.get(call).and_then(|index| self.blocks.get_mut(*index));
+                if let Some(ContentBlock::ToolCall { arguments: Value::String(text), .. }) = block {
+                    text.push_str(&delta);
                 }
             }
-            ResponseEvent::Usage(usage) => self.usage = Some(usage),
-            ResponseEvent::Finish(finish) => self.finish_reason = Some(finish),
-            // Only its provider can read it, and only in the same API format.
-            ResponseEvent::RedactedReasoning(_) => {}
+            ResponseEvent::Finish(reason) => {
+                self.stop_reason = Some(match reason {
+                    FinishReason::MaxTokens | FinishReason::ContextWindow => StopReason::Length,
+                    FinishReason::ToolCalls => StopReason::ToolUse,
+                    FinishReason::Stop
+                    | FinishReason::StopSequence(_)
+                    | FinishReason::ContentFilter
+                    | FinishReason::Pause => StopReason::Stop,
+                });
+            }
+            // The record has the usage. Only its provider can read redacted reasoning, in the same API format.
+            ResponseEvent::Usage(_) | ResponseEvent::RedactedReasoning(_) => {}
         }
     }
 
     /// The stop reason; `None` if the stream was interrupted.
     pub(super) fn stop_reason(&self) -> Option<StopReason> {
-        Some(match self.finish_reason.as_ref().filter(|_| self.error_message.is_none())? {
-            FinishReason::Stop
-            | FinishReason::StopSequence(_)
-            | FinishReason::ContentFilter
-            | FinishReason::Pause => StopReason::Stop,
-            FinishReason::MaxTokens | FinishReason::ContextWindow => StopReason::Length,
-            FinishReason::ToolCalls => StopReason::ToolUse,
-        })
+        self.stop_reason.filter(|_| self.error_message.is_none())
     }
 
     /// The answer's blocks. Tool arguments are JSON if they parse, else text.
     pub(super) fn blocks(&self) -> Vec<ContentBlock> {
         let mut blocks = self.blocks.clone();
-        for (place, written) in &self.calls {
-            if let Some(ContentBlock::ToolCall { arguments, .. }) = blocks.get_mut(*place) {
-                let text = if written.trim().is_empty() { "{}" } else { written };
-                *arguments = serde_json::from_str(text).unwrap_or_else(|_| Value::String(written.clone()));
+        for block in &mut blocks {
+            let ContentBlock::ToolCall { arguments, .. } = block else { continue };
+            let text = arguments.as_str().unwrap_or_default().trim();
+            if let Ok(parsed) = serde_json::from_str(if text.is_empty() { "{}" } else { text }) {
+                *arguments = parsed;
             }
         }
         blocks
@@ -198,7 +194,7 @@ mod tests {
         );
         assert_eq!((answer.stop_reason(), answer.text().as_str()), (Some(StopReason::ToolUse), "Lü"));
         assert_eq!(seen, [TurnEvent::Thinking("hm".to_owned()), TurnEvent::Text("Lü".to_owned())]);
-        assert_eq!((answer.response_id.as_deref(), answer.usage.unwrap().output), (Some("msg_1"), 5));
+        assert_eq!(answer.response_id.as_deref(), Some("msg_1"));
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl RequestId {
 
 impl fmt::Display for RequestId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        std::str::from_utf8(&self.to_hex()).map_or(Err(fmt::Error), |digits| out.write_str(digits))
+        write!(out, "{:016x}", self.0)
     }
 }
 

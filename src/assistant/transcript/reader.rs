@@ -81,36 +81,37 @@ impl Transcript {
         if line.trim_ascii().is_empty() {
             return;
         }
-        match serde_json::from_slice::<AnyLine>(line) {
-            Ok(any) => {
-                if let Some(timestamp) = any.timestamp.as_str().filter(|timestamp| !timestamp.is_empty()) {
-                    timestamp.clone_into(&mut self.updated_at);
-                }
-                match serde_json::from_slice(line) {
-                    Ok(TranscriptLine::Session { version, timestamp, cwd, .. }) if self.header.is_none() => {
-                        self.header = Some(TranscriptHeader { version, timestamp, cwd });
-                        return;
-                    }
-                    Ok(TranscriptLine::Session { .. }) => self.unknown_line_count += 1,
-                    Ok(entry) => {
-                        self.push_id(any.id);
-                        self.entries.push(entry);
-                    }
-                    Err(_) => {
-                        self.push_id(any.id);
-                        self.unknown_line_count += 1;
-                    }
-                }
+        match serde_json::from_slice(line) {
+            Ok(TranscriptLine::Session { version, timestamp, cwd, .. }) if self.header.is_none() => {
+                self.updated_at.clone_from(&timestamp);
+                self.header = Some(TranscriptHeader { version, timestamp, cwd });
+                return;
             }
-            Err(_) => self.corrupt_lines.push(self.line_count + 1),
+            Ok(TranscriptLine::Session { .. }) => self.unknown_line_count += 1,
+            Ok(entry) => {
+                if let Some(meta) = entry.meta() {
+                    self.push_meta(Some(&meta.id), Some(&meta.timestamp));
+                }
+                self.entries.push(entry);
+            }
+            Err(_) => match serde_json::from_slice::<AnyLine>(line) {
+                Ok(any) => {
+                    self.push_meta(any.id.as_str(), any.timestamp.as_str());
+                    self.unknown_line_count += 1;
+                }
+                Err(_) => self.corrupt_lines.push(self.line_count + 1),
+            },
         }
         self.is_foreign_file |= self.header.is_none() && !is_torn_header(line);
     }
 
-    fn push_id(&mut self, id: Value) {
-        if let Value::String(id) = id {
-            self.entry_ids.insert(id.clone());
-            self.last_id = Some(id);
+    fn push_meta(&mut self, id: Option<&str>, timestamp: Option<&str>) {
+        if let Some(id) = id {
+            self.entry_ids.insert(id.to_owned());
+            self.last_id = Some(id.to_owned());
+        }
+        if let Some(timestamp) = timestamp.filter(|timestamp| !timestamp.is_empty()) {
+            timestamp.clone_into(&mut self.updated_at);
         }
     }
 
