@@ -1,102 +1,68 @@
 //! Any other OpenAI-compatible server: nothing is changed but by `compat` flags, and what only Kimi knows is left out.
-//!
-//! Each `rewrite_…` lists the rules of one API in their order.
 
 use super::error_rule::ErrorRule;
-use super::rule::compat::{self, AdapterDefaults};
 use super::rule::draft::RequestDraft;
 use super::rule::thinking::{ThinkingFields, ThinkingRequest};
-use super::rule::{history, messages_thinking, parameters, responses_thinking, tool_ids, tools};
+use super::rule::tool_ids::{self, IdForm};
+use super::rule::{compat, history, parameters, thinking_settings, tools};
 use super::rules;
-use crate::catalog::{ThinkingControl, ThinkingLevel};
+use crate::catalog::ThinkingControl;
 use crate::failure::Reason;
+use crate::protocol::api::Api;
 
-/// A chat request as the server accepts it.
-pub(crate) fn rewrite_chat(draft: &mut RequestDraft<'_>) {
+/// A request as the server accepts it.
+pub(crate) fn rewrite(draft: &mut RequestDraft<'_>) {
     parameters::fill_missing(draft, &[]);
-    apply_thinking(draft);
-    compat::apply_flags(draft, AdapterDefaults { accepts_developer_role: true, requests_usage: false });
+    tools::flatten_namespaces(draft);
+    thinking_settings::apply_default(draft);
+    let fills_reasoning = draft.request.model.compat.requires_reasoning_content == Some(true);
+    match draft.body().api {
+        Api::ChatCompletions => {
+            rename_effort(draft);
+            compat::apply_flags(draft, false);
+            adapt_chat(draft);
+            compat::fill_reasoning(draft, false);
+            tool_ids::make_unique(draft, IdForm::Original);
+        }
+        Api::Messages => {
+            if fills_reasoning {
+                history::insert_filler(draft);
+            } else {
+                history::remove_unsigned_thinking(draft);
+            }
+            compat::apply_flags(draft, false);
+            tool_ids::make_unique(draft, IdForm::Escaped);
+        }
+        Api::Responses => {
+            compat::apply_flags(draft, false);
+            tool_ids::make_unique(draft, IdForm::Original);
+        }
+    }
+}
+
+/// Leaves out what only Kimi knows, over Chat Completions.
+pub(crate) fn adapt_chat(draft: &mut RequestDraft<'_>) {
     tools::remove_builtins(draft);
     history::remove_partial(draft);
-    if let Some(field) = draft.request().model.compat.max_tokens_field {
+    if let Some(field) = draft.request.model.compat.max_tokens_field {
         parameters::rename_limit(draft, field);
     }
-    compat::fill_reasoning(draft, false);
-    tool_ids::make_unique(draft);
-    tools::record_offered_tools(draft);
 }
 
-/// A messages request as the server accepts it.
-pub(crate) fn rewrite_messages(draft: &mut RequestDraft<'_>) {
-    parameters::fill_missing_for_messages(draft, &[]);
-    messages_thinking::apply_default(draft);
-    if draft.request().model.compat.requires_reasoning_content == Some(true) {
-        history::insert_filler(draft);
-    } else {
-        history::remove_unsigned_thinking(draft);
-    }
-    compat::remove_tools(draft);
-    tool_ids::escape_and_make_unique(draft);
-    tools::record_offered_tools(draft);
-}
-
-/// A responses request as the server accepts it.
-pub(crate) fn rewrite_responses(draft: &mut RequestDraft<'_>) {
-    parameters::fill_missing_for_responses(draft, &[]);
-    tools::flatten_namespaces(draft);
-    responses_thinking::apply_default(draft);
-    compat::apply_responses_flags(draft);
-    tool_ids::make_unique(draft);
-    tools::record_offered_tools(draft);
-}
-
-/// `thinking` is kept only for models that accept it; a level is set only for models that are known to have levels.
-fn apply_thinking(draft: &mut RequestDraft<'_>) {
-    let model = draft.request().model;
-    let requested = ThinkingFields::read(draft).resolve();
-    let takes_effort = match model.compat.supports_reasoning_effort {
-        Some(takes) => takes,
-        None => model.thinking_control == ThinkingControl::Effort,
-    };
-    if model.thinking_control == ThinkingControl::None || takes_effort {
-        let effort = match requested {
-            ThinkingRequest::Off => Some("\"none\"".to_owned()),
-            ThinkingRequest::Level(level) => Some(format!("\"{}\"", effort_name(level))),
-            ThinkingRequest::On | ThinkingRequest::Unspecified => None,
-        };
-        if draft.remove("thinking") {
-            if let Some(effort) =
-                effort.filter(|_| takes_effort && draft.non_null_value("reasoning_effort").is_none())
-            {
-                draft.set("reasoning_effort", effort);
-            }
-            draft.record_rule(rules::THINKING);
-        }
-    }
-    let Some(level) = draft.request().default_thinking.filter(|_| requested == ThinkingRequest::Unspecified)
-    else {
+/// `thinking` is kept only for models that accept it; for models with levels it becomes an effort.
+fn rename_effort(draft: &mut RequestDraft<'_>) {
+    let takes_levels = thinking_settings::takes_levels(draft);
+    if draft.request.model.thinking_control != ThinkingControl::None && !takes_levels {
         return;
-    };
-    let changed = match (ThinkingRequest::from(level), model.thinking_control) {
-        (ThinkingRequest::Unspecified, _) | (_, ThinkingControl::None | ThinkingControl::Always) => false,
-        (ThinkingRequest::Off, _) if takes_effort => draft.set("reasoning_effort", "\"none\""),
-        (ThinkingRequest::Level(level), _) if takes_effort => {
-            draft.set("reasoning_effort", format!("\"{}\"", effort_name(level)))
-        }
-        (ThinkingRequest::Off, ThinkingControl::Switch) => draft.set("thinking", r#"{"type":"disabled"}"#),
-        (_, ThinkingControl::Switch) => draft.set("thinking", r#"{"type":"enabled"}"#),
-        _ => false,
-    };
-    if changed {
-        draft.record_rule(rules::THINKING_DEFAULT);
     }
-}
-
-/// OpenAI's names end at `xhigh` (API reference, 2026).
-const fn effort_name(level: ThinkingLevel) -> &'static str {
-    match level {
-        ThinkingLevel::Max => "xhigh",
-        level => level.as_str(),
+    let effort = match ThinkingFields::read(draft).resolve() {
+        ThinkingRequest::Off => Some("none"),
+        ThinkingRequest::Level(level) => Some(thinking_settings::effort_name(Api::ChatCompletions, level)),
+        ThinkingRequest::On | ThinkingRequest::Unspecified => None,
+    };
+    let has_own = draft.non_null_value("reasoning_effort").is_some();
+    if draft.remove(rules::THINKING, "thinking") && takes_levels && !has_own && effort.is_some() {
+        thinking_settings::set_effort(draft, rules::THINKING, effort);
     }
 }
 

@@ -1,14 +1,6 @@
-//! The Kimi Code subscription: Moonshot's rules, with models that always think and a limit on the messages' size.
-//!
-//! Messages and Responses requests follow [`moonshot`]'s rules.
+//! The Kimi Code subscription: the rules of `moonshot`, with models that always think and a limit on the messages' size.
 
 use super::error_rule::ErrorRule;
-use super::moonshot;
-use super::rule::draft::RequestDraft;
-use super::rule::thinking::{ThinkingFields, ThinkingRequest, remove_fields};
-use super::rule::{parameters, tool_choice};
-use super::rules;
-use crate::catalog::ThinkingControl;
 use crate::failure::{Failure, Reason};
 use crate::protocol::request::RequestBody;
 
@@ -25,9 +17,9 @@ pub fn count_message_bytes(body: &RequestBody) -> usize {
 /// Checks the size of a request in any API.
 ///
 /// # Errors
-/// [`Reason::ContextOverflow`] when the messages exceed [`KIMI_CODE_MESSAGE_LIMIT`].
-pub(crate) fn check_size(draft: &RequestDraft<'_>) -> Result<(), Failure> {
-    let bytes = count_message_bytes(draft.body());
+/// [`Reason::ContextOverflow`] when the messages exceed [`KIMI_CODE_MAX_MESSAGE_BYTES`].
+pub(crate) fn check_size(body: &RequestBody) -> Result<(), Failure> {
+    let bytes = count_message_bytes(body);
     if bytes > KIMI_CODE_MAX_MESSAGE_BYTES {
         let message = format!(
             "the messages have {bytes} bytes; Kimi Code accepts at most {KIMI_CODE_MAX_MESSAGE_BYTES}"
@@ -35,40 +27,6 @@ pub(crate) fn check_size(draft: &RequestDraft<'_>) -> Result<(), Failure> {
         return Err(Failure::new(Reason::ContextOverflow, message));
     }
     Ok(())
-}
-
-/// A chat request as Kimi Code accepts it.
-pub(crate) fn rewrite_chat(draft: &mut RequestDraft<'_>) {
-    parameters::fill_missing(draft, &moonshot::PINNED_SAMPLING_FIELDS);
-    remove_fields(draft, &moonshot::PINNED_SAMPLING_FIELDS, rules::SAMPLING);
-    let may_think = apply_thinking(draft);
-    let can_be_off = draft.request().model.thinking_control == ThinkingControl::Switch;
-    let may_think = tool_choice::resolve_for_chat(draft, may_think, can_be_off);
-    moonshot::apply_common_chat_rules(draft, may_think);
-}
-
-/// Writes the thinking setting as the model accepts it; returns whether the model may think. Kimi Code's models always
-/// think: to disable thinking is a 400, and so is an unknown effort (its model page, 2026-09).
-pub(crate) fn apply_thinking(draft: &mut RequestDraft<'_>) -> bool {
-    match draft.request().model.thinking_control {
-        ThinkingControl::Always => moonshot::apply_always(draft),
-        ThinkingControl::Switch => moonshot::apply_switch(draft),
-        // Which models there are depends on the account: one that the catalog does not know is like the others.
-        ThinkingControl::Effort | ThinkingControl::Unknown | ThinkingControl::None => apply_effort(draft),
-    }
-}
-
-fn apply_effort(draft: &mut RequestDraft<'_>) -> bool {
-    let fields = ThinkingFields::read(draft);
-    let (requested, rule) = moonshot::resolve_thinking(draft, &fields);
-    remove_fields(draft, &["reasoning"], rules::THINKING);
-    // Its own client sends {"type":"enabled","keep":"all"}.
-    let is_its_own_form = fields.type_if_only(&["type", "keep"]) == Some("enabled");
-    if requested == ThinkingRequest::Off || !is_its_own_form {
-        remove_fields(draft, &["thinking"], rules::THINKING);
-    }
-    moonshot::set_effort(draft, requested, rule);
-    true
 }
 
 /// What Kimi Code's errors mean, before Moonshot's rows, which apply too (its error reference, 2026-10; texts from public

@@ -1,85 +1,61 @@
 //! OpenRouter. Sources, where a rule has no other: SDK 1.3.19 and its error pages, 2026-10.
-//!
-//! Each `rewrite_…` lists the rules of one API in their order.
 
 use serde_json::Value;
 
 use super::error_details::ErrorDetails;
 use super::error_rule::{self, Classification, ErrorRule};
-use super::rule::compat::{self, AdapterDefaults};
 use super::rule::draft::RequestDraft;
 use super::rule::thinking::{ThinkingFields, ThinkingRequest};
-use super::rule::{history, messages_thinking, parameters, responses_thinking, tool_ids, tools};
+use super::rule::tool_ids::{self, IdForm};
+use super::rule::{compat, history, parameters, thinking_settings, tools};
 use super::{generic, moonshot, rules};
 use crate::catalog::{ThinkingControl, ThinkingLevel};
 use crate::failure::Reason;
+use crate::protocol::api::Api;
 
 /// The author of Kimi's models in OpenRouter's ids.
 const MOONSHOT_PREFIX: &str = "moonshotai/";
 
-/// A chat request as OpenRouter accepts it.
-pub(crate) fn rewrite_chat(draft: &mut RequestDraft<'_>) {
+/// A request as OpenRouter accepts it.
+pub(crate) fn rewrite(draft: &mut RequestDraft<'_>) {
+    let api = draft.body().api;
     parameters::fill_missing(draft, &[]);
-    apply_thinking(draft);
-    set_provider_order(draft);
-    compat::apply_flags(draft, AdapterDefaults { accepts_developer_role: true, requests_usage: false });
-    tools::remove_builtins(draft);
-    history::remove_partial(draft);
-    if let Some(field) = draft.request().model.compat.max_tokens_field {
-        parameters::rename_limit(draft, field);
-    }
-    if draft.request().model.compat.requires_reasoning_content == Some(true) {
-        compat::fill_reasoning(draft, true);
-    } else {
-        history::rename_to_reasoning(draft);
-    }
-    tool_ids::make_unique(draft);
-    tools::record_offered_tools(draft);
-    // Usage always comes; clients that did not ask for it do not expect it.
-    draft.answer_plan.hides_usage = draft.body().wants_stream() && !client_wants_usage(draft);
-}
-
-/// A messages request as OpenRouter accepts it.
-pub(crate) fn rewrite_messages(draft: &mut RequestDraft<'_>) {
-    parameters::fill_missing_for_messages(draft, &[]);
-    messages_thinking::apply_default(draft);
-    set_provider_order(draft);
-    compat::remove_tools(draft);
-    tool_ids::escape_and_make_unique(draft);
-    tools::record_offered_tools(draft);
-}
-
-/// A responses request as OpenRouter accepts it.
-pub(crate) fn rewrite_responses(draft: &mut RequestDraft<'_>) {
-    parameters::fill_missing_for_responses(draft, &[]);
     tools::flatten_namespaces(draft);
-    responses_thinking::apply_default(draft);
+    match api {
+        Api::ChatCompletions => apply_thinking(draft),
+        Api::Messages | Api::Responses => thinking_settings::apply_default(draft),
+    }
     set_provider_order(draft);
-    compat::apply_responses_flags(draft);
-    tool_ids::make_unique(draft);
-    tools::record_offered_tools(draft);
+    compat::apply_flags(draft, false);
+    if api == Api::ChatCompletions {
+        generic::adapt_chat(draft);
+        if draft.request.model.compat.requires_reasoning_content == Some(true) {
+            compat::fill_reasoning(draft, true);
+        } else {
+            history::rename_reasoning(draft, "reasoning_content", "reasoning");
+        }
+        // Usage always comes; clients that did not ask for it do not expect it.
+        draft.answer_plan.hides_usage = draft.body().wants_stream() && !client_wants_usage(draft);
+    }
+    tool_ids::make_unique(draft, if api == Api::Messages { IdForm::Escaped } else { IdForm::Original });
 }
 
 /// Moonshot's own endpoint first, because it has the prompt cache. A provider list or sort order in the request
 /// wins.
 pub(crate) fn set_provider_order(draft: &mut RequestDraft<'_>) {
-    let model = draft.request().wire_model;
+    let model = draft.request.wire_model;
     if model.starts_with(MOONSHOT_PREFIX)
         && !model.contains(':')
         && draft.non_null_value("provider").is_none()
-        && draft.set("provider", r#"{"order":["moonshotai"],"allow_fallbacks":true}"#)
     {
-        draft.record_rule(rules::PROVIDER_ORDER);
+        let order = r#"{"order":["moonshotai"],"allow_fallbacks":true}"#;
+        draft.set(rules::PROVIDER_ORDER, "provider", order);
     }
 }
 
 /// `stream_options.include_usage`, or OpenRouter's own older `usage.include`.
 fn client_wants_usage(draft: &RequestDraft<'_>) -> bool {
-    let include = draft
-        .body()
-        .value("usage")
-        .and_then(|text| serde_json::from_slice::<Value>(text).ok())
-        .and_then(|usage| usage.get("include")?.as_bool());
+    let include = draft.parsed_value::<Value>("usage").and_then(|usage| usage.get("include")?.as_bool());
     draft.body().wants_usage() || include == Some(true)
 }
 
@@ -96,20 +72,19 @@ pub(crate) fn apply_thinking(draft: &mut RequestDraft<'_>) {
     let is_its_own =
         draft.non_null_value("reasoning").is_some() || draft.non_null_value("reasoning_effort").is_some();
     let Some(thinking) = &fields.thinking else { return };
-    draft.remove("thinking");
-    draft.record_rule(rules::THINKING);
+    draft.remove(rules::THINKING, "thinking");
     match requested {
         ThinkingRequest::Off => {
-            draft.remove("reasoning_effort");
+            draft.remove(rules::THINKING, "reasoning_effort");
             // A model that always thinks rejects it.
-            if draft.request().model.thinking_control == ThinkingControl::Always {
-                draft.remove("reasoning");
+            if draft.request.model.thinking_control == ThinkingControl::Always {
+                draft.remove(rules::THINKING, "reasoning");
             } else {
-                draft.set("reasoning", REASONING_OFF);
+                draft.set(rules::THINKING, "reasoning", REASONING_OFF);
             }
         }
         ThinkingRequest::On | ThinkingRequest::Level(_) if !is_its_own => {
-            draft.set("reasoning", render_reasoning(thinking, requested));
+            draft.set(rules::THINKING, "reasoning", render_reasoning(thinking, requested));
         }
         _ => {}
     }
@@ -129,7 +104,7 @@ fn render_effort(level: ThinkingLevel) -> String {
 
 /// `thinkingDefault`, for models that think or of which nothing is known.
 fn apply_default(draft: &mut RequestDraft<'_>) {
-    let request = draft.request();
+    let request = draft.request;
     let reasoning = match (request.default_thinking, request.model.thinking_control) {
         (None | Some(ThinkingLevel::Adaptive), _) | (_, ThinkingControl::None) => return,
         // The model rejects it.
@@ -137,10 +112,8 @@ fn apply_default(draft: &mut RequestDraft<'_>) {
         (Some(ThinkingLevel::Off), _) => REASONING_OFF.to_owned(),
         (Some(level), _) => render_effort(level),
     };
-    draft.remove("reasoning_effort");
-    if draft.set("reasoning", reasoning) {
-        draft.record_rule(rules::THINKING_DEFAULT);
-    }
+    draft.remove(rules::THINKING_DEFAULT, "reasoning_effort");
+    draft.set(rules::THINKING_DEFAULT, "reasoning", reasoning);
 }
 
 /// OpenRouter's own texts first, then the metadata, then the wrapped provider's error.

@@ -1,11 +1,13 @@
 //! Requests: the client's body becomes the provider's by edits of spans.
 
 use super::rule::draft::RequestDraft;
-use super::rule::{history, parameters, thinking};
-use super::{generic, kimi_code, moonshot, openrouter, unsupported_content};
+use super::rule::thinking::ThinkingFields;
+use super::rule::{history, parameters, tools};
+use super::{generic, kimi_code, moonshot, openrouter, rules, unsupported_content};
 use crate::catalog::{AdapterId, ModelInfo};
 use crate::failure::Failure;
 use crate::protocol::api::Api;
+use crate::protocol::json;
 
 pub use super::rule::draft::{AdaptedRequest, AnswerPlan, PartialAnswer, RewriteInput};
 
@@ -51,32 +53,27 @@ pub fn rewrite_continuation(
 }
 
 fn finish_draft(draft: RequestDraft<'_>) -> AdaptedRequest {
-    let thinking = thinking::ThinkingFields::read(&draft).resolve().level();
+    let thinking = ThinkingFields::read(&draft).resolve().level();
     AdaptedRequest { thinking, ..draft.finish() }
 }
 
 fn apply_rules(adapter: AdapterId, draft: &mut RequestDraft<'_>) -> Result<(), Failure> {
-    draft.set_model();
     if adapter == AdapterId::KimiCode {
-        kimi_code::check_size(draft)?;
+        kimi_code::check_size(draft.body())?;
     }
     if let Some(unsupported) = unsupported_content::find_unsupported_content(adapter, draft.body()) {
         return Err(unsupported.into());
     }
-    match (draft.body().api, adapter) {
-        (Api::ChatCompletions, AdapterId::Moonshot) => moonshot::rewrite_chat(draft),
-        (Api::ChatCompletions, AdapterId::KimiCode) => kimi_code::rewrite_chat(draft),
-        (Api::ChatCompletions, AdapterId::OpenRouter) => openrouter::rewrite_chat(draft),
-        (Api::ChatCompletions, AdapterId::Generic) => generic::rewrite_chat(draft),
-        (Api::Messages, AdapterId::Moonshot | AdapterId::KimiCode) => {
-            moonshot::rewrite_messages(draft, adapter)
-        }
-        (Api::Messages, AdapterId::OpenRouter) => openrouter::rewrite_messages(draft),
-        (Api::Messages, AdapterId::Generic) => generic::rewrite_messages(draft),
-        (Api::Responses, AdapterId::Moonshot | AdapterId::KimiCode) => moonshot::rewrite_responses(draft),
-        (Api::Responses, AdapterId::OpenRouter) => openrouter::rewrite_responses(draft),
-        (Api::Responses, AdapterId::Generic) => generic::rewrite_responses(draft),
+    let model = draft.request.wire_model;
+    if !draft.value("model").is_some_and(|literal| json::literal_equals(literal, model)) {
+        draft.set(rules::MODEL, "model", json::to_string_literal(model));
     }
+    match adapter {
+        AdapterId::Moonshot | AdapterId::KimiCode => moonshot::rewrite(draft, adapter),
+        AdapterId::OpenRouter => openrouter::rewrite(draft),
+        AdapterId::Generic => generic::rewrite(draft),
+    }
+    tools::record_offered_tools(draft);
     Ok(())
 }
 

@@ -1,16 +1,19 @@
 //! A request while the rules work on it: the body is read only, changes are kept beside it and become edits at the end.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use serde_json::{Map, Value, json as tree};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
-use super::tool_calls::{self, ToolCallSpans};
 use crate::catalog::{ModelInfo, ThinkingLevel};
+use crate::protocol::api::Api;
 use crate::protocol::edit::{Edits, ObjectPatch};
 use crate::protocol::json::{self, Span};
-use crate::protocol::request::RequestBody;
-use crate::provider::rules::{self, Rule};
+use crate::protocol::object::ObjectView;
+use crate::protocol::request::{RequestBody, RequestMessage};
+use crate::provider::rules::Rule;
 
 /// The input of a rewrite.
 #[derive(Clone, Copy, Debug)]
@@ -100,49 +103,70 @@ impl AnswerPlan {
     }
 }
 
+/// A call of a tool in the conversation: its literals in the request.
+pub(crate) struct ToolCallSpans {
+    pub(crate) id: Option<Span>,
+    pub(crate) name: Option<Span>,
+    /// The namespace of the function (Responses).
+    pub(crate) namespace: Option<String>,
+}
+
+/// The calls of one element of the conversation: in `tool_calls` (Chat Completions), in blocks (Messages), or the
+/// element itself (Responses).
+fn read_calls(body: &RequestBody, message: &RequestMessage) -> Vec<ToolCallSpans> {
+    let Some(object) = body.message_object(message) else { return Vec::new() };
+    let read = |call: &ObjectView<'_>, id: &str| ToolCallSpans {
+        id: call.span(id),
+        name: call.span("name").or_else(|| call.object("function")?.span("name")),
+        namespace: call.string("namespace").filter(|_| body.api == Api::Responses).map(Cow::into_owned),
+    };
+    match body.api {
+        Api::ChatCompletions => object.objects("tool_calls").iter().map(|call| read(call, "id")).collect(),
+        Api::Messages => {
+            let blocks = object.objects("content");
+            let calls = blocks.iter().filter(|block| block.string_or_empty("type") == "tool_use");
+            calls.map(|call| read(call, "id")).collect()
+        }
+        Api::Responses if object.string_or_empty("type") == "function_call" => vec![read(&object, "call_id")],
+        Api::Responses => Vec::new(),
+    }
+}
+
 pub(crate) struct RequestDraft<'a> {
-    request: &'a RewriteInput<'a>,
+    pub(crate) request: &'a RewriteInput<'a>,
+    /// Changed top-level members; `None` removes one.
     top: Vec<(String, Option<Bytes>)>,
     messages: BTreeMap<usize, ObjectPatch<'a>>,
-    calls: BTreeMap<usize, Vec<ToolCallSpans>>,
-    edits: Edits,
+    /// The elements of the conversation that make calls: their index and the calls.
+    pub(crate) calls: BTreeMap<usize, Vec<ToolCallSpans>>,
+    /// Edits of spans that no other change touches.
+    pub(crate) edits: Edits,
     rules: Vec<&'static str>,
     pub(crate) answer_plan: AnswerPlan,
 }
 
 impl<'a> RequestDraft<'a> {
     pub(crate) fn new(request: &'a RewriteInput<'a>) -> Self {
-        let body = request.body;
-        let calls = body
-            .messages
-            .iter()
-            .enumerate()
-            .filter_map(|(index, message)| {
-                let calls = tool_calls::read_calls(body, message);
-                (!calls.is_empty()).then_some((index, calls))
-            })
-            .collect();
+        let messages = request.body.messages.iter().enumerate();
+        let calls = messages.map(|(index, message)| (index, read_calls(request.body, message)));
         Self {
             request,
             top: Vec::new(),
             messages: BTreeMap::new(),
-            calls,
+            calls: calls.filter(|(_, calls)| !calls.is_empty()).collect(),
             edits: Edits::new(),
             rules: Vec::new(),
             answer_plan: AnswerPlan::default(),
         }
     }
 
-    pub(crate) const fn request(&self) -> &'a RewriteInput<'a> {
-        self.request
-    }
-
     pub(crate) const fn body(&self) -> &'a RequestBody {
         self.request.body
     }
 
-    pub(crate) fn text(&self, span: &Span) -> &'a [u8] {
-        self.body().text.get(span.clone()).unwrap_or_default()
+    /// The string with this literal.
+    pub(crate) fn unescape(&self, literal: &Span) -> Option<Cow<'a, str>> {
+        self.body().text.get(literal.clone()).and_then(json::unescape)
     }
 
     pub(crate) fn record_rule(&mut self, rule: Rule) {
@@ -164,97 +188,106 @@ impl<'a> RequestDraft<'a> {
         self.value(key).filter(|value| *value != b"null")
     }
 
+    /// As [`Self::value`], parsed.
+    pub(crate) fn parsed_value<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
+        serde_json::from_slice(self.value(key)?).ok()
+    }
+
     /// The span of a top-level value that no rule has changed.
     pub(crate) fn unchanged_span(&self, key: &str) -> Option<Span> {
-        if self.top.iter().any(|(changed, _)| changed == key) {
-            return None;
-        }
-        self.body().value_span(key)
+        let is_unchanged = !self.top.iter().any(|(changed, _)| changed == key);
+        is_unchanged.then(|| self.body().value_span(key)).flatten()
     }
 
     /// Sets a top-level key to JSON text; returns whether that changes anything.
-    pub(crate) fn set(&mut self, key: &str, value: impl Into<Bytes>) -> bool {
+    pub(crate) fn set(&mut self, rule: Rule, key: &str, value: impl Into<Bytes>) -> bool {
         let value = value.into();
-        if self.value(key) == Some(&value) {
-            return false;
+        let changes = self.value(key) != Some(&value);
+        if changes {
+            self.change(rule, key, Some(value));
         }
-        self.change(key, Some(value));
-        true
+        changes
     }
 
     /// Removes a top-level key; returns whether it was present.
-    pub(crate) fn remove(&mut self, key: &str) -> bool {
-        let there = self.value(key).is_some();
-        if there {
-            self.change(key, None);
+    pub(crate) fn remove(&mut self, rule: Rule, key: &str) -> bool {
+        let is_present = self.value(key).is_some();
+        if is_present {
+            self.change(rule, key, None);
         }
-        there
+        is_present
     }
 
-    /// Sets a member of a top-level object to a string, or removes it. An object that would become empty is
-    /// removed too. Returns whether that changes anything. A value that is not an object is left unchanged.
-    pub(crate) fn set_member(&mut self, key: &str, member: &str, value: Option<&str>) -> bool {
+    /// Sets a member of a top-level object to JSON text, or removes it. An object that would become empty is
+    /// removed too. A value that is not an object is left unchanged.
+    pub(crate) fn set_member(&mut self, rule: Rule, key: &str, member: &str, value: Option<&str>) {
         let Some(object) = self.non_null_value(key).map(Bytes::copy_from_slice) else {
-            return value.is_some_and(|value| self.set(key, tree!({ member: value }).to_string()));
+            if let Some(value) = value {
+                self.set(rule, key, format!("{{\"{member}\":{value}}}"));
+            }
+            return;
         };
-        let Ok((members, _)) = json::parse_members(&object, 0) else { return false };
+        let Ok((members, _)) = json::parse_members(&object, 0) else { return };
         let current =
-            json::find_member(&object, &members, member).and_then(|found| object.get(found.value.clone()));
+            json::find_member(&object, &members, member).and_then(|it| object.get(it.value.clone()));
+        let parse = |text: &[u8]| serde_json::from_slice::<Value>(text).ok();
         let mut patch = ObjectPatch::new(&object, 0, &members);
         match (current, value) {
-            (None, None) => return false,
-            (Some(current), Some(value)) if json::literal_equals(current, value) => return false,
-            (Some(_), None) if members.len() == 1 => return self.remove(key),
-            (Some(_), None) => {
-                patch.remove(member);
+            (None, None) => return,
+            (Some(current), Some(value)) if parse(current) == parse(value.as_bytes()) => return,
+            (Some(_), None) if members.len() == 1 => {
+                self.remove(rule, key);
+                return;
             }
-            (_, Some(value)) => patch.set(member, json::to_string_literal(value)),
+            (Some(_), None) => _ = patch.remove(member),
+            (_, Some(value)) => patch.set(member, value.to_owned()),
         }
         let mut edits = Edits::new();
         patch.write_edits(&mut edits);
-        self.set(key, edits.apply(&object).to_bytes())
+        self.set(rule, key, edits.apply(&object).to_bytes());
     }
 
-    fn change(&mut self, key: &str, to: Option<Bytes>) {
+    fn change(&mut self, rule: Rule, key: &str, to: Option<Bytes>) {
         match self.top.iter_mut().find(|(changed, _)| changed == key) {
             Some((_, value)) => *value = to,
             None => self.top.push((key.to_owned(), to)),
         }
+        self.record_rule(rule);
     }
 
-    /// Sends the provider's own model id.
-    pub(crate) fn set_model(&mut self) {
-        let wire = self.request.wire_model;
-        if !self.value("model").is_some_and(|literal| json::literal_equals(literal, wire)) {
-            self.change("model", Some(json::to_string_literal(wire).into()));
-            self.record_rule(rules::MODEL);
+    /// Changes members of the messages for which `is_affected` holds. `tool_calls`, `tools` and arrays of blocks are
+    /// changed by [`Self::edits`] alone.
+    pub(crate) fn patch_messages(
+        &mut self,
+        rule: Rule,
+        is_affected: impl Fn(usize, &RequestMessage) -> bool,
+        change: impl Fn(&mut ObjectPatch<'_>, &RequestMessage),
+    ) {
+        let body = self.request.body;
+        for (index, message) in body.messages.iter().enumerate() {
+            if !message.members.is_empty() && is_affected(index, message) {
+                let new = || ObjectPatch::new(&body.text, message.span.start, &message.members);
+                change(self.messages.entry(index).or_insert_with(new), message);
+                self.record_rule(rule);
+            }
         }
     }
 
-    /// Changes to one message's members. `tool_calls`, `tools` and arrays of blocks are changed by [`Self::replace`] alone.
-    pub(crate) fn message_patch(&mut self, index: usize) -> Option<&mut ObjectPatch<'a>> {
-        let body = self.request.body;
-        let message = body.messages.get(index).filter(|message| !message.members.is_empty())?;
-        Some(
-            self.messages
-                .entry(index)
-                .or_insert_with(|| ObjectPatch::new(&body.text, message.span.start, &message.members)),
-        )
-    }
-
-    /// The elements of the conversation that make calls: their index and the calls.
-    pub(crate) fn calls(&self) -> &BTreeMap<usize, Vec<ToolCallSpans>> {
-        &self.calls
-    }
-
-    /// Replaces a span that no other change touches.
-    pub(crate) fn replace(&mut self, span: Span, with: impl Into<Bytes>) {
-        self.edits.replace(span, with);
-    }
-
-    /// For rules that edit spans of one part.
-    pub(crate) const fn edits(&mut self) -> &mut Edits {
-        &mut self.edits
+    /// Keeps only these spans of an array; they are in this order, at any depth.
+    pub(crate) fn retain_elements(&mut self, array: &Span, kept: impl IntoIterator<Item = Span>) {
+        let text = &self.request.body.text;
+        let end = array.end.saturating_sub(1);
+        let mut from = array.start + 1;
+        let gaps = kept.into_iter().map(|span| (span.start, span.end)).chain([(end, end)]);
+        for (index, (start, next)) in gaps.enumerate() {
+            let is_joint = index > 0 && start < end;
+            let gap = text.get(from..start).unwrap_or_default();
+            let joint: &[u8] = if is_joint { b"," } else { b"" };
+            if gap.trim_ascii() != joint {
+                self.edits.replace(from..start, joint.to_vec());
+            }
+            from = next;
+        }
     }
 
     pub(crate) fn finish(self) -> AdaptedRequest {
@@ -267,9 +300,7 @@ impl<'a> RequestDraft<'a> {
         for (key, value) in self.top {
             match value {
                 Some(value) => top.set(&key, value),
-                None => {
-                    top.remove(&key);
-                }
+                None => _ = top.remove(&key),
             }
         }
         top.write_edits(&mut edits);

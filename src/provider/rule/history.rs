@@ -1,91 +1,79 @@
 //! Messages, blocks and items of the history that a provider rejects, and the start of a continued answer.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
+use serde_json::Value;
 
 use super::draft::RequestDraft;
-use super::tools;
 use crate::catalog::AdapterId;
 use crate::failure::{Failure, Reason};
 use crate::protocol::api::Api;
+use crate::protocol::edit::ObjectPatch;
 use crate::protocol::json::{self, Span};
 use crate::protocol::object::ObjectView;
 use crate::protocol::request::{RequestBody, RequestMessage};
-use crate::provider::rules;
+use crate::provider::rules::{self, Rule};
 use crate::provider::unsupported_content;
 
 /// `developer` becomes `system`.
 pub(crate) fn replace_developer_role(draft: &mut RequestDraft<'_>) {
     let body = draft.body();
-    for (index, message) in body.messages.iter().enumerate() {
-        if body.has_role(message, "developer")
-            && let Some(patch) = draft.message_patch(index)
-        {
-            patch.set("role", "\"system\"");
-            draft.record_rule(rules::ROLES);
-        }
-    }
+    let is_developer = |_, message: &RequestMessage| body.has_role(message, "developer");
+    draft.patch_messages(rules::ROLES, is_developer, |patch, _| patch.set("role", "\"system\""));
 }
 
 /// `partial` is Moonshot's mark of an answer to continue. Other providers continue a last assistant message without it.
 pub(crate) fn remove_partial(draft: &mut RequestDraft<'_>) {
     let body = draft.body();
-    for (index, message) in body.messages.iter().enumerate() {
-        if body.field(message, "partial").is_some()
-            && let Some(patch) = draft.message_patch(index)
-        {
-            patch.remove("partial");
-            draft.record_rule(rules::PARTIAL);
-        }
-    }
+    let is_partial = |_, message: &RequestMessage| body.field(message, "partial").is_some();
+    draft.patch_messages(rules::PARTIAL, is_partial, |patch, _| _ = patch.remove("partial"));
 }
 
 fn has_text(body: &RequestBody, message: &RequestMessage, key: &str) -> bool {
     body.field(message, key).is_some_and(|value| value.starts_with(b"\"") && value != b"\"\"")
 }
 
-/// OpenRouter's `reasoning` becomes `reasoning_content` if that is missing.
-pub(crate) fn rename_to_reasoning_content(draft: &mut RequestDraft<'_>) {
-    rename_field(draft, "reasoning", "reasoning_content");
-}
-
-/// Moonshot's `reasoning_content` becomes `reasoning` if that is missing.
-pub(crate) fn rename_to_reasoning(draft: &mut RequestDraft<'_>) {
-    rename_field(draft, "reasoning_content", "reasoning");
-}
-
-fn rename_field(draft: &mut RequestDraft<'_>, from: &str, to: &str) {
+/// Renames a field of assistant messages if the other is missing: OpenRouter's is `reasoning`, Moonshot's
+/// `reasoning_content`.
+pub(crate) fn rename_reasoning(draft: &mut RequestDraft<'_>, from: &str, to: &str) {
     let body = draft.body();
-    for (index, message) in body.messages.iter().enumerate() {
-        if has_text(body, message, from)
-            && !has_text(body, message, to)
-            && body.has_role(message, "assistant")
-            && let Some(patch) = draft.message_patch(index)
-        {
-            patch.rename(from, to);
-            draft.record_rule(rules::REASONING_NAME);
-        }
-    }
+    let is_named = |_, message: &RequestMessage| {
+        has_text(body, message, from) && !has_text(body, message, to) && body.has_role(message, "assistant")
+    };
+    draft.patch_messages(rules::REASONING_NAME, is_named, |patch, _| _ = patch.rename(from, to));
 }
 
 /// Assistant messages with tool calls and without `reasoning_content` get one space: any non-empty text is accepted.
 pub(crate) fn fill_missing_reasoning(draft: &mut RequestDraft<'_>) {
     let body = draft.body();
-    let lacking: Vec<usize> = draft
-        .calls()
-        .keys()
-        .copied()
-        .filter(|index| {
-            body.messages.get(*index).is_some_and(|message| {
-                !has_text(body, message, "reasoning_content") && !has_text(body, message, "reasoning")
-            })
-        })
-        .collect();
-    for index in lacking {
-        if let Some(patch) = draft.message_patch(index) {
-            patch.set("reasoning_content", "\" \"");
-            draft.record_rule(rules::REASONING_FILLER);
-        }
-    }
+    let calling: BTreeSet<usize> = draft.calls.keys().copied().collect();
+    let is_lacking = |index, message: &RequestMessage| {
+        let has_reasoning =
+            has_text(body, message, "reasoning_content") || has_text(body, message, "reasoning");
+        calling.contains(&index) && !has_reasoning
+    };
+    let fill = |patch: &mut ObjectPatch<'_>, _: &_| patch.set("reasoning_content", "\" \"");
+    draft.patch_messages(rules::REASONING_FILLER, is_lacking, fill);
+}
+
+/// Content with only text parts becomes one string, one part a line.
+pub(crate) fn join_text_parts(draft: &mut RequestDraft<'_>) {
+    let body = draft.body();
+    let join = |message: &RequestMessage| {
+        let content = body.field(message, "content").filter(|content| content.starts_with(b"["))?;
+        let parts: Vec<Value> = serde_json::from_slice(content).ok()?;
+        let text = |part: &Value| {
+            let is_text = part.get("type").is_none_or(|kind| kind == "text");
+            part.get("text").filter(|_| is_text)?.as_str().map(str::to_owned)
+        };
+        Some(parts.iter().map(text).collect::<Option<Vec<_>>>()?.join("\n"))
+    };
+    draft.patch_messages(
+        rules::STRING_CONTENT,
+        |_, message| join(message).is_some(),
+        |patch, message| patch.set("content", json::to_string_literal(&join(message).unwrap_or_default())),
+    );
 }
 
 /// Accepted is any non-empty text without a signature (hermes-agent pull requests 14018 and 49143).
@@ -95,8 +83,8 @@ const THINKING_FILLER: &[u8] = br#"{"type":"thinking","thinking":" ","signature"
 /// signature is left unchanged, even if empty: a provider that omits the text recognizes it by the signature.
 pub(crate) fn insert_filler(draft: &mut RequestDraft<'_>) {
     let body = draft.body();
-    let lacking: Vec<usize> = draft.calls().keys().copied().collect();
-    for index in lacking {
+    let calling: Vec<usize> = draft.calls.keys().copied().collect();
+    for index in calling {
         let Some(message) = body.messages.get(index) else { continue };
         let Some(object) = body.message_object(message) else { continue };
         let blocks = object.objects("content");
@@ -109,10 +97,10 @@ pub(crate) fn insert_filler(draft: &mut RequestDraft<'_>) {
             continue;
         }
         match blocks.iter().find(is_thinking).and_then(|block| block.span("thinking")) {
-            Some(empty) => draft.replace(empty, &b"\" \""[..]),
+            Some(empty) => draft.edits.replace(empty, &b"\" \""[..]),
             None => {
                 let Some(content) = object.span("content") else { continue };
-                draft.replace(content.start + 1..content.start + 1, THINKING_FILLER);
+                draft.edits.replace(content.start + 1..content.start + 1, THINKING_FILLER);
             }
         }
         draft.record_rule(rules::THINKING_FILLER);
@@ -125,24 +113,38 @@ const PLACEHOLDER_BLOCK: &[u8] = br#"{"type":"text","text":"(removed)"}"#;
 /// Removes thinking without a signature, which another provider wrote, and messages with nothing else.
 pub(crate) fn remove_unsigned_thinking(draft: &mut RequestDraft<'_>) {
     let body = draft.body();
-    let mut gone: Vec<(Span, bool)> = Vec::new();
+    let mut kept: Vec<Span> = Vec::new();
     for message in &body.messages {
-        let blocks =
-            if body.has_role(message, "assistant") { read_blocks(draft, message) } else { Vec::new() };
-        let marked = mark_removed(&blocks, |block| {
+        let object = body.message_object(message).filter(|_| body.has_role(message, "assistant"));
+        let blocks = object.as_ref().map(|object| object.objects("content")).unwrap_or_default();
+        let is_unsigned = |block: &&ObjectView<'_>| {
             block.string_or_empty("type") == "thinking" && !block.has_text("signature")
-        });
-        let (some, all) = (marked.iter().any(|(_, gone)| *gone), marked.iter().all(|(_, gone)| *gone));
-        gone.push((message.span.clone(), some && all));
-        if some && !all {
-            tools::remove_elements(&marked, draft.edits());
+        };
+        let signed: Vec<Span> =
+            blocks.iter().filter(|block| !is_unsigned(block)).map(ObjectView::extent).collect();
+        if signed.is_empty() && !blocks.is_empty() {
+            continue;
+        }
+        kept.push(message.span.clone());
+        if let Some(list) = object.and_then(|object| object.span("content"))
+            && signed.len() < blocks.len()
+        {
+            draft.retain_elements(&list, signed);
             draft.record_rule(rules::UNSIGNED_THINKING);
         }
     }
-    let (some, all) = (gone.iter().any(|(_, gone)| *gone), gone.iter().all(|(_, gone)| *gone));
-    if some && !all {
-        tools::remove_elements(&gone, draft.edits());
-        draft.record_rule(rules::UNSIGNED_THINKING);
+    retain_messages(draft, kept, rules::UNSIGNED_THINKING);
+}
+
+/// Keeps these messages, unless there are none.
+fn retain_messages(draft: &mut RequestDraft<'_>, kept: Vec<Span>, rule: Rule) {
+    let body = draft.body();
+    if let Some(list) = body.value_span(body.api.conversation_field())
+        && !kept.is_empty()
+        && kept.len() < body.messages.len()
+    {
+        draft.retain_elements(&list, kept);
+        draft.record_rule(rule);
     }
 }
 
@@ -174,25 +176,17 @@ fn replace_blocks(draft: &mut RequestDraft<'_>, holder: &ObjectView<'_>) {
         |block: &ObjectView<'_>| unsupported_content::render_as_text(block).filter(|text| !text.is_empty());
     for block in blocks.iter().filter(|block| is_foreign(block)) {
         if let Some(text) = said(block) {
-            draft.replace(block.extent(), text);
+            draft.edits.replace(block.extent(), text);
         }
     }
-    let marked = mark_removed(&blocks, |block| is_foreign(block) && said(block).is_none());
-    if marked.iter().all(|(_, gone)| *gone) {
-        draft.replace(list.start + 1..list.end - 1, Bytes::from_static(PLACEHOLDER_BLOCK));
+    let kept = blocks.iter().filter(|block| !is_foreign(block) || said(block).is_some());
+    let kept: Vec<Span> = kept.map(ObjectView::extent).collect();
+    if kept.is_empty() {
+        draft.edits.replace(list.start + 1..list.end - 1, Bytes::from_static(PLACEHOLDER_BLOCK));
     } else {
-        tools::remove_elements(&marked, draft.edits());
+        draft.retain_elements(&list, kept);
     }
     draft.record_rule(rules::FOREIGN_BLOCKS);
-}
-
-fn read_blocks<'t>(draft: &RequestDraft<'t>, message: &RequestMessage) -> Vec<ObjectView<'t>> {
-    let text = &draft.body().text;
-    ObjectView::parse_at(text, message.span.start).map(|object| object.objects("content")).unwrap_or_default()
-}
-
-fn mark_removed(blocks: &[ObjectView<'_>], is_gone: impl Fn(&ObjectView<'_>) -> bool) -> Vec<(Span, bool)> {
-    blocks.iter().map(|block| (block.extent(), is_gone(block))).collect()
 }
 
 /// Item types that Kimi knows; an item without a type is a message.
@@ -201,18 +195,12 @@ const KNOWN_ITEM_TYPES: [&str; 4] = ["message", "reasoning", "function_call", "f
 /// Removes calls and results of tools that Kimi does not know, and other items that only `OpenAI` knows.
 pub(crate) fn remove_foreign_items(draft: &mut RequestDraft<'_>) {
     let body = draft.body();
-    let marked: Vec<(Span, bool)> = body
-        .messages
-        .iter()
-        .map(|item| {
-            let kind = body.field(item, "type").and_then(json::unescape);
-            (item.span.clone(), kind.is_some_and(|kind| !KNOWN_ITEM_TYPES.contains(&&*kind)))
-        })
-        .collect();
-    if marked.iter().any(|(_, gone)| *gone) && !marked.iter().all(|(_, gone)| *gone) {
-        tools::remove_elements(&marked, draft.edits());
-        draft.record_rule(rules::FOREIGN_ITEMS);
-    }
+    let is_known = |item: &&RequestMessage| {
+        let kind = body.field(item, "type").and_then(json::unescape);
+        kind.is_none_or(|kind| KNOWN_ITEM_TYPES.contains(&&*kind))
+    };
+    let kept = body.messages.iter().filter(is_known).map(|item| item.span.clone()).collect();
+    retain_messages(draft, kept, rules::FOREIGN_ITEMS);
 }
 
 /// Appends the assistant's text so far, for the model to continue. Moonshot and Kimi mark it with `partial`
@@ -240,18 +228,15 @@ pub(crate) fn append_prefill(
     let mut message = if body.messages.is_empty() { Vec::new() } else { b",".to_vec() };
     message.extend_from_slice(b"{\"role\":\"assistant\",\"content\":");
     json::write_string(&mut message, text);
-    match (body.api, adapter) {
-        (Api::ChatCompletions, AdapterId::Moonshot | AdapterId::KimiCode) => {
-            message.extend_from_slice(b",\"partial\":true}");
-        }
-        _ => message.push(b'}'),
-    }
+    let is_kimi = matches!(adapter, AdapterId::Moonshot | AdapterId::KimiCode);
+    let is_marked = is_kimi && body.api == Api::ChatCompletions;
+    message.extend_from_slice(if is_marked { b",\"partial\":true}" } else { b"}" });
     if body.api == Api::Messages {
-        draft.remove("thinking");
+        draft.remove(rules::CONTINUATION, "thinking");
     }
     // Before the closing bracket: there are no other edits after the last message.
     let end = messages.end.saturating_sub(1);
-    draft.replace(end..end, message);
+    draft.edits.replace(end..end, message);
     draft.answer_plan.is_continuation = true;
     draft.record_rule(rules::CONTINUATION);
     Ok(())

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::draft::RequestDraft;
 use super::thinking::{self, ThinkingFields, ThinkingRequest};
 use crate::catalog::MaxTokensField;
+use crate::protocol::api::Api;
 use crate::provider::rules::{self, Rule};
 
 /// Names with the same meaning: a request that sets one has set the value.
@@ -13,48 +14,68 @@ const EQUIVALENT_FIELDS: [&[&str]; 2] =
     [&["max_tokens", "max_completion_tokens"], &["thinking", "reasoning_effort", "reasoning"]];
 
 /// Fields that `params` cannot set.
-pub(crate) const PROTECTED_FIELDS: [&str; 4] = ["model", "messages", "input", "stream"];
+const PROTECTED_FIELDS: [&str; 4] = ["model", "messages", "input", "stream"];
+
+/// Fields of the Messages API under their own names, including OpenRouter's. Thinking fields are resolved with
+/// thinking.
+const MESSAGES_FIELDS: &str = "max_tokens metadata stop_sequences temperature top_k top_p service_tier cache_control \
+    container context_management mcp_servers speed inference_geo provider models plugins session_id";
+
+/// The same of the Responses API.
+const RESPONSES_FIELDS: &str = "max_output_tokens temperature top_p top_logprobs parallel_tool_calls max_tool_calls \
+    prompt_cache_key prompt_cache_retention safety_identifier service_tier store include text truncation metadata user \
+    provider models plugins session_id";
 
 /// Fills omitted parameters; `dropped` names fields that the adapter drops anyway.
 pub(crate) fn fill_missing(draft: &mut RequestDraft<'_>, dropped: &[&str]) {
-    let mut flat = Vec::new();
-    flatten(draft.request().params, &mut flat);
-    let missing: Vec<_> = flat
+    let api = draft.body().api;
+    let is_missing = |key: &str| match EQUIVALENT_FIELDS.iter().find(|names| names.contains(&key)) {
+        Some(names) if api == Api::ChatCompletions => {
+            names.iter().all(|name| draft.non_null_value(name).is_none())
+        }
+        _ => draft.value(key).is_none(),
+    };
+    let missing: Vec<_> = flatten_params(draft)
         .into_iter()
-        .filter(|(key, _)| !PROTECTED_FIELDS.contains(&key.as_str()) && !dropped.contains(&key.as_str()))
-        .filter(|(key, _)| {
-            let same = EQUIVALENT_FIELDS.iter().find(|names| names.contains(&key.as_str()));
-            match same {
-                Some(names) => names.iter().all(|name| draft.non_null_value(name).is_none()),
-                None => draft.value(key).is_none(),
-            }
-        })
+        .filter_map(|(key, value)| convert(api, key, value))
+        .filter(|(key, _)| !PROTECTED_FIELDS.contains(&&**key) && !dropped.contains(&&**key))
+        .filter(|(key, _)| is_missing(key))
         .collect();
     for (key, value) in missing {
-        if draft.set(&key, value.to_string()) {
-            draft.record_rule(rules::PARAMS);
+        // Two chat names may have one name in another API: the first one counts.
+        if api == Api::ChatCompletions || draft.value(&key).is_none() {
+            draft.set(rules::PARAMS, &key, value.to_string());
         }
     }
 }
 
-/// As [`fill_missing`], for an API with other names. `named` returns a field's name and value in that API, or `None`
-/// where the API has no such field.
-pub(crate) fn fill_mapped(
-    draft: &mut RequestDraft<'_>,
-    dropped: &[&str],
-    named: impl Fn(&str, Value) -> Option<(&'static str, Value)>,
-) {
+/// A parameter's name and value in an API. `None` where the API has no such field.
+fn convert(api: Api, key: String, value: Value) -> Option<(String, Value)> {
+    let (name, value) = match (api, key.as_str()) {
+        (Api::Messages, "max_completion_tokens") => ("max_tokens", value),
+        (Api::Messages, "stop") if value.is_string() => ("stop_sequences", json!([value])),
+        (Api::Messages, "stop") => ("stop_sequences", value),
+        (Api::Messages, "tool_choice") => ("tool_choice", map_tool_choice(value)?),
+        (Api::Responses, "max_tokens" | "max_completion_tokens") => ("max_output_tokens", value),
+        (Api::Responses, "tool_choice") => match value.pointer("/function/name") {
+            Some(name) => ("tool_choice", json!({"type": "function", "name": name})),
+            None => ("tool_choice", value),
+        },
+        (Api::Messages, name) if !MESSAGES_FIELDS.split(' ').any(|own| own == name) => return None,
+        (Api::Responses, name) if !RESPONSES_FIELDS.split(' ').any(|own| own == name) => return None,
+        (_, name) => (name, value),
+    };
+    Some((name.to_owned(), value))
+}
+
+fn flatten_params(draft: &RequestDraft<'_>) -> Vec<(String, Value)> {
     let mut flat = Vec::new();
-    flatten(draft.request().params, &mut flat);
-    for (key, value) in flat.into_iter().filter_map(|(key, value)| named(&key, value)) {
-        if !dropped.contains(&key) && draft.value(key).is_none() && draft.set(key, value.to_string()) {
-            draft.record_rule(rules::PARAMS);
-        }
-    }
+    flatten(draft.request.params, &mut flat);
+    flat
 }
 
 /// `extraBody` has more parameters; OpenClaw's camel-case names are converted.
-pub(crate) fn flatten(params: &Map<String, Value>, into: &mut Vec<(String, Value)>) {
+fn flatten(params: &Map<String, Value>, into: &mut Vec<(String, Value)>) {
     for (key, value) in params {
         let name = match (key.as_str(), value) {
             ("extraBody" | "extra_body", Value::Object(more)) => {
@@ -90,77 +111,6 @@ fn expand_thinking(thinking: &Value) -> Option<(String, Value)> {
     }
 }
 
-/// Fields of the Messages API under their own names, including OpenRouter's. Thinking fields are resolved with
-/// thinking.
-const MESSAGES_FIELDS: [&str; 18] = [
-    "max_tokens",
-    "metadata",
-    "stop_sequences",
-    "temperature",
-    "top_k",
-    "top_p",
-    "tool_choice",
-    "service_tier",
-    "cache_control",
-    "container",
-    "context_management",
-    "mcp_servers",
-    "speed",
-    "inference_geo",
-    "provider",
-    "models",
-    "plugins",
-    "session_id",
-];
-
-/// The same of the Responses API.
-const RESPONSES_FIELDS: [&str; 21] = [
-    "max_output_tokens",
-    "temperature",
-    "top_p",
-    "top_logprobs",
-    "tool_choice",
-    "parallel_tool_calls",
-    "max_tool_calls",
-    "prompt_cache_key",
-    "prompt_cache_retention",
-    "safety_identifier",
-    "service_tier",
-    "store",
-    "include",
-    "text",
-    "truncation",
-    "metadata",
-    "user",
-    "provider",
-    "models",
-    "plugins",
-    "session_id",
-];
-
-/// As [`fill_missing`], for the Messages API.
-pub(crate) fn fill_missing_for_messages(draft: &mut RequestDraft<'_>, dropped: &[&str]) {
-    fill_mapped(draft, dropped, |key, value| match key {
-        "max_completion_tokens" => Some(("max_tokens", value)),
-        "stop" if value.is_string() => Some(("stop_sequences", json!([value]))),
-        "stop" => Some(("stop_sequences", value)),
-        "tool_choice" => Some(("tool_choice", map_tool_choice(value)?)),
-        _ => MESSAGES_FIELDS.into_iter().find(|own| *own == key).map(|own| (own, value)),
-    });
-}
-
-/// As [`fill_missing`], for the Responses API.
-pub(crate) fn fill_missing_for_responses(draft: &mut RequestDraft<'_>, dropped: &[&str]) {
-    fill_mapped(draft, dropped, |key, value| match key {
-        "max_tokens" | "max_completion_tokens" => Some(("max_output_tokens", value)),
-        "tool_choice" => match value.get("function").and_then(|function| function.get("name")) {
-            Some(name) => Some(("tool_choice", json!({"type": "function", "name": name}))),
-            None => Some(("tool_choice", value)),
-        },
-        _ => RESPONSES_FIELDS.into_iter().find(|own| *own == key).map(|own| (own, value)),
-    });
-}
-
 fn map_tool_choice(value: Value) -> Option<Value> {
     match &value {
         Value::String(word) => match word.as_str() {
@@ -180,12 +130,9 @@ fn map_tool_choice(value: Value) -> Option<Value> {
 pub(crate) fn reduce_limit(draft: &mut RequestDraft<'_>, used: u64) -> bool {
     let mut has_room = true;
     for name in ["max_completion_tokens", "max_tokens", "max_output_tokens"] {
-        let literal = draft.non_null_value(name).and_then(|literal| std::str::from_utf8(literal).ok());
-        let Some(limit) = literal.and_then(|literal| literal.parse::<u64>().ok()) else { continue };
+        let Some(limit) = draft.parsed_value::<u64>(name) else { continue };
         has_room &= limit > used;
-        if draft.set(name, limit.saturating_sub(used).to_string()) {
-            draft.record_rule(rules::CONTINUATION);
-        }
+        draft.set(rules::CONTINUATION, name, limit.saturating_sub(used).to_string());
     }
     has_room
 }
@@ -201,36 +148,35 @@ pub(crate) fn rename_limit(draft: &mut RequestDraft<'_>, wanted: MaxTokensField)
         Some(_) => None,
         None => draft.non_null_value(other).map(Bytes::copy_from_slice),
     };
-    let removed = draft.remove(other);
-    let set = moved.is_some_and(|value| draft.set(wanted, value));
-    if removed || set {
-        draft.record_rule(rules::MAX_TOKENS);
+    draft.remove(rules::MAX_TOKENS, other);
+    if let Some(value) = moved {
+        draft.set(rules::MAX_TOKENS, wanted, value);
     }
 }
 
-/// The requested thinking over an API other than chat, and the rule to record for the edits that follow from
-/// it. The client's value comes first, then that of `params`, then `thinkingDefault`.
+/// The requested thinking, and the rule to record for the edits that follow from it. The client's value comes first, then
+/// that of `params`, then `thinkingDefault`.
 pub(crate) fn resolve_thinking(draft: &RequestDraft<'_>) -> (ThinkingRequest, Rule) {
-    let fields = ThinkingFields::read(draft);
-    if fields.resolve() != ThinkingRequest::Unspecified {
-        return (fields.resolve(), rules::THINKING);
-    }
-    match (read_params(draft), draft.request().default_thinking) {
-        (ThinkingRequest::Unspecified, Some(level)) => (level.into(), rules::THINKING_DEFAULT),
-        (ThinkingRequest::Unspecified, None) => (ThinkingRequest::Unspecified, rules::THINKING),
-        (requested, _) => (requested, rules::PARAMS),
+    let own = ThinkingFields::read(draft).resolve();
+    // Over chat, `params` have set the fields already.
+    let configured = match draft.body().api {
+        Api::ChatCompletions => ThinkingRequest::Unspecified,
+        Api::Messages | Api::Responses => read_params(draft),
+    };
+    match (own, configured, draft.request.default_thinking) {
+        (ThinkingRequest::Unspecified, ThinkingRequest::Unspecified, Some(level)) => {
+            (level.into(), rules::THINKING_DEFAULT)
+        }
+        (ThinkingRequest::Unspecified, ThinkingRequest::Unspecified, None) => (own, rules::THINKING),
+        (ThinkingRequest::Unspecified, configured, _) => (configured, rules::PARAMS),
+        (own, ..) => (own, rules::THINKING),
     }
 }
 
 /// `params` are written for chat: `thinking`, `reasoning_effort` and `reasoning` in one.
 fn read_params(draft: &RequestDraft<'_>) -> ThinkingRequest {
-    let mut flat = Vec::new();
-    flatten(draft.request().params, &mut flat);
+    let flat = flatten_params(draft);
     let of = |key: &str| flat.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone());
-    let fields = ThinkingFields {
-        thinking: of("thinking"),
-        effort: of("reasoning_effort"),
-        reasoning: of("reasoning"),
-    };
-    fields.resolve()
+    let (thinking, effort, reasoning) = (of("thinking"), of("reasoning_effort"), of("reasoning"));
+    ThinkingFields { thinking, effort, reasoning }.resolve()
 }

@@ -15,21 +15,8 @@ use crate::protocol::edit::{Edits, ObjectPatch};
 use crate::protocol::json::{self, MalformedJson, Member, Span};
 
 /// Keywords whose value is a schema (or a list of them).
-const SCHEMA_KEYWORDS: [&str; 13] = [
-    "items",
-    "prefixItems",
-    "additionalProperties",
-    "additionalItems",
-    "contains",
-    "propertyNames",
-    "unevaluatedProperties",
-    "not",
-    "if",
-    "then",
-    "else",
-    "allOf",
-    "oneOf",
-];
+const SCHEMA_KEYWORDS: &str = "items prefixItems additionalProperties additionalItems contains propertyNames \
+    unevaluatedProperties not if then else allOf oneOf";
 
 /// Keywords whose value is a map of names to schemas.
 const SCHEMA_MAP_KEYWORDS: [&str; 5] =
@@ -176,7 +163,7 @@ impl<'t, 'e> SchemaFixer<'t, 'e> {
                 if is_union {
                     self.fix_each(member.value.start, own)?;
                 }
-            } else if SCHEMA_KEYWORDS.iter().any(|name| json::literal_equals(key, name)) {
+            } else if SCHEMA_KEYWORDS.split(' ').any(|name| json::literal_equals(key, name)) {
                 self.fix_each(member.value.start, None)?;
             } else if SCHEMA_MAP_KEYWORDS.iter().any(|name| json::literal_equals(key, name))
                 && self.text.get(member.value.start) == Some(&b'{')

@@ -1,12 +1,11 @@
 //! The thinking that a request asks for, in any of the spellings: `thinking` of Kimi and Anthropic,
-//! `reasoning_effort` of OpenAI, `output_config.effort` of Anthropic, `reasoning` of OpenRouter and responses.
+//! `reasoning_effort` of OpenAI, `output_config.effort` of Anthropic, `reasoning` of OpenRouter and Responses.
 
 use serde_json::{Map, Value};
 
 use super::draft::RequestDraft;
 use crate::catalog::ThinkingLevel;
 use crate::protocol::api::Api;
-use crate::provider::rules::Rule;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ThinkingRequest {
@@ -91,7 +90,7 @@ pub(crate) struct ThinkingFields {
 
 impl ThinkingFields {
     pub(crate) fn read(draft: &RequestDraft<'_>) -> Self {
-        let read = |key| draft.value(key).and_then(|text| serde_json::from_slice::<Value>(text).ok());
+        let read = |key| draft.parsed_value::<Value>(key);
         match draft.body().api {
             Api::ChatCompletions => Self {
                 thinking: read("thinking"),
@@ -125,33 +124,14 @@ impl ThinkingFields {
         }
     }
 
+    pub(crate) fn thinking_type(&self) -> Option<&str> {
+        self.thinking.as_ref()?.get("type")?.as_str()
+    }
+
     /// `thinking.type`, if `thinking` is an object with only these members.
     pub(crate) fn type_if_only(&self, members: &[&str]) -> Option<&str> {
         let object = self.thinking.as_ref()?.as_object()?;
-        if !object.keys().all(|key| members.contains(&key.as_str())) {
-            return None;
-        }
-        object.get("type")?.as_str()
-    }
-
-    pub(crate) fn keep(&self) -> Option<&Value> {
-        self.thinking.as_ref()?.get("keep")
-    }
-}
-
-/// The effort words of the K3 family (Moonshot's model pages, 2026-09-23).
-pub(crate) const fn kimi_effort(level: ThinkingLevel) -> &'static str {
-    match level {
-        ThinkingLevel::Minimal | ThinkingLevel::Low => "low",
-        ThinkingLevel::Xhigh | ThinkingLevel::Max => "max",
-        _ => "high",
-    }
-}
-
-pub(crate) fn remove_fields(draft: &mut RequestDraft<'_>, keys: &[&str], rule: Rule) {
-    for key in keys {
-        if draft.remove(key) {
-            draft.record_rule(rule);
-        }
+        let has_only = object.keys().all(|key| members.contains(&key.as_str()));
+        has_only.then(|| self.thinking_type()).flatten()
     }
 }

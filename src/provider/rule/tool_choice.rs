@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::draft::RequestDraft;
-use super::messages_thinking;
 use super::thinking::{ThinkingFields, ThinkingRequest};
+use super::thinking_settings::{DISABLED, set_effort};
 use crate::catalog::{AdapterId, ThinkingControl};
 use crate::protocol::api::Api;
 use crate::provider::rules;
@@ -32,9 +32,7 @@ pub(crate) fn pins_hosted_tool(draft: &RequestDraft<'_>) -> bool {
 }
 
 fn choice_type(draft: &RequestDraft<'_>) -> Option<String> {
-    let choice =
-        draft.non_null_value("tool_choice").and_then(|text| serde_json::from_slice::<Value>(text).ok());
-    match choice? {
+    match draft.parsed_value("tool_choice")? {
         Value::String(word) => Some(word),
         Value::Object(members) => members.get("type").and_then(Value::as_str).map(str::to_owned),
         _ => None,
@@ -46,68 +44,34 @@ pub(crate) fn reset_to_auto(draft: &mut RequestDraft<'_>, rule: rules::Rule) {
         Api::ChatCompletions | Api::Responses => "\"auto\"",
         Api::Messages => r#"{"type":"auto"}"#,
     };
-    if draft.set("tool_choice", auto) {
-        draft.record_rule(rule);
-    }
+    draft.set(rule, "tool_choice", auto);
 }
 
-/// Resolves the conflict of a forced tool call with thinking. Returns whether the model may think afterwards.
-pub(crate) fn resolve_for_chat(draft: &mut RequestDraft<'_>, may_think: bool, can_be_off: bool) -> bool {
-    let forced = read_forced_choice(draft);
-    let is_known_to_think = match draft.request().model.thinking_control {
-        ThinkingControl::None | ThinkingControl::Unknown => !matches!(
-            ThinkingFields::read(draft).resolve(),
-            ThinkingRequest::Off | ThinkingRequest::Unspecified
-        ),
-        ThinkingControl::Switch | ThinkingControl::Always | ThinkingControl::Effort => may_think,
-    };
-    match forced {
-        ForcedToolChoice::AnyTool if is_known_to_think => reset_to_auto(draft, rules::TOOL_CHOICE),
-        ForcedToolChoice::PinnedTool if is_known_to_think && can_be_off => {
-            draft.set("thinking", r#"{"type":"disabled"}"#);
-            draft.remove("reasoning_effort");
-            draft.record_rule(rules::TOOL_CHOICE_PINNED);
-            return false;
-        }
-        ForcedToolChoice::PinnedTool if is_known_to_think => {
-            reset_to_auto(draft, rules::TOOL_CHOICE_PINNED);
-        }
-        _ => {}
-    }
-    may_think
-}
-
-/// As [`resolve_for_chat`], over the Messages API. Moonshot accepts `any` with thinking (reported 2026-09); for Kimi Code this is not documented.
-pub(crate) fn resolve_for_messages(
-    adapter: AdapterId,
-    draft: &mut RequestDraft<'_>,
-    may_think: bool,
-) -> bool {
-    let can_be_off = match draft.request().model.thinking_control {
-        ThinkingControl::Switch => true,
-        ThinkingControl::Effort => adapter == AdapterId::Moonshot,
-        _ => false,
-    };
-    let is_unknown =
-        matches!(draft.request().model.thinking_control, ThinkingControl::None | ThinkingControl::Unknown);
-    if is_unknown
-        && adapter == AdapterId::Moonshot
-        && ThinkingFields::read(draft).resolve() == ThinkingRequest::Unspecified
+/// Resolves the conflict of a forced tool call with thinking, over Chat Completions and Messages. Returns whether the
+/// model may think afterwards.
+pub(crate) fn resolve_conflict(draft: &mut RequestDraft<'_>, adapter: AdapterId, may_think: bool) -> bool {
+    let is_messages = draft.body().api == Api::Messages;
+    let control = draft.request.model.thinking_control;
+    let is_unknown = matches!(control, ThinkingControl::None | ThinkingControl::Unknown)
+        && (!is_messages || adapter == AdapterId::Moonshot);
+    let requested = ThinkingFields::read(draft).resolve();
+    if !may_think || (is_unknown && matches!(requested, ThinkingRequest::Off | ThinkingRequest::Unspecified))
     {
         return may_think;
     }
+    let can_be_off = control == ThinkingControl::Switch
+        || (control == ThinkingControl::Effort && adapter == AdapterId::Moonshot);
     match read_forced_choice(draft) {
-        ForcedToolChoice::AnyTool if may_think && adapter == AdapterId::KimiCode => {
-            reset_to_auto(draft, rules::TOOL_CHOICE);
-        }
-        ForcedToolChoice::PinnedTool if may_think && can_be_off => {
-            draft.set("thinking", messages_thinking::DISABLED);
-            messages_thinking::set_effort(draft, None);
-            draft.record_rule(rules::TOOL_CHOICE_PINNED);
+        // Moonshot accepts it with thinking (reported 2026-09); for Kimi Code this is not documented.
+        ForcedToolChoice::AnyTool if is_messages && adapter == AdapterId::Moonshot => {}
+        ForcedToolChoice::AnyTool => reset_to_auto(draft, rules::TOOL_CHOICE),
+        ForcedToolChoice::PinnedTool if can_be_off => {
+            draft.set(rules::TOOL_CHOICE_PINNED, "thinking", DISABLED);
+            set_effort(draft, rules::TOOL_CHOICE_PINNED, None);
             return false;
         }
-        ForcedToolChoice::PinnedTool if may_think => reset_to_auto(draft, rules::TOOL_CHOICE_PINNED),
-        _ => {}
+        ForcedToolChoice::PinnedTool => reset_to_auto(draft, rules::TOOL_CHOICE_PINNED),
+        ForcedToolChoice::NotForced => {}
     }
     may_think
 }

@@ -19,12 +19,11 @@ const fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct NameAllocator {
     reserved: HashSet<String>,
-    sent_names: HashMap<String, String>,
-    /// The name that is sent by namespace and name.
-    flat_names: HashMap<(String, String), String>,
+    /// The names that are sent, by the client's namespace and name.
+    sent_names: HashMap<(Option<String>, String), String>,
     /// As sent, and as the client knows it, in order.
     pub(crate) renamed_tools: Vec<(String, String)>,
     /// Namespace and name of the tools that have one, by the name that is sent.
@@ -36,33 +35,31 @@ impl NameAllocator {
         Self { reserved: offered.filter(|name| is_accepted(name)).collect(), ..Self::default() }
     }
 
-    /// The name to send, if it is another one.
-    pub(crate) fn rename(&mut self, name: &str) -> Option<String> {
-        if name.is_empty() || is_accepted(name) {
+    /// The name to send, if it is another one. A tool of a namespace gets a flat name: the one that translation to
+    /// another API would give it, unless that name is taken or refused.
+    pub(crate) fn rename(&mut self, namespace: Option<String>, name: &str) -> Option<String> {
+        if namespace.is_none() && (name.is_empty() || is_accepted(name)) {
             return None;
         }
-        if let Some(sent) = self.sent_names.get(name) {
+        let own = (namespace, name.to_owned());
+        if let Some(sent) = self.sent_names.get(&own) {
             return Some(sent.clone());
         }
-        let sent = self.generate_name(name);
+        let sent = match &own.0 {
+            Some(namespace) => {
+                let sent = self.generate_name(&flatten_name(namespace, name));
+                self.namespaced_tools.insert(sent.clone(), (namespace.clone(), name.to_owned()));
+                sent
+            }
+            None => {
+                let sent = self.generate_name(name);
+                self.renamed_tools.push((sent.clone(), name.to_owned()));
+                sent
+            }
+        };
         self.reserved.insert(sent.clone());
-        self.sent_names.insert(name.to_owned(), sent.clone());
-        self.renamed_tools.push((sent.clone(), name.to_owned()));
+        self.sent_names.insert(own, sent.clone());
         Some(sent)
-    }
-
-    /// The flat name for a tool of a namespace: the name that translation to another API would give it, unless
-    /// that name is taken or refused.
-    pub(crate) fn flatten(&mut self, namespace: &str, name: &str) -> String {
-        let own = (namespace.to_owned(), name.to_owned());
-        if let Some(sent) = self.flat_names.get(&own) {
-            return sent.clone();
-        }
-        let sent = self.generate_name(&flatten_name(namespace, name));
-        self.reserved.insert(sent.clone());
-        self.namespaced_tools.insert(sent.clone(), own.clone());
-        self.flat_names.insert(own, sent.clone());
-        sent
     }
 
     fn generate_name(&self, name: &str) -> String {
@@ -103,12 +100,12 @@ mod tests {
     fn only_rejected_names_are_renamed() {
         let offered = ["ls", "a.b", "a_b", "read_file", "9lives"].map(String::from);
         let mut names = NameAllocator::new(offered.into_iter());
-        assert_eq!(names.rename("read_file"), None);
-        assert_eq!(names.rename("ls").as_deref(), Some("ls_tool"));
-        assert_eq!(names.rename("9lives").as_deref(), Some("_9lives"));
-        let dotted = names.rename("a.b").unwrap();
+        assert_eq!(names.rename(None, "read_file"), None);
+        assert_eq!(names.rename(None, "ls").as_deref(), Some("ls_tool"));
+        assert_eq!(names.rename(None, "9lives").as_deref(), Some("_9lives"));
+        let dotted = names.rename(None, "a.b").unwrap();
         assert!(dotted.starts_with("a_b_") && is_accepted(&dotted), "{dotted}");
-        assert_eq!(names.rename("a.b").as_deref(), Some(dotted.as_str()), "twice the same");
+        assert_eq!(names.rename(None, "a.b").as_deref(), Some(dotted.as_str()), "twice the same");
         assert_eq!(names.renamed_tools.len(), 3);
     }
 
@@ -118,7 +115,7 @@ mod tests {
         let longer = format!("{long}x");
         let raw = ["a", "-", "é", "日本語", "a b", "a.b", "a/b", "$x", long.as_str(), longer.as_str()];
         let mut names = NameAllocator::new(raw.iter().map(ToString::to_string));
-        let sent: HashSet<String> = raw.iter().map(|name| names.rename(name).unwrap()).collect();
+        let sent: HashSet<String> = raw.iter().map(|name| names.rename(None, name).unwrap()).collect();
         assert_eq!(sent.len(), raw.len());
         for name in sent {
             assert!(is_accepted(&name), "{name}");

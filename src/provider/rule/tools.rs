@@ -1,15 +1,13 @@
 //! The tools of a request: names, schemas, kinds.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
-use bytes::Bytes;
-
-use super::draft::RequestDraft;
-use super::tool_calls::ToolCallSpans;
+use super::draft::{RequestDraft, ToolCallSpans};
 use super::tool_names::NameAllocator;
 use super::{schema, tool_choice};
 use crate::protocol::api::Api;
-use crate::protocol::edit::{Edits, ObjectPatch};
+use crate::protocol::edit::ObjectPatch;
 use crate::protocol::json::{self, Span};
 use crate::protocol::object::ObjectView;
 use crate::provider::rules::{self, Rule};
@@ -37,15 +35,23 @@ fn read_tools<'t>(draft: &RequestDraft<'t>, span: &Span) -> Vec<Tool<'t>> {
     let mut tools = Vec::new();
     for element in elements {
         match read_namespace(draft, element.start) {
-            Some((namespace, inner)) => tools.extend(
-                inner
-                    .into_iter()
-                    .map(|span| Tool { namespace: Some(namespace.clone()), ..read_tool(draft, span) }),
-            ),
+            Some((namespace, inner)) => tools.extend(inner.into_iter().map(|span| {
+                let namespace = Some(namespace.clone());
+                Tool { namespace, ..read_tool(draft, span) }
+            })),
             None => tools.push(read_tool(draft, element)),
         }
     }
     tools
+}
+
+/// The name of the namespace at `at` and the spans of its tools. `None` for an empty namespace or another value.
+fn read_namespace(draft: &RequestDraft<'_>, at: usize) -> Option<(String, Vec<Span>)> {
+    let entry =
+        ObjectView::parse_at(&draft.body().text, at).filter(|_| draft.body().api == Api::Responses)?;
+    let tools: Vec<Span> = entry.objects("tools").iter().map(ObjectView::extent).collect();
+    let is_namespace = entry.string_or_empty("type") == "namespace" && !tools.is_empty();
+    is_namespace.then(|| (entry.string_or_empty("name").into_owned(), tools))
 }
 
 fn read_tool<'t>(draft: &RequestDraft<'t>, span: Span) -> Tool<'t> {
@@ -81,9 +87,9 @@ pub(crate) fn record_offered_tools(draft: &mut RequestDraft<'_>) {
     let is_filled = |array: &[u8]| {
         array.first() == Some(&b'[') && array.get(json::skip_whitespace(array, 1)) != Some(&b']')
     };
-    let own = draft.non_null_value("tools").is_some_and(is_filled);
-    draft.answer_plan.offers_tools =
-        own || find_tool_arrays(draft).iter().any(|array| is_filled(draft.text(array)));
+    let text = &draft.body().text;
+    let arrays = find_tool_arrays(draft).into_iter().filter_map(|array| text.get(array));
+    draft.answer_plan.offers_tools = arrays.chain(draft.non_null_value("tools")).any(is_filled);
 }
 
 /// Makes tools acceptable to Moonshot: fixes their schemas and renames those whose names it refuses.
@@ -106,8 +112,7 @@ pub(crate) fn flatten_namespaces(draft: &mut RequestDraft<'_>) {
     {
         return;
     }
-    let spans: Vec<Span> = tools.iter().map(|tool| tool.span.clone()).collect();
-    retain_elements(draft, &array, &spans);
+    draft.retain_elements(&array, tools.iter().map(|tool| tool.span.clone()));
     remove_call_namespaces(draft);
     rename_tools(draft, &tools, false);
 }
@@ -117,7 +122,7 @@ fn fix_schemas(draft: &mut RequestDraft<'_>, tools: &[Tool<'_>]) {
     let key = if draft.body().api == Api::Messages { "input_schema" } else { "parameters" };
     for function in tools.iter().filter_map(|tool| tool.function.as_ref()) {
         if let Some(schema) = function.span(key)
-            && schema::fix_schema(text, &schema, draft.edits())
+            && schema::fix_schema(text, &schema, &mut draft.edits)
         {
             draft.record_rule(rules::TOOL_SCHEMA);
         }
@@ -130,31 +135,25 @@ fn rename_tools(draft: &mut RequestDraft<'_>, tools: &[Tool<'_>], limited: bool)
     let name = |tool: &Tool<'_>| Some((tool.name_span()?, tool.namespace.clone()));
     let mut places: Vec<(Span, Option<String>)> = tools.iter().filter_map(name).collect();
     let plain = places.iter().filter(|(_, namespace)| namespace.is_none());
-    let offered: Vec<Cow<'_, str>> = plain.filter_map(|(span, _)| unescape_span(draft, span)).collect();
+    let offered: Vec<Cow<'_, str>> = plain.filter_map(|(span, _)| draft.unescape(span)).collect();
     let pinned = find_pinned_name(draft).map(|span| (span, None));
     let elsewhere = pinned.into_iter().chain(find_history_names(draft));
     places.extend(elsewhere.filter(|(span, _)| {
         // Names such as `$web_search` are Moonshot's own, unless a function has such a name.
-        unescape_span(draft, span).is_some_and(|name| !name.starts_with('$') || offered.contains(&name))
+        draft.unescape(span).is_some_and(|name| !name.starts_with('$') || offered.contains(&name))
     }));
     let mut names = NameAllocator::new(offered.into_iter().map(Cow::into_owned));
     for (span, namespace) in places {
-        let Some(name) = unescape_span(draft, &span) else { continue };
-        let (sent, rule) = match namespace {
-            Some(namespace) => (Some(names.flatten(&namespace, &name)), rules::NAMESPACES),
-            None => (names.rename(&name).filter(|_| limited), rules::TOOL_NAMES),
-        };
-        if let Some(sent) = sent {
-            draft.replace(span, json::to_string_literal(&sent));
+        let Some(name) = draft.unescape(&span) else { continue };
+        let (rule, is_renamed) =
+            if namespace.is_some() { (rules::NAMESPACES, true) } else { (rules::TOOL_NAMES, limited) };
+        if let Some(sent) = names.rename(namespace, &name).filter(|_| is_renamed) {
+            draft.edits.replace(span, json::to_string_literal(&sent));
             draft.record_rule(rule);
         }
     }
     draft.answer_plan.tool_names = if limited { names.renamed_tools } else { Vec::new() };
     draft.answer_plan.namespaced_tools = names.namespaced_tools;
-}
-
-fn unescape_span<'a>(draft: &RequestDraft<'a>, span: &Span) -> Option<Cow<'a, str>> {
-    json::unescape(draft.text(span))
 }
 
 fn find_pinned_name(draft: &RequestDraft<'_>) -> Option<Span> {
@@ -168,7 +167,7 @@ fn find_pinned_name(draft: &RequestDraft<'_>) -> Option<Span> {
 
 fn find_history_names(draft: &RequestDraft<'_>) -> Vec<(Span, Option<String>)> {
     let body = draft.body();
-    let calls = draft.calls().values().flatten();
+    let calls = draft.calls.values().flatten();
     let calls = calls.filter_map(|call| Some((call.name.clone()?, call.namespace.clone())));
     let results =
         body.messages.iter().filter(|_| body.api == Api::ChatCompletions).filter_map(|message| {
@@ -180,7 +179,7 @@ fn find_history_names(draft: &RequestDraft<'_>) -> Vec<(Span, Option<String>)> {
 pub(crate) fn has_builtin(draft: &RequestDraft<'_>, name: &str) -> bool {
     let tools = find_tool_arrays(draft).into_iter().flat_map(|array| read_tools(draft, &array));
     let mut builtin = tools.filter(|tool| tool.is_builtin);
-    builtin.any(|tool| tool.name_span().and_then(|span| unescape_span(draft, &span)).as_deref() == Some(name))
+    builtin.any(|tool| tool.name_span().and_then(|span| draft.unescape(&span)).as_deref() == Some(name))
 }
 
 /// Removes Moonshot's builtin tools, which no other provider knows, and a choice that pins one of them.
@@ -204,14 +203,14 @@ fn remove_matching(draft: &mut RequestDraft<'_>, is_gone: impl Fn(&Tool<'_>) -> 
         draft.record_rule(rule);
     }
     if tools.iter().all(&is_gone) {
-        remove_all_tools(draft);
+        remove_all(draft, rule);
         return;
     }
     let names = |gone: bool| -> Vec<Cow<'_, str>> {
         let tools = tools.iter().filter(|tool| is_gone(tool) == gone);
-        tools.filter_map(|tool| unescape_span(draft, &tool.name_span()?)).collect()
+        tools.filter_map(|tool| draft.unescape(&tool.name_span()?)).collect()
     };
-    let pinned = find_pinned_name(draft).and_then(|span| unescape_span(draft, &span));
+    let pinned = find_pinned_name(draft).and_then(|span| draft.unescape(&span));
     let pins_one = match draft.body().api {
         Api::ChatCompletions => pinned.is_some_and(|name| names(true).contains(&name)),
         // A hosted tool has its own name or type.
@@ -220,40 +219,14 @@ fn remove_matching(draft: &mut RequestDraft<'_>, is_gone: impl Fn(&Tool<'_>) -> 
     if pins_one {
         tool_choice::reset_to_auto(draft, rule);
     }
-    if tools.iter().any(|tool| tool.namespace.is_some()) {
-        let kept = tools.iter().filter(|tool| !is_gone(tool)).map(|tool| tool.span.clone());
-        retain_elements(draft, &array, &kept.collect::<Vec<_>>());
-        return;
-    }
-    let spans: Vec<(Span, bool)> = tools.iter().map(|tool| (tool.span.clone(), is_gone(tool))).collect();
-    remove_elements(&spans, draft.edits());
+    let kept: Vec<Span> = tools.iter().filter(|tool| !is_gone(tool)).map(|tool| tool.span.clone()).collect();
+    draft.retain_elements(&array, kept);
 }
 
 /// Removes tools and the fields that depend on them.
-pub(crate) fn remove_all_tools(draft: &mut RequestDraft<'_>) -> bool {
-    let removed = draft.remove("tools");
-    draft.remove("tool_choice");
-    draft.remove("parallel_tool_calls");
-    removed
-}
-
-/// Removes the marked elements, not all of them, of one array.
-pub(crate) fn remove_elements(elements: &[(Span, bool)], edits: &mut Edits) {
-    let mut kept: Option<usize> = None;
-    for (index, (span, gone)) in elements.iter().enumerate() {
-        if !gone {
-            if kept.is_none()
-                && index > 0
-                && let Some((first, _)) = elements.first()
-            {
-                edits.replace(first.start..span.start, Bytes::new());
-            }
-            kept = Some(index);
-        } else if kept.is_some()
-            && let Some((before, _)) = elements.get(index - 1)
-        {
-            edits.replace(before.end..span.end, Bytes::new());
-        }
+pub(crate) fn remove_all(draft: &mut RequestDraft<'_>, rule: Rule) {
+    for field in ["tools", "tool_choice", "parallel_tool_calls"] {
+        draft.remove(rule, field);
     }
 }
 
@@ -265,52 +238,20 @@ pub(crate) fn remove_strict(draft: &mut RequestDraft<'_>) {
         let Some(function) = tool.function.as_ref().filter(|_| !tool.is_builtin) else { continue };
         let mut patch = ObjectPatch::new(text, function.extent().start, function.members());
         if patch.remove("strict") {
-            patch.write_edits(draft.edits());
+            patch.write_edits(&mut draft.edits);
             draft.record_rule(rules::STRICT);
         }
     }
 }
 
-/// The name of the namespace at `at` and the spans of its tools. `None` for an empty namespace or another
-/// value.
-pub(crate) fn read_namespace(draft: &RequestDraft<'_>, at: usize) -> Option<(String, Vec<Span>)> {
-    if draft.body().api != Api::Responses {
-        return None;
-    }
-    let entry = ObjectView::parse_at(&draft.body().text, at)?;
-    if entry.string_or_empty("type") != "namespace" {
-        return None;
-    }
-    let tools: Vec<Span> = entry.objects("tools").iter().map(ObjectView::extent).collect();
-    (!tools.is_empty()).then(|| (entry.string_or_empty("name").into_owned(), tools))
-}
-
-/// Keeps only these spans of an array; they are in this order, at any depth.
-pub(crate) fn retain_elements(draft: &mut RequestDraft<'_>, array: &Span, kept: &[Span]) {
-    let text = &draft.body().text;
-    let mut from = array.start + 1;
-    for (index, span) in kept.iter().enumerate() {
-        let joint: &[u8] = if index == 0 { b"" } else { b"," };
-        if text.get(from..span.start).is_some_and(|gap| gap.trim_ascii() != joint) {
-            draft.replace(from..span.start, Bytes::from_static(if index == 0 { b"" } else { b"," }));
-        }
-        from = span.end;
-    }
-    let end = array.end.saturating_sub(1);
-    if text.get(from..end).is_some_and(|gap| !gap.trim_ascii().is_empty()) {
-        draft.replace(from..end, Bytes::new());
-    }
-}
-
 /// Removes the namespace from the calls of the history; their names contain it instead.
-pub(crate) fn remove_call_namespaces(draft: &mut RequestDraft<'_>) {
-    let is_marked =
-        |calls: &[ToolCallSpans]| calls.iter().any(|call| call.namespace.is_some() && call.name.is_some());
-    let marked: Vec<usize> =
-        draft.calls().iter().filter(|(_, calls)| is_marked(calls)).map(|(index, _)| *index).collect();
-    for index in marked {
-        if let Some(patch) = draft.message_patch(index) {
-            patch.remove("namespace");
-        }
-    }
+fn remove_call_namespaces(draft: &mut RequestDraft<'_>) {
+    let is_marked = |call: &ToolCallSpans| call.namespace.is_some() && call.name.is_some();
+    let marked = draft.calls.iter().filter(|(_, calls)| calls.iter().any(is_marked));
+    let marked: BTreeSet<usize> = marked.map(|(index, _)| *index).collect();
+    draft.patch_messages(
+        rules::NAMESPACES,
+        |index, _| marked.contains(&index),
+        |patch, _| _ = patch.remove("namespace"),
+    );
 }

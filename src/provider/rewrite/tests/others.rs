@@ -80,7 +80,7 @@ fn builtin_tools_are_removed_for_other_providers() {
         for (tools, expected) in [
             (format!("{web}, {read},{find}"), format!("{read},{find}")),
             (format!("{read}, {web},{find}"), format!("{read},{find}")),
-            (format!("{read},{web}, {web} ,{find},{web}"), format!("{read} ,{find}")),
+            (format!("{read},{web}, {web} ,{find},{web}"), format!("{read},{find}")),
             (format!("{web},{web},{read}"), read.to_owned()),
         ] {
             let (sent, rules) = case.members(&format!(r#""tools":[{tools}]"#));
