@@ -8,8 +8,7 @@ pub mod token_counter;
 pub mod unsupported_content;
 mod wait_time;
 
-mod error_details;
-mod error_rule;
+mod errors;
 mod rule;
 
 mod generic;

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use super::error_details::ErrorDetails;
-use super::error_rule::{self, Classification};
+use super::errors::{self, Classification, ErrorDetails};
 use super::{generic, kimi_code, moonshot, openrouter, wait_time};
 use crate::catalog::AdapterId;
 use crate::failure::{Failure, Reason};
 use crate::secret::Redactor;
 
-pub use super::error_details::ProviderError;
+pub use super::errors::ProviderError;
 
 /// A key is sent only to the configured URL.
 const REDIRECT_MESSAGE: &str = "a redirect, which is never followed with a key: set baseUrl to its target";
@@ -41,45 +40,33 @@ impl Classifier {
     pub fn classify(&self, error: &ProviderError<'_>) -> Failure {
         let details = ErrorDetails::read(error);
         let own = match self.adapter {
-            AdapterId::Moonshot => error_rule::match_first(moonshot::ERROR_RULES, &details),
-            AdapterId::KimiCode => error_rule::match_first(kimi_code::ERROR_RULES, &details)
-                .or_else(|| error_rule::match_first(moonshot::ERROR_RULES, &details)),
+            AdapterId::Moonshot => errors::match_first(moonshot::ERROR_RULES, &details),
+            AdapterId::KimiCode => errors::match_first(kimi_code::ERROR_RULES, &details)
+                .or_else(|| errors::match_first(moonshot::ERROR_RULES, &details)),
             AdapterId::OpenRouter => openrouter::classify(&details),
             AdapterId::Generic => None,
         };
-        let classification = own
-            .or_else(|| error_rule::match_first(generic::ERROR_RULES, &details))
-            .unwrap_or_else(|| error_rule::classify_status(&details));
-        failure(&self.redactor, error, &details, classification)
-    }
-}
-
-fn failure(
-    redactor: &Redactor,
-    error: &ProviderError<'_>,
-    details: &ErrorDetails,
-    classification: Classification,
-) -> Failure {
-    let waits = matches!(
-        classification.reason,
-        Reason::RateLimit | Reason::Overloaded | Reason::Quota | Reason::Server | Reason::Timeout
-    );
-    // A used-up quota resets at its own time, whatever delay the header states.
-    let reset = time_until_reset(error, details).filter(|_| classification.reason == Reason::Quota);
-    let delay = || wait_time::find_retry_delay(&details.lowercase_text).filter(|_| waits);
-    let message = match error.status {
-        300..400 => format!("status {}: {REDIRECT_MESSAGE}", error.status),
-        _ => redactor.redact(&details.display_message()),
-    };
-    Failure {
-        reason: classification.reason,
-        message,
-        status: Some(error.status),
-        provider_error_type: details.provider_type(redactor),
-        retry_after: reset.or(error.retry_after).or_else(delay),
-        is_provider_rule: classification.is_provider_rule,
-        is_gateway_limit: false,
-        timeout: None,
+        let Classification { reason, is_provider_rule } = own
+            .or_else(|| errors::match_first(generic::ERROR_RULES, &details))
+            .unwrap_or_else(|| errors::classify_status(&details));
+        let waits = matches!(
+            reason,
+            Reason::RateLimit | Reason::Overloaded | Reason::Quota | Reason::Server | Reason::Timeout
+        );
+        // A used-up quota resets at its own time, whatever delay the header states.
+        let reset = time_until_reset(error, &details).filter(|_| reason == Reason::Quota);
+        let delay = || wait_time::find_retry_delay(&details.lowercase_text).filter(|_| waits);
+        let message = match error.status {
+            300..400 => format!("status {}: {REDIRECT_MESSAGE}", error.status),
+            _ => self.redactor.redact(&details.display_message()),
+        };
+        Failure {
+            status: Some(error.status),
+            provider_error_type: details.provider_type(&self.redactor),
+            retry_after: reset.or(error.retry_after).or_else(delay),
+            is_provider_rule,
+            ..Failure::new(reason, message)
+        }
     }
 }
 

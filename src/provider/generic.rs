@@ -1,6 +1,6 @@
 //! Any other OpenAI-compatible server: nothing is changed but by `compat` flags, and what only Kimi knows is left out.
 
-use super::error_rule::ErrorRule;
+use super::errors::ErrorRule;
 use super::rule::draft::RequestDraft;
 use super::rule::thinking::{ThinkingFields, ThinkingRequest};
 use super::rule::tool_ids::{self, IdForm};
@@ -71,130 +71,98 @@ fn rename_effort(draft: &mut RequestDraft<'_>) {
 /// adapter's own rules.
 pub(crate) const ERROR_RULES: &[ErrorRule] = &[
     // A usage window that resets by itself.
-    ErrorRule::new(&[429], Reason::Quota).with_phrases(&[
-        "tokens per day",
-        "requests per day",
-        "(tpd)",
-        "(rpd)",
-        "daily limit",
-        "weekly limit",
-        "monthly limit",
-        "usage limit",
-    ]),
-    ErrorRule::new(&[], Reason::Quota).with_phrases(&["额度已用尽"]),
-    ErrorRule::new(&[], Reason::Quota).with_error_types(&["usage_limit_reached"]),
+    ErrorRule::by_phrase(
+        Reason::Quota,
+        &[429],
+        "tokens per day|requests per day|(tpd)|(rpd)|daily limit|weekly limit|monthly limit|\
+            usage limit",
+    ),
+    ErrorRule::by_phrase(Reason::Quota, &[], "额度已用尽"),
+    ErrorRule::by_type(Reason::Quota, &[], "usage_limit_reached"),
     // Money.
-    ErrorRule::new(&[], Reason::Billing).with_error_types(&[
-        "insufficient_quota",
-        "billing_hard_limit_reached",
-        "billing_not_active",
-        "billing_error",
-        "insufficient_balance",
-        "payment_required",
-    ]),
-    ErrorRule::new(&[400, 401, 402, 403, 429], Reason::Billing).with_phrases(&[
-        "insufficient balance",
-        "insufficient account balance",
-        "insufficient credits",
-        "credit balance is too low",
-        "exceeded your current quota",
-    ]),
-    ErrorRule::new(&[], Reason::Billing).with_phrases(&["余额不足", "欠费"]),
+    ErrorRule::by_type(
+        Reason::Billing,
+        &[],
+        "insufficient_quota|billing_hard_limit_reached|billing_not_active|billing_error|\
+            insufficient_balance|payment_required",
+    ),
+    ErrorRule::by_phrase(
+        Reason::Billing,
+        &[400, 401, 402, 403, 429],
+        "insufficient balance|insufficient account balance|insufficient credits|\
+            credit balance is too low|exceeded your current quota",
+    ),
+    ErrorRule::by_phrase(Reason::Billing, &[], "余额不足|欠费"),
     // The request does not fit.
-    ErrorRule::new(&[], Reason::ContextOverflow).with_error_types(&[
-        "context_length_exceeded",
-        "request_too_large",
-        "exceed_context_size_error",
-        "model_context_window_exceeded",
-    ]),
-    ErrorRule::new(&[400, 413, 422, 500], Reason::ContextOverflow).with_phrases(&[
-        "maximum context length",
-        "exceeds the context window",
-        "exceed context limit",
-        "exceeds the available context size",
-        "context window exceeds",
-        "context length exceeded",
-        "prompt is too long",
-        "input is too long",
-        "too many tokens",
-        "reduce the length of the messages",
-        "exceeded model token limit",
-    ]),
-    ErrorRule::new(&[], Reason::ContextOverflow).with_phrases(&["上下文过长"]),
+    ErrorRule::by_type(
+        Reason::ContextOverflow,
+        &[],
+        "context_length_exceeded|request_too_large|exceed_context_size_error|\
+            model_context_window_exceeded",
+    ),
+    ErrorRule::by_phrase(
+        Reason::ContextOverflow,
+        &[400, 413, 422, 500],
+        "maximum context length|exceeds the context window|exceed context limit|\
+            exceeds the available context size|context window exceeds|context length exceeded|\
+            prompt is too long|input is too long|too many tokens|reduce the length of the messages|\
+            exceeded model token limit",
+    ),
+    ErrorRule::by_phrase(Reason::ContextOverflow, &[], "上下文过长"),
     // Moderation.
-    ErrorRule::new(&[], Reason::ContentFilter).with_error_types(&[
-        "content_filter",
-        "content_policy_violation",
-        "data_inspection_failed",
-        "moderation_blocked",
-    ]),
-    ErrorRule::new(&[400, 403, 422, 451], Reason::ContentFilter).with_phrases(&[
-        "content management policy",
-        "content policy",
-        "safety system",
-        "considered high risk",
-        "inappropriate content",
-        "content exists risk",
-    ]),
+    ErrorRule::by_type(
+        Reason::ContentFilter,
+        &[],
+        "content_filter|content_policy_violation|data_inspection_failed|moderation_blocked",
+    ),
+    ErrorRule::by_phrase(
+        Reason::ContentFilter,
+        &[400, 403, 422, 451],
+        "content management policy|content policy|safety system|considered high risk|\
+            inappropriate content|content exists risk",
+    ),
     // Capacity and rate.
-    ErrorRule::new(&[], Reason::Overloaded).with_error_types(&[
-        "overloaded_error",
-        "engine_overloaded_error",
-        "server_overloaded",
-        // As Codex 0.169 reads these two.
-        "server_is_overloaded",
-        "slow_down",
-    ]),
-    ErrorRule::new(&[429, 500, 502, 503, 529], Reason::Overloaded).with_phrases(&[
-        "overloaded",
-        "at capacity",
-        "no capacity",
-        "server is busy",
-    ]),
-    ErrorRule::new(&[], Reason::Overloaded).with_phrases(&["服务过载"]),
-    ErrorRule::new(&[], Reason::RateLimit).with_error_types(&[
-        "rate_limit_exceeded",
-        "rate_limit_error",
-        "resource_exhausted",
-    ]),
-    ErrorRule::new(&[], Reason::RateLimit).with_phrases(&["请求过于频繁"]),
+    ErrorRule::by_type(Reason::Overloaded, &[], "overloaded_error|engine_overloaded_error|server_overloaded"),
+    // As Codex 0.169 reads these two.
+    ErrorRule::by_type(Reason::Overloaded, &[], "server_is_overloaded|slow_down"),
+    ErrorRule::by_phrase(
+        Reason::Overloaded,
+        &[429, 500, 502, 503, 529],
+        "overloaded|at capacity|no capacity|server is busy",
+    ),
+    ErrorRule::by_phrase(Reason::Overloaded, &[], "服务过载"),
+    ErrorRule::by_type(Reason::RateLimit, &[], "rate_limit_exceeded|rate_limit_error|resource_exhausted"),
+    ErrorRule::by_phrase(Reason::RateLimit, &[], "请求过于频繁"),
     // Key.
-    ErrorRule::new(&[], Reason::Auth).with_error_types(&[
-        "invalid_api_key",
-        "authentication_error",
-        "permission_error",
-    ]),
-    ErrorRule::new(&[], Reason::Auth).with_phrases(&["密钥无效"]),
+    ErrorRule::by_type(Reason::Auth, &[], "invalid_api_key|authentication_error|permission_error"),
+    ErrorRule::by_phrase(Reason::Auth, &[], "密钥无效"),
     // Model.
-    ErrorRule::new(&[], Reason::ModelNotFound).with_error_types(&["model_not_found", "not_found_error"]),
-    ErrorRule::new(&[400, 422], Reason::ModelNotFound).with_phrases(&[
-        "model not found",
-        "model does not exist",
-        "model not exist",
-        "unknown model",
-        "no such model",
-        "unsupported model",
-        "is not a valid model",
-    ]),
+    ErrorRule::by_type(Reason::ModelNotFound, &[], "model_not_found|not_found_error"),
+    ErrorRule::by_phrase(
+        Reason::ModelNotFound,
+        &[400, 422],
+        "model not found|model does not exist|model not exist|unknown model|no such model|\
+            unsupported model|is not a valid model",
+    ),
     // The server's own errors.
-    ErrorRule::new(&[], Reason::Timeout).with_error_types(&["timeout_error", "deadline_exceeded"]),
-    ErrorRule::new(&[500, 501, 502, 503], Reason::Server).with_error_types(&[
-        "api_error",
-        "server_error",
-        "internal_server_error",
-        "internal_error",
-    ]),
+    ErrorRule::by_type(Reason::Timeout, &[], "timeout_error|deadline_exceeded"),
+    ErrorRule::by_type(
+        Reason::Server,
+        &[500, 501, 502, 503],
+        "api_error|server_error|internal_server_error|internal_error",
+    ),
     // Rules that other servers may not have.
-    ErrorRule::new(&[400, 422], Reason::BadRequest)
-        .with_error_types(&["unsupported_parameter", "unsupported_value", "unknown_parameter"])
-        .as_provider_rule(),
-    ErrorRule::new(&[400, 422], Reason::BadRequest)
-        .with_phrases(&[
-            "does not support",
-            "is not supported with this model",
-            "not supported by this model",
-            "extra inputs are not permitted",
-            "unrecognized request argument",
-        ])
-        .as_provider_rule(),
+    ErrorRule::by_type(
+        Reason::BadRequest,
+        &[400, 422],
+        "unsupported_parameter|unsupported_value|unknown_parameter",
+    )
+    .as_provider_rule(),
+    ErrorRule::by_phrase(
+        Reason::BadRequest,
+        &[400, 422],
+        "does not support|is not supported with this model|not supported by this model|\
+            extra inputs are not permitted|unrecognized request argument",
+    )
+    .as_provider_rule(),
 ];

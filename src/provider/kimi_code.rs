@@ -1,6 +1,6 @@
 //! The Kimi Code subscription: the rules of `moonshot`, with models that always think and a limit on the messages' size.
 
-use super::error_rule::ErrorRule;
+use super::errors::ErrorRule;
 use crate::failure::{Failure, Reason};
 use crate::protocol::request::RequestBody;
 
@@ -32,19 +32,17 @@ pub(crate) fn check_size(body: &RequestBody) -> Result<(), Failure> {
 /// What Kimi Code's errors mean, before Moonshot's rows, which apply too (its error reference, 2026-10; texts from public
 /// issues, 2026). A 403 means a gate, a usage window, concurrency or a terminated account, by its text alone.
 pub(crate) const ERROR_RULES: &[ErrorRule] = &[
-    ErrorRule::new(&[403], Reason::ForbiddenClient).with_phrases(&["only available for coding agents"]),
-    ErrorRule::new(&[403, 429], Reason::RateLimit)
-        .with_phrases(&["concurrent request limit", "concurrency limit"]),
-    ErrorRule::new(&[403, 429], Reason::Quota).with_phrases(&[
-        "usage limit",
-        "quota will reset",
-        "quota will be refreshed",
-        "for this billing cycle",
-    ]),
-    ErrorRule::new(&[403], Reason::Auth).with_phrases(&["access terminated"]),
-    ErrorRule::new(&[402], Reason::Billing),
-    ErrorRule::new(&[429], Reason::RateLimit).with_phrases(&["too many requests"]),
-    ErrorRule::new(&[400], Reason::ContextOverflow).with_phrases(&["total message size"]),
+    ErrorRule::by_phrase(Reason::ForbiddenClient, &[403], "only available for coding agents"),
+    ErrorRule::by_phrase(Reason::RateLimit, &[403, 429], "concurrent request limit|concurrency limit"),
+    ErrorRule::by_phrase(
+        Reason::Quota,
+        &[403, 429],
+        "usage limit|quota will reset|quota will be refreshed|for this billing cycle",
+    ),
+    ErrorRule::by_phrase(Reason::Auth, &[403], "access terminated"),
+    ErrorRule::by_status(Reason::Billing, &[402]),
+    ErrorRule::by_phrase(Reason::RateLimit, &[429], "too many requests"),
+    ErrorRule::by_phrase(Reason::ContextOverflow, &[400], "total message size"),
     // Its only message for an unknown block (MoonshotAI/kimi-cli issue 1344).
-    ErrorRule::new(&[400], Reason::BadRequest).with_phrases(&["invalid request error"]).as_provider_rule(),
+    ErrorRule::by_phrase(Reason::BadRequest, &[400], "invalid request error").as_provider_rule(),
 ];

@@ -2,7 +2,7 @@
 //!
 //! Each `rewrite_…` lists the rules of one API in their order.
 
-use super::error_rule::ErrorRule;
+use super::errors::ErrorRule;
 use super::rule::draft::RequestDraft;
 use super::rule::thinking_settings::{self, DISABLED};
 use super::rule::tool_choice::{self, ForcedToolChoice};
@@ -89,71 +89,69 @@ fn disable_for_web_search(draft: &mut RequestDraft<'_>) -> bool {
 
 /// In this order: money before limits, because a suspended account is answered with a 429 too.
 pub(crate) const ERROR_RULES: &[ErrorRule] = &[
-    ErrorRule::new(&[429], Reason::Overloaded).with_error_types(&["engine_overloaded_error"]),
-    ErrorRule::new(&[], Reason::Overloaded).with_phrases(&["engine is currently overloaded"]),
-    ErrorRule::new(&[], Reason::Quota).with_phrases(&["exceeded your current token quota"]),
-    ErrorRule::new(&[], Reason::Billing).with_phrases(&[
-        "insufficient balance",
-        "insufficient account balance",
-        "please recharge",
-    ]),
-    ErrorRule::new(&[], Reason::Billing).with_error_types(&["exceeded_current_quota_error"]),
+    ErrorRule::by_type(Reason::Overloaded, &[429], "engine_overloaded_error"),
+    ErrorRule::by_phrase(Reason::Overloaded, &[], "engine is currently overloaded"),
+    ErrorRule::by_phrase(Reason::Quota, &[], "exceeded your current token quota"),
+    ErrorRule::by_phrase(
+        Reason::Billing,
+        &[],
+        "insufficient balance|insufficient account balance|please recharge",
+    ),
+    ErrorRule::by_type(Reason::Billing, &[], "exceeded_current_quota_error"),
     // The daily tokens are used up until tomorrow.
-    ErrorRule::new(&[429], Reason::Quota).with_phrases(&["tpd rate limit", "max tpd"]),
-    ErrorRule::new(&[429], Reason::RateLimit).with_error_types(&["rate_limit_reached_error"]),
-    ErrorRule::new(&[], Reason::ContentFilter).with_error_types(&["content_filter"]),
-    ErrorRule::new(&[], Reason::ContentFilter).with_phrases(&["considered high risk"]),
-    ErrorRule::new(&[], Reason::Auth).with_error_types(&[
-        "invalid_authentication_error",
-        "incorrect_api_key_error",
-        "permission_denied_error",
-    ]),
-    ErrorRule::new(&[], Reason::ModelNotFound).with_error_types(&["resource_not_found_error"]),
-    ErrorRule::new(&[400, 413, 422], Reason::ContextOverflow).with_phrases(&[
-        "exceeded model token limit",
-        "input token length too long",
-        "total message size",
-    ]),
-    ErrorRule::new(&[400, 422], Reason::BadRequest)
-        .with_phrases(&[
-            // Pinned sampling.
-            "invalid temperature",
-            "temperature must not be greater",
-            "invalid top_p",
-            "invalid n:",
-            "invalid presence_penalty",
-            "invalid frequency_penalty",
-            // Thinking.
-            "invalid thinking",
-            "reasoning_content",
-            "reasoning_effort",
-            "reasoning.effort",
-            "incompatible with thinking",
-            // Tools.
-            "moonshot flavored",
-            "function.parameters",
-            "builtin function",
-            "function name",
-            "tools array too long",
-            "too many tools",
-            "number of tools",
-            "is duplicated",
-            // Parts and limits that other providers handle differently.
-            "unsupported image url",
-            "unsupported video url",
-            "stop array too long",
-            "each stop",
-            "invalid role",
-            "unsupported role",
-            // Blocks of the Messages API that only Anthropic supports (MoonshotAI/Kimi-K2 issue 118).
-            "unsupported content type",
-        ])
-        .as_provider_rule(),
+    ErrorRule::by_phrase(Reason::Quota, &[429], "tpd rate limit|max tpd"),
+    ErrorRule::by_type(Reason::RateLimit, &[429], "rate_limit_reached_error"),
+    ErrorRule::by_type(Reason::ContentFilter, &[], "content_filter"),
+    ErrorRule::by_phrase(Reason::ContentFilter, &[], "considered high risk"),
+    ErrorRule::by_type(
+        Reason::Auth,
+        &[],
+        "invalid_authentication_error|incorrect_api_key_error|permission_denied_error",
+    ),
+    ErrorRule::by_type(Reason::ModelNotFound, &[], "resource_not_found_error"),
+    ErrorRule::by_phrase(
+        Reason::ContextOverflow,
+        &[400, 413, 422],
+        "exceeded model token limit|input token length too long|total message size",
+    ),
+    // Pinned sampling.
+    ErrorRule::by_phrase(
+        Reason::BadRequest,
+        &[400, 422],
+        "invalid temperature|temperature must not be greater|invalid top_p|invalid n:|\
+            invalid presence_penalty|invalid frequency_penalty",
+    )
+    .as_provider_rule(),
+    // Thinking.
+    ErrorRule::by_phrase(
+        Reason::BadRequest,
+        &[400, 422],
+        "invalid thinking|reasoning_content|reasoning_effort|reasoning.effort|\
+            incompatible with thinking",
+    )
+    .as_provider_rule(),
+    // Tools.
+    ErrorRule::by_phrase(
+        Reason::BadRequest,
+        &[400, 422],
+        "moonshot flavored|function.parameters|builtin function|function name|tools array too long|\
+            too many tools|number of tools|is duplicated",
+    )
+    .as_provider_rule(),
+    // Parts and limits that other providers handle differently.
+    ErrorRule::by_phrase(
+        Reason::BadRequest,
+        &[400, 422],
+        "unsupported image url|unsupported video url|stop array too long|each stop|invalid role|\
+            unsupported role",
+    )
+    .as_provider_rule(),
+    // Blocks of the Messages API that only Anthropic supports (MoonshotAI/Kimi-K2 issue 118).
+    ErrorRule::by_phrase(Reason::BadRequest, &[400, 422], "unsupported content type").as_provider_rule(),
     // With the status of a client error, the status is more precise than the type.
-    ErrorRule::new(&[499, 500, 502, 503, 504], Reason::Server).with_error_types(&[
-        "server_error",
-        "unexpected_output",
-        "server_unavailable",
-        "client_closed_request",
-    ]),
+    ErrorRule::by_type(
+        Reason::Server,
+        &[499, 500, 502, 503, 504],
+        "server_error|unexpected_output|server_unavailable|client_closed_request",
+    ),
 ];

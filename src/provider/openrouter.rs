@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-use super::error_details::ErrorDetails;
-use super::error_rule::{self, Classification, ErrorRule};
+use super::errors::{self, Classification, ErrorDetails, ErrorRule};
 use super::rule::draft::RequestDraft;
 use super::rule::thinking::{ThinkingFields, ThinkingRequest};
 use super::rule::tool_ids::{self, IdForm};
@@ -121,14 +120,14 @@ pub(crate) fn classify(details: &ErrorDetails) -> Option<Classification> {
     classify_billing(details)
         .or_else(|| classify_moderation(details))
         .or_else(|| classify_wrapped_error(details))
-        .or_else(|| error_rule::match_first(ERROR_RULES, details))
+        .or_else(|| errors::match_first(ERROR_RULES, details))
         .or_else(|| classify_error_type(details))
 }
 
 const ERROR_RULES: &[ErrorRule] = &[
-    ErrorRule::new(&[429], Reason::Quota).with_phrases(&["free-models-per-day", "per-day"]),
-    ErrorRule::new(&[404], Reason::ModelNotFound),
-    ErrorRule::new(&[400], Reason::ModelNotFound).with_phrases(&["is not a valid model id"]),
+    ErrorRule::by_phrase(Reason::Quota, &[429], "free-models-per-day|per-day"),
+    ErrorRule::by_status(Reason::ModelNotFound, &[404]),
+    ErrorRule::by_phrase(Reason::ModelNotFound, &[400], "is not a valid model id"),
 ];
 
 /// 402 and budgets. Requests in flight reserve balance until they end.
@@ -165,7 +164,7 @@ fn classify_wrapped_error(details: &ErrorDetails) -> Option<Classification> {
     let is_byok = details.metadata.as_ref().and_then(|m| m.get("is_byok")?.as_bool()).unwrap_or(false);
     let inner = ErrorDetails { status: details.status.or(inner.status), ..inner.clone() };
     let rows = [moonshot::ERROR_RULES, generic::ERROR_RULES];
-    let classification = rows.iter().find_map(|rows| error_rule::match_first(rows, &inner));
+    let classification = rows.iter().find_map(|rows| errors::match_first(rows, &inner));
     match classification.map(|classification| classification.reason) {
         Some(Reason::Auth | Reason::Billing | Reason::Quota) if !is_byok => Some(Reason::Server.into()),
         Some(_) => classification,

@@ -1,9 +1,10 @@
-//! Reads error bodies of any shape.
+//! Error bodies of any shape, and the rows of the tables that classify them.
 
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
+use crate::failure::Reason;
 use crate::secret::Redactor;
 
 /// A provider's error response.
@@ -204,4 +205,87 @@ fn parse_error_type(value: &Value) -> Option<String> {
     let says_something =
         !word.is_empty() && word != "<nil>" && word != "error" && !word.bytes().all(|b| b.is_ascii_digit());
     says_something.then(|| word.to_owned())
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Classification {
+    pub(crate) reason: Reason,
+    /// See [`crate::failure::Failure::provider_rule`].
+    pub(crate) is_provider_rule: bool,
+}
+
+impl From<Reason> for Classification {
+    fn from(reason: Reason) -> Self {
+        Self { reason, is_provider_rule: false }
+    }
+}
+
+/// One row of an adapter's error table. Alternatives are separated by `|`.
+pub(crate) struct ErrorRule {
+    /// Empty for every status.
+    statuses: &'static [u16],
+    /// `error.type` or `error.code` is one of these; empty for every type.
+    error_types: &'static str,
+    /// The message in lower case contains one of these; empty for every message.
+    phrases: &'static str,
+    classification: Classification,
+}
+
+impl ErrorRule {
+    pub(crate) const fn by_status(reason: Reason, statuses: &'static [u16]) -> Self {
+        let classification = Classification { reason, is_provider_rule: false };
+        Self { statuses, error_types: "", phrases: "", classification }
+    }
+
+    pub(crate) const fn by_type(reason: Reason, statuses: &'static [u16], error_types: &'static str) -> Self {
+        Self { error_types, ..Self::by_status(reason, statuses) }
+    }
+
+    pub(crate) const fn by_phrase(reason: Reason, statuses: &'static [u16], phrases: &'static str) -> Self {
+        Self { phrases, ..Self::by_status(reason, statuses) }
+    }
+
+    /// A rule of this provider: another one could serve the request as it is.
+    pub(crate) const fn as_provider_rule(mut self) -> Self {
+        self.classification.is_provider_rule = true;
+        self
+    }
+
+    fn matches(&self, details: &ErrorDetails) -> bool {
+        // An error object in a response may have no status; then the text decides.
+        let has_words = !self.phrases.is_empty() || !self.error_types.is_empty();
+        let status_fits = details.status.map_or(has_words, |status| self.statuses.contains(&status));
+        (self.statuses.is_empty() || status_fits)
+            && (self.error_types.is_empty() || self.error_types.split('|').any(|kind| details.has_type(kind)))
+            && self.phrases.split('|').any(|phrase| details.lowercase_text.contains(phrase))
+    }
+}
+
+pub(crate) fn match_first(rows: &[ErrorRule], details: &ErrorDetails) -> Option<Classification> {
+    // An HTML page comes from a proxy, and says nothing about the request.
+    if details.is_html {
+        return None;
+    }
+    rows.iter().find(|row| row.matches(details)).map(|row| row.classification)
+}
+
+pub(crate) fn classify_status(details: &ErrorDetails) -> Classification {
+    // No status: an error object without a code, in a response that has started.
+    let Some(status) = details.status else { return Reason::Server.into() };
+    match status {
+        // A proxy answered, not the API, so the key and the request are not the cause.
+        200..=299 | 300..=399 | 400 | 401 | 403 | 422 if details.is_html => Reason::Server,
+        401 | 403 | 407 => Reason::Auth,
+        402 => Reason::Billing,
+        404 | 410 => Reason::ModelNotFound,
+        408 | 504 | 522 | 524 => Reason::Timeout,
+        413 => Reason::ContextOverflow,
+        429 => Reason::RateLimit,
+        451 => Reason::ContentFilter,
+        529 => Reason::Overloaded,
+        409 | 421 | 425 | 499 => Reason::Server,
+        400..=498 => Reason::BadRequest,
+        _ => Reason::Server,
+    }
+    .into()
 }
