@@ -61,14 +61,16 @@ pub(super) fn apply_affinity(
 }
 
 fn find_in_headers(headers: &HeaderMap) -> Option<(&'static str, &[u8])> {
-    let named = CONVERSATION_HEADERS.iter().filter_map(|name| Some((*name, headers.get(*name)?.as_bytes())));
-    named.into_iter().find(|(_, value)| !value.is_empty())
+    let mut named =
+        CONVERSATION_HEADERS.iter().filter_map(|name| Some((*name, headers.get(*name)?.as_bytes())));
+    named.find(|(_, value)| !value.is_empty())
 }
 
 /// The raw literal is enough: a client always writes the same string in the same form.
 fn find_in_body(body: &RequestBody) -> Option<(&'static str, &[u8])> {
-    let named = CONVERSATION_FIELDS.iter().filter_map(|field| Some((*field, field_literal(body, field)?)));
-    named.into_iter().find(|(_, literal)| literal.len() > 2 && literal.starts_with(b"\""))
+    let mut named =
+        CONVERSATION_FIELDS.iter().filter_map(|field| Some((*field, field_literal(body, field)?)));
+    named.find(|(_, literal)| literal.len() > 2 && literal.starts_with(b"\""))
 }
 
 /// The JSON text of a field, or of a nested field.
@@ -79,7 +81,6 @@ fn field_literal<'r>(body: &'r RequestBody, field: &str) -> Option<&'r [u8]> {
 }
 
 /// The `explain` text: whether a request with this body has session affinity.
-#[must_use]
 pub fn explain_affinity(settings: &Settings, body: &RequestBody) -> Option<String> {
     if !settings.failover.keeps_fallback_for_session {
         return None;

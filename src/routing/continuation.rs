@@ -79,15 +79,6 @@ struct Interruption {
     reference: String,
 }
 
-/// The result of a continuation.
-enum ContinuationOutcome {
-    Completed,
-    /// It was interrupted too.
-    Interrupted(Interruption),
-    /// No target continued: the first failure is the one to report.
-    NotContinued,
-}
-
 /// The target that continues an interrupted response.
 enum NextTarget {
     /// It has begun.
@@ -108,9 +99,10 @@ impl StreamedRequest {
             () = self.run() => {}
             () = shutdown.wait_for(ShutdownPhase::Interrupting) => {
                 // A complete response is not interrupted, though its provider may not have closed the stream.
-                if !execution.tracker.is_finished() {
+                if execution.tracker.record().client_disconnected {
                     self.fail(execution.interrupt()).await;
-                    self.send_comment(execution.tracker.answering_model().as_deref()).await;
+                    let served_by = execution.tracker.record().served_by.clone();
+                    self.send_comment(served_by.as_deref()).await;
                 }
             }
         }
@@ -135,17 +127,14 @@ impl StreamedRequest {
             && self.client.encoder.can_continue()
             && let Some(interrupted) = buffer.interrupt()
         {
-            match Box::pin(self.continue_answer(&mut answer, interruption, interrupted)).await {
-                ContinuationOutcome::Completed => result = Ok(()),
-                ContinuationOutcome::Interrupted(second) => result = Err(second),
-                ContinuationOutcome::NotContinued => {}
-            }
+            let continued = Box::pin(self.continue_answer(&mut answer, interruption, interrupted)).await;
+            result = continued.unwrap_or(result);
         }
         if let Err(interruption) = &result {
             self.end_interrupted(interruption).await;
         }
         self.send_comment(Some(&answer.target.name)).await;
-        execution.tracker.mark_finished();
+        execution.tracker.record().client_disconnected = false;
         if let (Ok(()), AnswerContent::Stream(stream)) = (&result, &mut answer.content) {
             let _ = timeout(CLOSE_TIMEOUT, stream.chunks.next()).await;
         }
@@ -185,25 +174,26 @@ impl StreamedRequest {
         if !is_target_healthy {
             answer.admission.record_failure(&failure, &execution.settings.failover);
         }
-        execution.tracker.amend_last(|attempt| {
+        let end = execution.tracker.offset_of(Instant::now());
+        if let Some(attempt) = execution.tracker.record().attempts.last_mut() {
             attempt.outcome = AttemptOutcome::Failed(failure.reason);
-            attempt.duration =
-                execution.tracker.offset_of(Instant::now()).saturating_sub(attempt.start_offset);
+            attempt.duration = end.saturating_sub(attempt.start_offset);
             attempt.detail.clone_from(&failure.message);
             attempt.timeout = failure.timeout;
-        });
+        }
         Err(Interruption { failure, withheld_text, reference: answer.target.name.clone() })
     }
 
-    /// Continues a response with another stream.
+    /// Continues a response with another stream; returns how that ended. `None`: no target continued, so the first failure
+    /// is the one to report.
     async fn continue_answer(
         &mut self,
         answer: &mut OpenAnswer,
         interruption: &Interruption,
         interrupted: Interrupted,
-    ) -> ContinuationOutcome {
+    ) -> Option<Result<(), Interruption>> {
         let execution = self.execution.clone();
-        let AnswerContent::Stream(stream) = &answer.content else { return ContinuationOutcome::NotContinued };
+        let AnswerContent::Stream(stream) = &answer.content else { return None };
         let (meter, content) = (stream.reader.meter(), stream.reader.content_bytes());
         let prompt_tokens = execution.bodies.prompt_tokens();
         let spent = InterruptedUsage::new(meter, content, interrupted.prefill().len(), prompt_tokens);
@@ -212,46 +202,44 @@ impl StreamedRequest {
         let next = execution.open_next(&answer.target, &interruption.failure, &interrupted, &spent).await;
         // The head contains the first attempt only.
         self.has_incomplete_head |= execution.tracker.attempts().len() > attempts;
-        execution.tracker.amend_at(first_attempt, |attempt| attempt.usage = Some(spent.first_usage(None)));
+        let record_usage = |second: Option<&TokenUsage>| {
+            if let Some(attempt) = execution.tracker.record().attempts.get_mut(first_attempt) {
+                attempt.usage = Some(spent.first_usage(second));
+            }
+        };
+        record_usage(None);
         match next {
-            NextTarget::None => ContinuationOutcome::NotContinued,
+            NextTarget::None => None,
             NextTarget::LimitReached => {
                 let usage = spent.combined_usage(None);
-                execution.tracker.record_client_usage(Some(usage));
+                execution.tracker.record().usage = Some(usage);
                 let is_wanted = execution.bodies.client_body().wants_usage();
                 let rendered = is_wanted.then(|| usage.to_json(Api::ChatCompletions));
                 self.client.encoder.start_continuation(None);
                 // One finish needs no memory reservation.
                 let _ = self.client.send_events(interrupted.render_length_finish(rendered.as_deref())).await;
                 self.send_end(usage).await;
-                ContinuationOutcome::Completed
+                Some(Ok(()))
             }
             NextTarget::Opened(opened) => {
                 *answer = *opened;
                 let body = execution.bodies.body_for_target(&answer.target).ok();
                 self.client.encoder.start_continuation(body.as_ref().and_then(|body| body.tool_namespaces()));
                 let mut splice = SpliceStage::Splicing(Box::new(Splicer::new(interrupted, spent)));
-                let result = self.pump(answer, &mut splice).await;
-                let AnswerContent::Stream(stream) = &answer.content else {
-                    return ContinuationOutcome::NotContinued;
-                };
+                let mut result = self.pump(answer, &mut splice).await;
+                let AnswerContent::Stream(stream) = &answer.content else { return None };
                 let second = execution.measure_usage(&stream.reader);
                 let usage = spent.combined_usage(Some(&second));
-                execution.tracker.record_client_usage(Some(usage));
-                execution.tracker.amend_at(first_attempt, |attempt| {
-                    attempt.usage = Some(spent.first_usage(Some(&second)));
-                });
-                match result {
-                    Ok(()) => {
-                        self.send_end(usage).await;
-                        ContinuationOutcome::Completed
-                    }
-                    Err(mut second) => {
-                        // The text that was held back continues the first stream's.
-                        second.withheld_text = splice.process(second.withheld_text).0;
-                        ContinuationOutcome::Interrupted(second)
+                execution.tracker.record().usage = Some(usage);
+                record_usage(Some(&second));
+                match &mut result {
+                    Ok(()) => self.send_end(usage).await,
+                    // The text that was held back continues the first stream's.
+                    Err(second) => {
+                        second.withheld_text = splice.process(std::mem::take(&mut second.withheld_text)).0;
                     }
                 }
+                Some(result)
             }
         }
     }
@@ -271,7 +259,7 @@ impl StreamedRequest {
             let _ = self.client.send_events(withheld_text.clone()).await;
         }
         let tracker = &self.execution.tracker;
-        tracker.mark_failed(failure.reason);
+        tracker.record().failure_reason = Some(failure.reason);
         let message = format!("{reference} was interrupted: {}", failure.message);
         let end = self.client.encoder.encode_error(&message, failure.reason, &tracker.attempts(), true);
         self.client.send(end).await;
@@ -349,8 +337,8 @@ impl RequestExecution {
             let next = usable.next();
             let support = ContinuationSupport {
                 can_restart: next.is_some(),
-                can_prefill: target.supports_prefill()
-                    || next.into_iter().chain(usable).any(|planned| planned.target.supports_prefill()),
+                can_prefill: target.for_continuation().is_some()
+                    || next.into_iter().chain(usable).any(|it| it.target.for_continuation().is_some()),
             };
             (support.can_restart || support.can_prefill)
                 .then(|| ResumeBuffer::new(self.request.api, conditions, support, self.new_reservation()))
@@ -382,7 +370,13 @@ impl RequestExecution {
         let next = self
             .targets_after(target)
             .filter_map(|planned| Some((planned, as_called(&planned.target)?)))
-            .filter_map(|(planned, target)| self.check_not_skipped(planned).then_some((target, false)));
+            .filter_map(|(planned, target)| match &planned.skip_reason {
+                Some((skip, why)) => {
+                    self.record_skip(&planned.target, *skip, why);
+                    None
+                }
+                None => Some((target, false)),
+            });
         for (target, anyway) in same.into_iter().chain(next) {
             let partial = PartialAnswer { text, output_tokens: spent.counted_output_tokens() };
             let thinking = self.settings.default_thinking;
@@ -403,21 +397,12 @@ impl RequestExecution {
         NextTarget::None
     }
 
-    /// Whether a target may be tried; if not, the reason is recorded.
-    fn check_not_skipped(&self, planned: &PlannedTarget) -> bool {
-        if let Some((skip, why)) = &planned.skip_reason {
-            self.record_skip(&planned.target, *skip, why);
-        }
-        planned.skip_reason.is_none()
-    }
-
     /// The targets after this one.
     fn targets_after(&self, target: &Target) -> impl Iterator<Item = &PlannedTarget> {
         let is_it = |planned: &PlannedTarget| {
             planned.target.reference == target.reference && planned.target.key_index == target.key_index
         };
         let next = self.plan.targets.iter().position(is_it).map_or(0, |index| index + 1);
-        let considered = if self.request.is_fallback_disabled { 0 } else { self.plan.targets.len() };
-        self.plan.targets.iter().take(considered).skip(next)
+        self.plan.considered_targets(&self.request).iter().skip(next)
     }
 }

@@ -46,15 +46,8 @@ pub struct ReloadOutcome {
     pub message: Option<String>,
 }
 
-impl ReloadOutcome {
-    fn now(is_accepted: bool, message: Option<String>) -> Option<Arc<Self>> {
-        Some(Arc::new(Self { finished_at: SystemTime::now(), is_accepted, message }))
-    }
-}
-
 impl Engine {
     /// Creates an engine. Calls no provider.
-    #[must_use]
     pub fn new(settings: Arc<Settings>, connector: Arc<dyn Connector>, sink: RecordSink) -> Self {
         let logins = Arc::new(AuthenticatedConnector::new(connector.clone()));
         let quotas = QuotaCache::new(logins.clone());
@@ -70,25 +63,21 @@ impl Engine {
     }
 
     /// The current settings.
-    #[must_use]
     pub fn settings(&self) -> Arc<Settings> {
         self.settings.load_full()
     }
 
     /// Cooldowns and active requests.
-    #[must_use]
     pub fn state(&self) -> &State {
         &self.state
     }
 
     /// The quota that providers reported.
-    #[must_use]
     pub const fn quotas(&self) -> &QuotaCache {
         &self.quotas
     }
 
     /// The client for outgoing calls.
-    #[must_use]
     pub fn connector(&self) -> Arc<dyn Connector> {
         self.connector.clone()
     }
@@ -98,7 +87,6 @@ impl Engine {
     }
 
     /// A buffer for a body, within the memory limit of all bodies.
-    #[must_use]
     pub fn new_body_buffer(&self) -> BodyBuffer {
         self.state.memory_budget().start_body(self.settings.load().gateway.buffer_memory_limit())
     }
@@ -109,7 +97,6 @@ impl Engine {
     }
 
     /// Starts the record of a request that is answered without routing.
-    #[must_use]
     pub fn new_record(request: &ClientRequest) -> Record {
         tracker::new_record(request)
     }
@@ -120,7 +107,6 @@ impl Engine {
     }
 
     /// Every name that a client may request.
-    #[must_use]
     pub fn list_models(&self) -> Vec<ModelListing> {
         route::list_models(&self.settings())
     }
@@ -132,14 +118,12 @@ impl Engine {
     pub fn describe_model(&self, id: &str) -> Result<ModelListing, RequestError> {
         let settings = self.settings();
         check_name(id)?;
-        let unknown = |nearest| RequestError::UnknownModel { requested: id.to_owned(), nearest };
-        match settings.lookup(id) {
-            Lookup::Resolved { chain, .. } => {
-                let describe = |reference: &Reference| route::describe_model(&settings, id, reference);
-                chain.references.iter().find_map(describe).ok_or_else(|| unknown(Vec::new()))
-            }
-            Lookup::Unknown { nearest } => Err(unknown(nearest)),
-        }
+        let describe = |reference: &Reference| route::describe_model(&settings, id, reference);
+        let (found, nearest) = match settings.lookup(id) {
+            Lookup::Resolved { chain, .. } => (chain.references.iter().find_map(describe), Vec::new()),
+            Lookup::Unknown { nearest } => (None, nearest),
+        };
+        found.ok_or_else(|| RequestError::UnknownModel { requested: id.to_owned(), nearest })
     }
 
     /// Answers a request in the client's API, whatever APIs the targets use.
@@ -149,10 +133,9 @@ impl Engine {
     pub async fn answer(&self, request: ClientRequest) -> Result<Answer, RequestError> {
         let settings = self.settings();
         let tracker = RequestTracker::new(self.sink.clone(), self.state.clone(), settings.clone(), &request);
-        let record_requested = |requested: &str, streams| tracker.record_requested(requested, streams);
         let (body, mut plan) = self
-            .plan_request(&settings, &request, record_requested)
-            .inspect_err(|error| tracker.record_rejection(error.reason()))?;
+            .plan_request(&settings, &request, Some(&tracker))
+            .inspect_err(|error| tracker.fail(error.reason()))?;
         let affinity = identify_conversation(&settings, &request, &plan.requested, &body)
             .and_then(|conversation| apply_affinity(&self.state, &conversation, &mut plan.targets));
         for warning in &plan.warnings {
@@ -177,18 +160,21 @@ impl Engine {
         }
     }
 
-    /// Parses a request and plans its targets. `on_model` gets the requested model, and whether a stream is requested.
+    /// Parses a request and plans its targets. The tracker records the requested model.
     pub(super) fn plan_request(
         &self,
         settings: &Settings,
         request: &ClientRequest,
-        on_model: impl FnOnce(&str, bool),
+        tracker: Option<&RequestTracker>,
     ) -> Result<(RequestBody, Plan), RequestError> {
         let body = RequestBody::parse(request.api, request.body.clone()).map_err(RequestError::Malformed)?;
         check_stateless(&body)?;
         let requested = body.string("model").ok_or(RequestError::InvalidModel)?;
         check_name(&requested)?;
-        on_model(&requested, body.wants_stream());
+        if let Some(mut record) = tracker.map(RequestTracker::record) {
+            record.requested_model.clone_from(&requested);
+            record.is_streaming = body.wants_stream();
+        }
         let route = ResolvedRoute::resolve(settings, &requested, body.api)?;
         let user_agent = headers::user_agent(&request.headers);
         let plan = plan_request(route, &self.state, &requested, &body, user_agent);
@@ -200,19 +186,23 @@ impl Engine {
     pub fn replace_settings(&self, settings: Arc<Settings>, note: Option<String>) {
         self.connector.set_connect_timeout(settings.failover.connect_timeout);
         let before = self.settings.swap(settings.clone());
-        self.last_reload.store(ReloadOutcome::now(true, note));
+        self.record_reload(true, note);
         self.quotas.retain_configured(&settings);
         self.state.retain_unchanged(&before, &settings);
     }
 
     /// Records a rejected reload: the settings stay.
     pub fn reject_reload(&self, reason: String) {
-        self.last_reload.store(ReloadOutcome::now(false, Some(reason)));
+        self.record_reload(false, Some(reason));
         self.state.notify();
     }
 
+    fn record_reload(&self, is_accepted: bool, message: Option<String>) {
+        let outcome = ReloadOutcome { finished_at: SystemTime::now(), is_accepted, message };
+        self.last_reload.store(Some(Arc::new(outcome)));
+    }
+
     /// The result of the last reload; `None` before the first.
-    #[must_use]
     pub fn last_reload(&self) -> Option<Arc<ReloadOutcome>> {
         self.last_reload.load_full()
     }

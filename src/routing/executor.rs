@@ -57,8 +57,7 @@ impl RequestExecution {
 
     /// The process is shutting down. The attempt causes no cooldown.
     pub(super) fn interrupt(&self) -> RequestError {
-        self.tracker.mark_failed(Reason::Server);
-        self.tracker.mark_finished();
+        self.tracker.fail(Reason::Server);
         RequestError::ShuttingDown { attempts: self.tracker.attempts() }
     }
 
@@ -70,19 +69,14 @@ impl RequestExecution {
                 .fail_request(Failure::new(Reason::Server, "the target sent a stream"), answer.target.name));
         };
         self.tracker.record_usage(meter.usage);
-        self.tracker.mark_finished();
-        Ok(Answer::Complete {
-            body,
-            model: answer.target.name,
-            attempts: self.tracker.attempts(),
-            headers: answer.headers,
-        })
+        self.tracker.record().client_disconnected = false;
+        let (model, attempts) = (answer.target.name, self.tracker.attempts());
+        Ok(Answer::Complete { body, model, attempts, headers: answer.headers })
     }
 
     /// Returns the first target that responds.
     pub(super) async fn execute_chain(&self) -> Result<Box<OpenAnswer>, RequestError> {
-        let considered = if self.request.is_fallback_disabled { 1 } else { self.plan.targets.len() };
-        let targets = self.plan.targets.get(..considered).unwrap_or(&self.plan.targets);
+        let targets = self.plan.considered_targets(&self.request);
         let mut executor = ChainExecutor {
             execution: self,
             remaining: targets.iter().enumerate(),
@@ -130,17 +124,15 @@ impl RequestExecution {
         let attempts = self.tracker.attempts();
         let reason = attempts.iter().find_map(|attempt| match attempt.outcome {
             AttemptOutcome::Skipped(skip) => Some(skip.failure_reason()),
-            AttemptOutcome::Ok | AttemptOutcome::Failed(_) | AttemptOutcome::Cancelled => None,
+            _ => None,
         });
-        self.tracker.mark_failed(reason.unwrap_or(Reason::Server));
-        self.tracker.mark_finished();
+        self.tracker.fail(reason.unwrap_or(Reason::Server));
         RequestError::NoUsableTarget { attempts }
     }
 
     /// The error of a request whose attempts failed.
     pub(super) fn fail_request(&self, failure: Failure, reference: String) -> RequestError {
-        self.tracker.mark_failed(failure.reason);
-        self.tracker.mark_finished();
+        self.tracker.fail(failure.reason);
         RequestError::AttemptsFailed { failure, reference, attempts: self.tracker.attempts() }
     }
 }

@@ -27,50 +27,40 @@ pub(super) fn text_value(headers: &HeaderMap, name: &HeaderName) -> Option<Strin
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
-/// Merges headers: those of the client, overridden by those of the target. `apis` are the client's and the target's.
+/// The headers of a call: those of the client, overridden by those of the target's API, key and configuration.
 pub(super) fn build_request_headers(
     client: &HeaderMap,
-    apis: (Api, Api),
-    adapter: AdapterId,
-    target: Vec<(HeaderName, HeaderValue)>,
+    client_api: Api,
+    api: Api,
+    (provider, model): (&Provider, &ProviderModel),
+    key: Option<&ProviderKey>,
 ) -> HeaderMap {
-    let is_allowed = |name: &HeaderName| {
-        is_allowed_for_provider(name, adapter) && is_allowed_for_api(name, apis.0, apis.1)
-    };
-    let mut out = HeaderMap::with_capacity(client.len() + target.len());
-    for (name, value) in client.iter().filter(|(name, _)| is_allowed(name)) {
-        out.append(name.clone(), value.clone());
+    let adapter = provider.adapter;
+    let mut out = HeaderMap::with_capacity(client.len() + 8);
+    for (name, value) in client {
+        if is_allowed_for_provider(name, adapter) && is_allowed_for_api(name, client_api, api) {
+            out.append(name.clone(), value.clone());
+        }
     }
     out.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
     let title = HeaderName::from_static("x-openrouter-title");
     if adapter == AdapterId::OpenRouter && !out.contains_key("x-title") {
         out.entry(title).or_insert(HeaderValue::from_static("Moonrelay"));
     }
-    for (name, value) in target {
+    out.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if api == Api::Messages {
+        out.insert(ANTHROPIC_VERSION, HeaderValue::from_static(MESSAGES_VERSION));
+    }
+    if let Some((name, value)) = key.and_then(|key| provider.auth_header(api, &key.secret)) {
         out.insert(name, value);
     }
-    out
-}
-
-/// The headers that every call of a target has, in the order in which one overrides another.
-pub(super) fn build_target_headers(
-    provider: &Provider,
-    model: &ProviderModel,
-    key: Option<&ProviderKey>,
-    api: Api,
-) -> Vec<(HeaderName, HeaderValue)> {
-    let mut all = vec![(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-    if api == Api::Messages {
-        all.push((ANTHROPIC_VERSION, HeaderValue::from_static(MESSAGES_VERSION)));
-    }
-    all.extend(key.and_then(|key| provider.auth_header(api, &key.secret)));
     for header in provider.headers.iter().chain(&model.headers) {
         if let Ok(mut value) = HeaderValue::from_str(header.value.expose()) {
             value.set_sensitive(header.name != USER_AGENT);
-            all.push((header.name.clone(), value));
+            out.insert(header.name.clone(), value);
         }
     }
-    all
+    out
 }
 
 /// Headers of a call without a client request: the provider's first key, the gateway's User-Agent, and the

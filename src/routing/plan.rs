@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 
 use super::prompt::find_media;
+use super::request::ClientRequest;
 use super::route::ResolvedRoute;
 use super::target::Target;
 use crate::catalog::AdapterId;
@@ -38,8 +39,15 @@ pub struct Plan {
     pub warnings: Vec<String>,
 }
 
+impl Plan {
+    /// The targets that may be tried: without fallback only the first.
+    pub(super) fn considered_targets(&self, request: &ClientRequest) -> &[PlannedTarget] {
+        let first = self.targets.get(..1).filter(|_| request.is_fallback_disabled);
+        first.unwrap_or(&self.targets)
+    }
+}
+
 /// Plans a request for a resolved name.
-#[must_use]
 pub fn plan_request(
     route: ResolvedRoute,
     state: &State,
@@ -47,26 +55,19 @@ pub fn plan_request(
     body: &RequestBody,
     user_agent: Option<&str>,
 ) -> Plan {
-    let contents = RequestContents::new(body);
-    let evaluate = |target| evaluate_target(target, state, &contents, user_agent);
+    let contents = RequestContents { body, has_media: OnceCell::new(), unsupported_content: OnceCell::new() };
+    let evaluate = |target: Target| {
+        let cooldown = || state.find_cooldown(target.identity(), user_agent).map(describe_cooldown);
+        let disabled = find_disabled_reason(&target);
+        let skip_reason = disabled.or_else(|| find_unmet_condition(&target, &contents)).or_else(cooldown);
+        PlannedTarget { target, skip_reason }
+    };
     Plan {
         requested: requested.to_owned(),
         matched_by: route.matched_by,
         targets: route.targets.into_iter().map(evaluate).collect(),
         warnings: route.warnings,
     }
-}
-
-fn evaluate_target(
-    target: Target,
-    state: &State,
-    contents: &RequestContents<'_>,
-    user_agent: Option<&str>,
-) -> PlannedTarget {
-    let cooldown = || state.find_cooldown(target.identity(), user_agent).map(describe_cooldown);
-    let skip_reason =
-        find_disabled_reason(&target).or_else(|| find_unmet_condition(&target, contents)).or_else(cooldown);
-    PlannedTarget { target, skip_reason }
 }
 
 pub(super) fn find_disabled_reason(target: &Target) -> Option<(SkipReason, String)> {
@@ -81,7 +82,6 @@ pub(super) fn find_disabled_reason(target: &Target) -> Option<(SkipReason, Strin
 }
 
 /// The text of a cooldown.
-#[must_use]
 pub fn describe_cooldown(cooldown: Cooldown) -> (SkipReason, String) {
     let left = cooldown.until.saturating_duration_since(crate::state::now()).as_secs_f64().ceil();
     (SkipReason::InCooldown(cooldown.reason), format!("in cooldown for {left} s after {}", cooldown.reason))
@@ -90,34 +90,26 @@ pub fn describe_cooldown(cooldown: Cooldown) -> (SkipReason, String) {
 /// Properties of a request, computed once for all targets.
 struct RequestContents<'b> {
     body: &'b RequestBody,
-    /// The size of the messages, in bytes.
-    message_bytes: u64,
     has_media: OnceCell<bool>,
     unsupported_content: OnceCell<Option<UnsupportedContent>>,
 }
 
-impl<'b> RequestContents<'b> {
-    fn new(body: &'b RequestBody) -> Self {
-        let message_bytes = body.messages.iter().map(|message| message.span.len() as u64).sum();
-        Self { body, message_bytes, has_media: OnceCell::new(), unsupported_content: OnceCell::new() }
-    }
-
+impl RequestContents<'_> {
     fn has_media(&self) -> bool {
         *self.has_media.get_or_init(|| !find_media(self.body).is_empty())
     }
 
     fn unsupported_content(&self, adapter: AdapterId) -> Option<&UnsupportedContent> {
         let find = || unsupported_content::find_unsupported_content(adapter, self.body);
-        unsupported_content::has_known_content_types(adapter)
-            .then(|| self.unsupported_content.get_or_init(find).as_ref())
-            .flatten()
+        let is_known = unsupported_content::has_known_content_types(adapter);
+        is_known.then(|| self.unsupported_content.get_or_init(find).as_ref()).flatten()
     }
 }
 
 /// Why a target certainly cannot accept this request, as a code and as text.
 fn find_unmet_condition(target: &Target, contents: &RequestContents<'_>) -> Option<(SkipReason, String)> {
     let model = &target.model.model;
-    let RequestContents { body, message_bytes: text, .. } = *contents;
+    let bytes = count_message_bytes(contents.body);
     if !model.input_modalities.image && contents.has_media() {
         return Some((SkipReason::MediaNotAccepted, format!("{} accepts no images", target.reference)));
     }
@@ -125,17 +117,18 @@ fn find_unmet_condition(target: &Target, contents: &RequestContents<'_>) -> Opti
         return Some((SkipReason::MediaNotAccepted, unsupported.to_string()));
     }
     if let Some(window) = model.context_window
-        && text / MAX_BYTES_PER_TOKEN > window
+        && bytes as u64 / MAX_BYTES_PER_TOKEN > window
         && !contents.has_media()
     {
-        let why = format!("{text} bytes of messages exceed the window of {window} tokens");
+        let why = format!("{bytes} bytes of messages exceed the window of {window} tokens");
         return Some((SkipReason::WindowTooSmall, why));
     }
     // The size of another API's messages is known only after translation.
-    let is_limited = target.provider.adapter == AdapterId::KimiCode && target.api == body.api;
-    let bytes =
-        is_limited.then(|| count_message_bytes(body)).filter(|bytes| *bytes > KIMI_CODE_MAX_MESSAGE_BYTES)?;
-    let why =
-        format!("the messages have {bytes} bytes; Kimi Code accepts at most {KIMI_CODE_MAX_MESSAGE_BYTES}");
-    Some((SkipReason::MessagesTooLarge, why))
+    let is_limited = target.provider.adapter == AdapterId::KimiCode && target.api == contents.body.api;
+    (is_limited && bytes > KIMI_CODE_MAX_MESSAGE_BYTES).then(|| {
+        let why = format!(
+            "the messages have {bytes} bytes; Kimi Code accepts at most {KIMI_CODE_MAX_MESSAGE_BYTES}"
+        );
+        (SkipReason::MessagesTooLarge, why)
+    })
 }

@@ -5,18 +5,8 @@ use crate::protocol::object::ObjectView;
 use crate::protocol::request::RequestBody;
 
 /// Types of such parts: those of Chat Completions, of Responses, then of Messages.
-const MEDIA_TYPES: [&str; 10] = [
-    "image_url",
-    "video_url",
-    "input_audio",
-    "file",
-    "input_image",
-    "input_file",
-    "computer_screenshot",
-    "image",
-    "video",
-    "document",
-];
+const MEDIA_TYPES: &str = "image_url video_url input_audio file input_image input_file computer_screenshot image video \
+    document";
 
 /// Approximate bytes of a token, for natural language (Chinese included) and code.
 const BYTES_PER_TOKEN: usize = 4;
@@ -43,7 +33,7 @@ pub(super) fn find_media(body: &RequestBody) -> Vec<Span> {
 fn collect_media(text: &[u8], at: usize, depth: usize, found: &mut Vec<Span>) {
     for part in ObjectView::parse_array_at(text, at) {
         let kind = part.value("type").unwrap_or_default();
-        if MEDIA_TYPES.iter().any(|name| json::literal_equals(kind, name)) {
+        if MEDIA_TYPES.split(' ').any(|name| json::literal_equals(kind, name)) {
             if !is_text_document(&part) {
                 found.push(part.extent());
             }

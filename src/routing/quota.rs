@@ -57,7 +57,7 @@ struct CachedQuota {
 }
 
 /// One quota call.
-struct QuotaRequest {
+pub(super) struct QuotaRequest {
     provider: Arc<Provider>,
     url: String,
     fingerprint: u64,
@@ -65,14 +65,12 @@ struct QuotaRequest {
 
 impl QuotaCache {
     /// Creates an empty cache; calls no provider.
-    #[must_use]
     pub fn new(logins: Arc<AuthenticatedConnector>) -> Self {
         let (fingerprints, entries) = (RandomState::new(), Mutex::default());
         Self { logins, fingerprints, entries, refresh_lock: tokio::sync::Mutex::default() }
     }
 
     /// The last reports, in the order of the providers' ids. Calls no provider.
-    #[must_use]
     pub fn cached(&self) -> Vec<ProviderQuota> {
         self.lock_entries().values().map(|known| known.quota.clone()).collect()
     }
@@ -81,30 +79,21 @@ impl QuotaCache {
     /// s are called concurrently, for at most 5 s, with the first key.
     pub async fn refresh(&self, settings: &Settings) -> Vec<ProviderQuota> {
         let _guard = self.refresh_lock.lock().await;
-        let requests = self.build_requests(settings);
-        self.retain_requested(&requests);
-        let old = requests.iter().filter(|request| !self.is_fresh(request));
-        let fetched = join_all(old.map(|request| self.fetch_entry(request))).await;
+        let mut requests = self.retain_configured(settings);
+        let is_old = |known: &CachedQuota| known.fetched_at.elapsed() >= MAX_AGE;
+        requests.retain(|request| self.lock_entries().get(&request.provider.id).is_none_or(is_old));
+        let fetched = join_all(requests.iter().map(|request| self.fetch_entry(request))).await;
         self.lock_entries().extend(fetched);
         self.cached()
     }
 
-    /// Removes reports that do not belong to these settings.
-    pub(super) fn retain_configured(&self, settings: &Settings) {
-        self.retain_requested(&self.build_requests(settings));
-    }
-
-    fn retain_requested(&self, requests: &[QuotaRequest]) {
-        let is_requested = |id: &str, known: &CachedQuota| {
-            requests.iter().any(|each| each.provider.id == id && each.fingerprint == known.fingerprint)
-        };
-        self.lock_entries().retain(|id, known| is_requested(id, known));
-    }
-
-    fn is_fresh(&self, request: &QuotaRequest) -> bool {
-        self.lock_entries()
-            .get(&request.provider.id)
-            .is_some_and(|known| known.fetched_at.elapsed() < MAX_AGE)
+    /// Removes reports that do not belong to these settings. Returns the quota calls of these settings.
+    pub(super) fn retain_configured(&self, settings: &Settings) -> Vec<QuotaRequest> {
+        let requests = self.build_requests(settings);
+        self.lock_entries().retain(|id, known| {
+            requests.iter().any(|each| each.provider.id == *id && each.fingerprint == known.fingerprint)
+        });
+        requests
     }
 
     fn build_requests(&self, settings: &Settings) -> Vec<QuotaRequest> {
@@ -121,10 +110,9 @@ impl QuotaCache {
 
     async fn fetch_entry(&self, request: &QuotaRequest) -> (String, CachedQuota) {
         let id = request.provider.id.clone();
-        let expired =
-            || Failure::new(Reason::Timeout, format!("no answer within {} s", FETCH_TIMEOUT.as_secs()));
-        let limits =
-            timeout(FETCH_TIMEOUT, self.fetch_limits(request)).await.unwrap_or_else(|_| Err(expired()));
+        let expired = || format!("no answer within {} s", FETCH_TIMEOUT.as_secs());
+        let limits = timeout(FETCH_TIMEOUT, self.fetch_limits(request)).await;
+        let limits = limits.unwrap_or_else(|_| Err(Failure::new(Reason::Timeout, expired())));
         let limits = limits.map_err(|failure| failure.to_string());
         if let Err(error) = &limits {
             tracing::debug!("no quota of {id}: {error}");
@@ -140,12 +128,8 @@ impl QuotaCache {
             let mut headers =
                 headers::build_gateway_headers(provider, Api::ChatCompletions).map_err(failed)?;
             headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
-            Ok(UpstreamRequest {
-                method: Method::GET,
-                url: request.url.clone().into(),
-                headers,
-                body: Vec::new(),
-            })
+            let url = request.url.clone().into();
+            Ok(UpstreamRequest { method: Method::GET, url, headers, body: Vec::new() })
         };
         let AuthenticatedResponse { response, provider: called } =
             self.logins.send(&request.provider, call).await?;

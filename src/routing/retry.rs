@@ -28,7 +28,6 @@ pub struct RetryLimits {
 }
 
 /// Decides after the `attempts`-th failed attempt of a target.
-#[must_use]
 pub fn decide_retry(failure: &Failure, attempts: u32, limits: RetryLimits, random: f64) -> RetryDecision {
     if !failure.allows_failover() {
         return RetryDecision::Stop;
@@ -48,7 +47,6 @@ pub fn decide_retry(failure: &Failure, attempts: u32, limits: RetryLimits, rando
 /// The wait before a retry: doubles from `initial` to `max`. A random half to whole of that is returned, so that
 /// clients that failed together do not retry together. `attempts` counts the failed ones (1 or more), `random` is in
 /// 0..1.
-#[must_use]
 pub fn compute_delay(attempts: u32, initial: Duration, max: Duration, random: f64) -> Duration {
     let doubled = initial.saturating_mul(1_u32.checked_shl(attempts.saturating_sub(1)).unwrap_or(u32::MAX));
     doubled.min(max).mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0)

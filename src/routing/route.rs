@@ -30,15 +30,12 @@ impl ResolvedRoute {
             }
         };
         let targets = chain.references.iter().flat_map(|reference| build_targets(settings, reference, api));
-        let warning = chain.references.first().and_then(|first| retirement_warning(settings, first));
+        let warning = chain.references.first().and_then(|first| {
+            let (_, model) = find_model(settings, first)?;
+            Some(model.model.retirement.as_ref()?.render_notice(&first.to_string()))
+        });
         Ok(Self { matched_by, targets: targets.collect(), warnings: warning.into_iter().collect() })
     }
-}
-
-/// The notice of a retired model, if it is one.
-fn retirement_warning(settings: &Settings, reference: &Reference) -> Option<String> {
-    let (_, model) = find_model(settings, reference)?;
-    model.model.retirement.as_ref().map(|retired| retired.render_notice(&reference.to_string()))
 }
 
 fn find_model(settings: &Settings, reference: &Reference) -> Option<(Arc<Provider>, Arc<ProviderModel>)> {
@@ -48,32 +45,23 @@ fn find_model(settings: &Settings, reference: &Reference) -> Option<(Arc<Provide
 
 /// The targets of a reference, one for each key, for a client of this API.
 pub(super) fn build_targets(settings: &Settings, reference: &Reference, client: Api) -> Vec<Target> {
-    let Some((provider, model)) = find_model(settings, reference) else {
-        return Vec::new();
-    };
-    let wire_model = provider.upstream_model_id(&reference.model);
-    let api = choose_api(&provider, client);
-    let indices: Vec<Option<usize>> =
-        if provider.keys.is_empty() { vec![None] } else { (0..provider.keys.len()).map(Some).collect() };
-    indices
-        .into_iter()
-        .map(|key_index| Target {
-            reference: reference.clone(),
-            name: reference.to_string(),
-            provider: provider.clone(),
-            model: model.clone(),
-            key_index,
-            api,
-            wire_model: wire_model.clone(),
-        })
-        .collect()
-}
-
-/// The client's own API if the provider serves it, to avoid a translation; otherwise the provider's preferred
-/// API.
-fn choose_api(provider: &Provider, client: Api) -> Api {
+    let Some((provider, model)) = find_model(settings, reference) else { return Vec::new() };
+    // The client's own API if the provider serves it, to avoid a translation; otherwise the provider's preferred API.
     let own = provider.apis.iter().find(|(api, _)| *api == client);
-    own.or_else(|| provider.apis.first()).map_or(client, |(api, _)| *api)
+    let api = own.or_else(|| provider.apis.first()).map_or(client, |(api, _)| *api);
+    let target = |key_index| Target {
+        reference: reference.clone(),
+        name: reference.to_string(),
+        provider: provider.clone(),
+        model: model.clone(),
+        key_index,
+        api,
+        wire_model: provider.upstream_model_id(&reference.model),
+    };
+    match provider.keys.len() {
+        0 => vec![target(None)],
+        keys => (0..keys).map(Some).map(target).collect(),
+    }
 }
 
 /// A name that a client may request.

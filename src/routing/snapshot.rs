@@ -8,10 +8,11 @@ use std::time::{Duration, Instant, SystemTime};
 use super::engine::{Engine, ReloadOutcome};
 use super::plan::{describe_cooldown, find_disabled_reason};
 use super::route::build_targets;
-use crate::config::settings::{Chain, Provider, Reference, Settings};
+use super::target::Target;
+use crate::config::settings::{Provider, Reference};
 use crate::protocol::api::Api;
 use crate::state::cooldown::Cooldown;
-use crate::state::{State, now};
+use crate::state::now;
 
 /// Whether a target would be tried now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +26,12 @@ pub enum TargetStatus {
 }
 
 impl TargetStatus {
+    fn new(disabled: Option<String>, cooldown: Option<Cooldown>) -> Self {
+        let cooling = cooldown.map_or(Self::Ready, Self::InCooldown);
+        disabled.map_or(cooling, Self::Disabled)
+    }
+
     /// The code for programs: `ready`, `cooling_down` or `off`.
-    #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Ready => "ready",
@@ -36,7 +41,6 @@ impl TargetStatus {
     }
 
     /// The reason why it would not be tried, as text.
-    #[must_use]
     pub fn unavailable_reason(&self) -> Option<String> {
         match self {
             Self::Ready => None,
@@ -53,24 +57,6 @@ pub struct ChainEntry {
     pub reference: Reference,
     /// For clients whose User-Agent is unknown.
     pub status: TargetStatus,
-}
-
-/// Each target of a chain in order, with its current status.
-fn list_chain_entries(settings: &Settings, state: &State, chain: &Chain) -> Vec<ChainEntry> {
-    let targets = chain.references.iter().flat_map(|reference| {
-        // Cooldowns that depend on the API apply to one client, and this status is not about one.
-        build_targets(settings, reference, Api::default())
-    });
-    targets
-        .map(|target| {
-            let status = match (find_disabled_reason(&target), state.find_cooldown(target.identity(), None)) {
-                (Some((_, why)), _) => TargetStatus::Disabled(why),
-                (None, Some(cooldown)) => TargetStatus::InCooldown(cooldown),
-                (None, None) => TargetStatus::Ready,
-            };
-            ChainEntry { reference: target.reference.clone(), status }
-        })
-        .collect()
 }
 
 /// The state at one moment.
@@ -96,13 +82,11 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Converts a time of the cooldowns to system time.
-    #[must_use]
     pub fn to_wall_time(&self, moment: Instant) -> SystemTime {
         self.wall_time + moment.saturating_duration_since(self.at)
     }
 
     /// One entry for each reference: of its keys the one that is usable first.
-    #[must_use]
     pub fn chain(&self) -> Vec<&ChainEntry> {
         let rank = |entry: &ChainEntry| match &entry.status {
             TargetStatus::Ready => (0, None),
@@ -121,57 +105,51 @@ impl Snapshot {
     }
 
     /// The target that would be tried first now.
-    #[must_use]
     pub fn active_entry(&self) -> Option<&ChainEntry> {
         self.chain_entries.iter().find(|entry| entry.status == TargetStatus::Ready)
     }
 
     /// The code of an entry for programs: `answering`, or that of its status.
-    #[must_use]
     pub fn entry_state(&self, entry: &ChainEntry) -> &'static str {
         let answers = self.active_entry().is_some_and(|first| first.reference == entry.reference);
         if answers && entry.status == TargetStatus::Ready { "answering" } else { entry.status.as_str() }
     }
 
     /// When the next cooldown ends, which makes this snapshot outdated.
-    #[must_use]
     pub fn next_cooldown_expiry(&self) -> Option<Instant> {
         let entries = self.chain_entries.iter().map(|entry| &entry.status);
         let all = entries.chain(self.providers.iter().map(|(_, status)| status));
         let ends = all.filter_map(|status| match status {
-            TargetStatus::InCooldown(cooldown) if cooldown.until > self.at => Some(cooldown.until),
-            _ => None,
+            TargetStatus::InCooldown(cooldown) => Some(cooldown.until),
+            TargetStatus::Ready | TargetStatus::Disabled(_) => None,
         });
-        ends.min()
+        ends.filter(|end| *end > self.at).min()
     }
 }
 
 impl Engine {
     /// Takes a snapshot.
-    #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let settings = self.settings();
-        let at = now();
-        let status = |provider: &Provider| match (
-            &provider.disabled_reason,
-            self.state().find_provider_cooldown(&provider.id),
-        ) {
-            (Some(why), _) => TargetStatus::Disabled(why.clone()),
-            (None, Some(cooldown)) => TargetStatus::InCooldown(cooldown),
-            (None, None) => TargetStatus::Ready,
+        let (settings, state, at) = (self.settings(), self.state(), now());
+        // Cooldowns that depend on the API apply to one client, and this status is not about one.
+        let targets = |reference| build_targets(&settings, reference, Api::default());
+        let entry = |target: Target| {
+            let disabled = find_disabled_reason(&target).map(|(_, why)| why);
+            let status = TargetStatus::new(disabled, state.find_cooldown(target.identity(), None));
+            ChainEntry { reference: target.reference, status }
+        };
+        let provider = |provider: &Arc<Provider>| {
+            let cooldown = state.find_provider_cooldown(&provider.id);
+            (provider.id.clone(), TargetStatus::new(provider.disabled_reason.clone(), cooldown))
         };
         Snapshot {
             at,
             wall_time: SystemTime::now(),
-            uptime: at.saturating_duration_since(self.state().started()),
+            uptime: at.saturating_duration_since(state.started()),
             config: settings.path.clone(),
-            chain_entries: list_chain_entries(&settings, self.state(), &settings.default_chain),
-            providers: settings
-                .providers
-                .values()
-                .map(|provider| (provider.id.clone(), status(provider)))
-                .collect(),
-            in_flight: self.state().in_flight(),
+            chain_entries: settings.default_chain.references.iter().flat_map(targets).map(entry).collect(),
+            providers: settings.providers.values().map(provider).collect(),
+            in_flight: state.in_flight(),
             reload: self.last_reload(),
         }
     }

@@ -37,13 +37,11 @@ pub struct Target {
 
 impl Target {
     /// The key, if one is sent.
-    #[must_use]
     pub fn key(&self) -> Option<&ProviderKey> {
         self.provider.keys.get(self.key_index?).filter(|_| self.provider.auth != Auth::None)
     }
 
     /// The base URL of the target's API; `None` if the provider does not serve it.
-    #[must_use]
     pub fn base_url(&self) -> Option<&str> {
         self.provider.apis.iter().find(|(api, _)| *api == self.api).map(|(_, base)| base.as_str())
     }
@@ -95,22 +93,13 @@ impl Target {
         rewrite::rewrite_continuation(self.provider.adapter, &self.rewrite_input(body, thinking), begun)
     }
 
-    /// Whether the model supports continuation from a prefill, over any API that its provider serves.
-    pub(super) fn supports_prefill(&self) -> bool {
-        self.prefill_api().is_some()
-    }
-
-    /// The target as it is called for a continuation from a prefill: over its own API if that is supported
-    /// there, otherwise over another one.
+    /// The target as it is called for a continuation from a prefill: over its own API if that is supported there,
+    /// otherwise over another one. `None` if the model supports none over the APIs that its provider serves.
     pub(super) fn for_continuation(&self) -> Option<Self> {
-        self.prefill_api().map(|api| self.with_api(api))
-    }
-
-    fn prefill_api(&self) -> Option<Api> {
         let served = self.provider.apis.iter().map(|(api, _)| *api);
         let own = served.clone().filter(|api| *api == self.api);
-        own.chain(served)
-            .find(|api| rewrite::supports_prefill(self.provider.adapter, *api, &self.model.model))
+        let supports = |api: &Api| rewrite::supports_prefill(self.provider.adapter, *api, &self.model.model);
+        own.chain(served).find(supports).map(|api| self.with_api(api))
     }
 
     fn rewrite_input<'a>(
@@ -129,15 +118,14 @@ impl Target {
     }
 
     /// The URL of the call.
-    #[must_use]
     pub fn url(&self) -> UpstreamUrl {
         format!("{}{}", self.base_url().unwrap_or_default(), self.api.path()).into()
     }
 
     /// The headers of a call: those of the client, overridden by those of key and configuration.
     pub(super) fn request_headers(&self, client: &HeaderMap, client_api: Api) -> HeaderMap {
-        let own = headers::build_target_headers(&self.provider, &self.model, self.key(), self.api);
-        headers::build_request_headers(client, (client_api, self.api), self.provider.adapter, own)
+        let target = (&*self.provider, &*self.model);
+        headers::build_request_headers(client, client_api, self.api, target, self.key())
     }
 
     /// What cooldowns and session affinity know of it.

@@ -38,25 +38,20 @@ impl Engine {
     /// When the body is not a request, or nothing has its model's name.
     pub async fn count_tokens(&self, request: ClientRequest) -> Result<TokenCount, RequestError> {
         let settings = self.settings();
-        let (body, plan) = self.plan_request(&settings, &request, |_, _| ())?;
+        let (body, plan) = self.plan_request(&settings, &request, None)?;
         let bodies = self.new_bodies(&settings, body);
-        let considered = if request.is_fallback_disabled { 1 } else { plan.targets.len() };
-        let usable = plan.targets.iter().take(considered).filter(|planned| planned.skip_reason.is_none());
-        if let Some((counter, target)) = usable.filter_map(|planned| find_counter(&planned.target)).next() {
-            match tokio::time::timeout(
-                COUNT_TIMEOUT,
-                self.request_count(counter, &target, &bodies, &request.headers),
-            )
-            .await
-            {
-                Ok(Ok(tokens)) => {
-                    return Ok(TokenCount { tokens, counted_by: Some(target.name.clone()) });
-                }
-                Ok(Err(failure)) => {
-                    tracing::debug!(request_id = %request.id, "{} did not count: {failure}", target.reference);
-                }
-                Err(_) => {
-                    tracing::debug!(request_id = %request.id, "{} did not count in time", target.reference);
+        let mut targets = plan.considered_targets(&request).iter();
+        let usable = targets.find_map(|planned| match planned.skip_reason {
+            None => find_counter(&planned.target),
+            Some(_) => None,
+        });
+        if let Some((counter, target)) = usable {
+            let count = self.request_count(counter, &target, &bodies, &request.headers);
+            let expired = || Err(Failure::new(Reason::Timeout, "no answer in time"));
+            match tokio::time::timeout(COUNT_TIMEOUT, count).await.unwrap_or_else(|_| expired()) {
+                Ok(tokens) => return Ok(TokenCount { tokens, counted_by: Some(target.name) }),
+                Err(failure) => {
+                    tracing::debug!(request_id = %request.id, "{} did not count: {failure}", target.name);
                 }
             }
         }

@@ -46,21 +46,16 @@ impl RequestTracker {
         Self { request, number, record_sink, state, settings }
     }
 
-    fn record(&self) -> MutexGuard<'_, Record> {
+    /// The record, to be changed. It must not be held while another method runs.
+    pub(super) fn record(&self) -> MutexGuard<'_, Record> {
         self.request.record()
     }
 
-    /// Records the requested model.
-    pub(super) fn record_requested(&self, requested: &str, is_streaming: bool) {
+    /// Records that the request failed, and that the client has everything.
+    pub(super) fn fail(&self, reason: Reason) {
         let mut record = self.record();
-        requested.clone_into(&mut record.requested_model);
-        record.is_streaming = is_streaming;
-    }
-
-    /// Records that the request was rejected before any target was called.
-    pub(super) fn record_rejection(&self, reason: Reason) {
-        self.mark_failed(reason);
-        self.mark_finished();
+        record.failure_reason = Some(reason);
+        record.client_disconnected = false;
     }
 
     /// The time from the request to this moment.
@@ -110,21 +105,9 @@ impl RequestTracker {
         attempts.insert(attempts.len() - usize::from(has_answer), attempt);
     }
 
-    /// Changes the last attempt, whose stream was interrupted.
-    pub(super) fn amend_last(&self, change: impl FnOnce(&mut Attempt)) {
-        if let Some(last) = self.record().attempts.last_mut() {
-            change(last);
-        }
-    }
-
     /// The attempts so far.
     pub(super) fn attempts(&self) -> Vec<Attempt> {
         self.record().attempts.clone()
-    }
-
-    /// The target that responded last.
-    pub(super) fn answering_model(&self) -> Option<String> {
-        self.record().served_by.clone()
     }
 
     /// Records the target that responded, and how its request was adapted.
@@ -132,41 +115,22 @@ impl RequestTracker {
         let mut record = self.record();
         record.served_by = Some(target.name.clone());
         record.upstream_api = Some(target.api);
-        add_missing(&mut record.applied_rules, &sent.adapted.rules);
-        add_missing(&mut record.losses, sent.request_body.dropped());
+        let Record { applied_rules, losses, .. } = &mut *record;
+        for (all, more) in [(applied_rules, &*sent.adapted.rules), (losses, sent.request_body.dropped())] {
+            let new: Vec<_> = more.iter().filter(|name| !all.contains(name)).collect();
+            all.extend(new);
+        }
         record.thinking = sent.adapted.thinking;
         record.time_to_first_byte.get_or_insert_with(|| self.request.started().elapsed());
     }
 
-    /// Records the usage of the last attempt.
+    /// Records the usage of the last attempt, which is reported to the client unless it was interrupted.
     pub(super) fn record_usage(&self, usage: Option<TokenUsage>) {
-        self.record_client_usage(usage);
-        self.amend_last(|attempt| attempt.usage = usage);
-    }
-
-    /// Records the usage reported to the client, if it differs from that of the last attempt.
-    pub(super) fn record_client_usage(&self, usage: Option<TokenUsage>) {
-        self.record().usage = usage;
-    }
-
-    /// Changes the attempt at this index.
-    pub(super) fn amend_at(&self, index: usize, change: impl FnOnce(&mut Attempt)) {
-        if let Some(attempt) = self.record().attempts.get_mut(index) {
-            change(attempt);
+        let mut record = self.record();
+        record.usage = usage;
+        if let Some(last) = record.attempts.last_mut() {
+            last.usage = usage;
         }
-    }
-
-    /// Records that the client has everything.
-    pub(super) fn mark_finished(&self) {
-        self.record().client_disconnected = false;
-    }
-
-    pub(super) fn is_finished(&self) -> bool {
-        !self.record().client_disconnected
-    }
-
-    pub(super) fn mark_failed(&self, reason: Reason) {
-        self.record().failure_reason = Some(reason);
     }
 }
 
@@ -179,24 +143,16 @@ pub(super) fn new_record(request: &ClientRequest) -> Record {
     Record { trace_parent, ..Record::new(request.id, client, request.api) }
 }
 
-/// Adds names that are not in the list yet.
-fn add_missing(all: &mut Vec<&'static str>, more: &[&'static str]) {
-    let new: Vec<_> = more.iter().filter(|name| !all.contains(name)).copied().collect();
-    all.extend(new);
-}
-
-/// The cost of a target's usage: the provider's own figure, otherwise by the price, if one is
-/// known.
-fn compute_bill(settings: &Settings, reference: &str, usage: &TokenUsage) -> Option<AttemptCost> {
+/// The cost of a target's usage: the provider's own figure, otherwise by the price, if one is known.
+fn compute_cost(settings: &Settings, reference: &str, usage: &TokenUsage) -> Option<AttemptCost> {
     let reference = Reference::parse(reference)?;
     let provider = settings.providers.get(&reference.provider)?;
-    let (amount, pricing) = match usage.cost {
+    let by_price = || Some(provider.find_model(&reference.model)?.model.prices?.compute_cost(usage));
+    let (amount, source) = match usage.cost {
         Some(reported) => (reported, CostSource::Provider),
-        None => {
-            (provider.find_model(&reference.model)?.model.prices?.compute_cost(usage), CostSource::PriceTable)
-        }
+        None => (by_price()?, CostSource::PriceTable),
     };
-    Some(AttemptCost { amount, currency: provider.currency.clone(), source: pricing })
+    Some(AttemptCost { amount, currency: provider.currency.clone(), source })
 }
 
 /// An attempt in progress.
@@ -229,8 +185,8 @@ impl Drop for RequestTracker {
     fn drop(&mut self) {
         let mut record = self.request.take_final();
         for attempt in &mut record.attempts {
-            attempt.cost =
-                attempt.usage.and_then(|usage| compute_bill(&self.settings, &attempt.reference, &usage));
+            let usage = attempt.usage.as_ref();
+            attempt.cost = usage.and_then(|usage| compute_cost(&self.settings, &attempt.reference, usage));
         }
         (self.record_sink)(record);
         // After the sink: when no request is in progress, every record was sent.
