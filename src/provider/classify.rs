@@ -23,20 +23,17 @@ pub struct Classifier {
 
 impl Classifier {
     /// For the errors of this provider; the redactor has the secrets of the call.
-    #[must_use]
     pub const fn new(adapter: AdapterId, redactor: Redactor) -> Self {
         Self { adapter, redactor }
     }
 
     /// The provider adapter.
-    #[must_use]
     pub const fn adapter(&self) -> AdapterId {
         self.adapter
     }
 
     /// Classifies an error response: by the adapter's own rules, then by rules common to many providers, then
     /// by the status.
-    #[must_use]
     pub fn classify(&self, error: &ProviderError<'_>) -> Failure {
         let details = ErrorDetails::read(error);
         let own = match self.adapter {
@@ -72,7 +69,7 @@ impl Classifier {
 
 /// The time until the reset in the metadata, if it is in the future.
 fn time_until_reset(error: &ProviderError<'_>, details: &ErrorDetails) -> Option<Duration> {
-    let at = wait_time::parse_time(details.metadata.as_ref()?.get("resets_at")?)?;
+    let at = wait_time::parse_time(details.metadata.get("resets_at")?)?;
     at.duration_since(error.received_at).ok().filter(|wait| !wait.is_zero())
 }
 

@@ -35,8 +35,8 @@ pub(crate) struct ErrorDetails {
     pub(crate) lowercase_text: String,
     /// `error.type` and `error.code` if they are words, in that order.
     pub(crate) error_types: Vec<String>,
-    /// OpenRouter's `error.metadata`.
-    pub(crate) metadata: Option<Value>,
+    /// OpenRouter's `error.metadata`; null where there is none.
+    pub(crate) metadata: Value,
     /// The error of the provider that this provider called.
     pub(crate) wrapped_error: Option<Box<ErrorDetails>>,
     pub(crate) is_html: bool,
@@ -84,8 +84,7 @@ impl ErrorDetails {
                 ..Self::from_plain_text(text)
             };
         }
-        details.wrapped_error =
-            details.metadata.as_ref().and_then(|m| m.get("raw")).and_then(Self::from_wrapped).map(Box::new);
+        details.wrapped_error = details.metadata.get("raw").and_then(Self::from_wrapped).map(Box::new);
         details.lowercase_text = details.message.to_lowercase();
         if let Some(inner) = &details.wrapped_error {
             details.lowercase_text.push('\n');
@@ -117,7 +116,7 @@ impl ErrorDetails {
 
     /// A string of the metadata; empty where there is none.
     pub(crate) fn metadata_text(&self, key: &str) -> &str {
-        self.metadata.as_ref().and_then(|metadata| metadata.get(key)?.as_str()).unwrap_or_default()
+        self.metadata.get(key).and_then(Value::as_str).unwrap_or_default()
     }
 
     /// The raw message for people: it must be redacted.
@@ -126,10 +125,10 @@ impl ErrorDetails {
         if self.is_html {
             return format!("HTML page, {status}");
         }
-        let message = match (self.message.is_empty(), self.error_types.first()) {
-            (false, _) => self.message.clone(),
-            (true, Some(kind)) => format!("{kind}, {status}"),
-            (true, None) => return format!("empty body, {status}"),
+        let message = match self.error_types.first() {
+            _ if !self.message.is_empty() => self.message.clone(),
+            Some(kind) => format!("{kind}, {status}"),
+            None => return format!("empty body, {status}"),
         };
         match (&self.wrapped_error, self.metadata_text("provider_name")) {
             (Some(inner), "") => format!("{message}: {}", inner.message),
@@ -157,9 +156,9 @@ fn is_html(content_type: Option<&str>, text: &str) -> bool {
 }
 
 /// OpenRouter's `metadata`. In its Messages API, `error_type`, which is a part of it, is placed beside `type`.
-fn read_metadata(error: &Value) -> Option<Value> {
+fn read_metadata(error: &Value) -> Value {
     let metadata = error.get("metadata").filter(|metadata| metadata.is_object()).cloned();
-    metadata.or_else(|| Some(json!({ "error_type": error.get("error_type")?.as_str()? })))
+    metadata.unwrap_or_else(|| json!({ "error_type": error.get("error_type") }))
 }
 
 /// The object that holds the error: `error`, that of a choice or of a response, the first of `errors`, or the body itself.
@@ -174,19 +173,15 @@ fn find_error(body: &Value) -> &Value {
 }
 
 fn find_message(value: &Value) -> Option<String> {
-    if let Value::String(text) = value {
-        return Some(text.clone()).filter(|text| !text.trim().is_empty());
+    match value {
+        Value::String(text) => Some(text.clone()).filter(|text| !text.trim().is_empty()),
+        // FastAPI sends a list of problems.
+        Value::Array(list) => find_message(list.first()?),
+        Value::Object(members) => ["message", "msg", "error_msg", "detail", "error_description"]
+            .iter()
+            .find_map(|key| find_message(members.get(*key)?)),
+        _ => None,
     }
-    ["message", "msg", "error_msg", "detail", "error_description"].iter().find_map(|key| {
-        let found = value.get(*key)?;
-        match found {
-            Value::String(text) => Some(text.clone()).filter(|text| !text.trim().is_empty()),
-            // FastAPI sends a list of problems.
-            Value::Array(list) => list.first().and_then(find_message),
-            Value::Object(_) => find_message(found),
-            _ => None,
-        }
-    })
 }
 
 /// A status in a code that is a number, or a string of one.

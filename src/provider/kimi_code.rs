@@ -9,7 +9,6 @@ use crate::protocol::request::RequestBody;
 pub const KIMI_CODE_MAX_MESSAGE_BYTES: usize = 2_097_152;
 
 /// Bytes of all messages of a request, as [`KIMI_CODE_MAX_MESSAGE_BYTES`] counts them.
-#[must_use]
 pub fn count_message_bytes(body: &RequestBody) -> usize {
     body.messages.iter().map(|message| message.span.len()).sum()
 }

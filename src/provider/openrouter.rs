@@ -140,7 +140,7 @@ fn classify_billing(details: &ErrorDetails) -> Option<Classification> {
         "openrouter_key_limit" | "openrouter_guardrail_budget" | "openrouter_workspace_budget"
     ) || details.lowercase_text.contains("budget limit exceeded")
         || details.lowercase_text.contains("key limit exceeded");
-    let resets = details.metadata.as_ref().and_then(|m| m.get("resets_at")).is_some_and(|at| !at.is_null());
+    let resets = details.metadata.get("resets_at").is_some_and(|at| !at.is_null());
     match details.status {
         Some(402 | 429) if is_in_flight => Some(Reason::RateLimit.into()),
         // A budget with a window resets by itself; one without needs a person.
@@ -151,8 +151,7 @@ fn classify_billing(details: &ErrorDetails) -> Option<Classification> {
 }
 
 fn classify_moderation(details: &ErrorDetails) -> Option<Classification> {
-    let metadata = details.metadata.as_ref();
-    let is_flagged = metadata.is_some_and(|m| m.get("reasons").is_some() || m.get("flagged_input").is_some())
+    let is_flagged = ["reasons", "flagged_input"].iter().any(|key| details.metadata.get(*key).is_some())
         || details.lowercase_text.contains("flagged")
         || details.lowercase_text.contains("moderation");
     (details.status == Some(403) && is_flagged).then(|| Reason::ContentFilter.into())
@@ -161,7 +160,7 @@ fn classify_moderation(details: &ErrorDetails) -> Option<Classification> {
 /// The wrapped provider's error (`metadata.raw`). Its account is OpenRouter's, unless the user supplied a key.
 fn classify_wrapped_error(details: &ErrorDetails) -> Option<Classification> {
     let inner = details.wrapped_error.as_deref()?;
-    let is_byok = details.metadata.as_ref().and_then(|m| m.get("is_byok")?.as_bool()).unwrap_or(false);
+    let is_byok = details.metadata.get("is_byok") == Some(&Value::Bool(true));
     let inner = ErrorDetails { status: details.status.or(inner.status), ..inner.clone() };
     let rows = [moonshot::ERROR_RULES, generic::ERROR_RULES];
     let classification = rows.iter().find_map(|rows| errors::match_first(rows, &inner));
@@ -173,34 +172,34 @@ fn classify_wrapped_error(details: &ErrorDetails) -> Option<Classification> {
     }
 }
 
-/// `metadata.error_type`, the SDK's enumeration.
+/// `metadata.error_type`, the SDK's enumeration; `unmapped` and later additions are not in it.
+const ERROR_TYPES: &[(Reason, &str)] = &[
+    (
+        Reason::ContextOverflow,
+        "context_length_exceeded|token_limit_exceeded|string_too_long|payload_too_large",
+    ),
+    (Reason::Auth, "authentication|permission_denied"),
+    (Reason::Billing, "payment_required"),
+    (Reason::RateLimit, "rate_limit_exceeded"),
+    (Reason::Overloaded, "provider_overloaded"),
+    (Reason::Server, "provider_unavailable|server"),
+    (Reason::ModelNotFound, "not_found"),
+    (Reason::ContentFilter, "content_policy_violation|refusal"),
+    (Reason::Timeout, "timeout"),
+    (
+        Reason::BadRequest,
+        "invalid_request|invalid_prompt|precondition_failed|unprocessable|invalid_image|image_not_found",
+    ),
+];
+
+/// Limits of the one model or provider.
+const LIMIT_ERROR_TYPES: &str =
+    "max_tokens_exceeded|image_too_large|image_too_small|unsupported_image_format|image_download_failed";
+
 fn classify_error_type(details: &ErrorDetails) -> Option<Classification> {
-    let own_rule = Classification { reason: Reason::BadRequest, is_provider_rule: true };
-    Some(match details.metadata_text("error_type") {
-        "context_length_exceeded" | "token_limit_exceeded" | "string_too_long" | "payload_too_large" => {
-            Reason::ContextOverflow.into()
-        }
-        // Limits of the one model or provider.
-        "max_tokens_exceeded"
-        | "image_too_large"
-        | "image_too_small"
-        | "unsupported_image_format"
-        | "image_download_failed" => own_rule,
-        "authentication" | "permission_denied" => Reason::Auth.into(),
-        "payment_required" => Reason::Billing.into(),
-        "rate_limit_exceeded" => Reason::RateLimit.into(),
-        "provider_overloaded" => Reason::Overloaded.into(),
-        "provider_unavailable" | "server" => Reason::Server.into(),
-        "not_found" => Reason::ModelNotFound.into(),
-        "content_policy_violation" | "refusal" => Reason::ContentFilter.into(),
-        "timeout" => Reason::Timeout.into(),
-        "invalid_request"
-        | "invalid_prompt"
-        | "precondition_failed"
-        | "unprocessable"
-        | "invalid_image"
-        | "image_not_found" => Reason::BadRequest.into(),
-        // `unmapped`, and later additions.
-        _ => return None,
-    })
+    let is_one_of = |words: &str| words.split('|').any(|word| word == details.metadata_text("error_type"));
+    if is_one_of(LIMIT_ERROR_TYPES) {
+        return Some(Classification { reason: Reason::BadRequest, is_provider_rule: true });
+    }
+    ERROR_TYPES.iter().find(|(_, words)| is_one_of(words)).map(|(reason, _)| (*reason).into())
 }

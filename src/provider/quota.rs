@@ -58,7 +58,6 @@ impl Allowance {
 /// Moonshot: `GET /v1/users/me/balance` (its API reference, 2026-09), beside the base URL of its Messages API,
 /// not under it. Kimi Code: `GET /coding/v1/usages` (kimi-code 2.1.0). `OpenRouter`: `GET /api/v1/key` (its SDK
 /// 1.3.19).
-#[must_use]
 pub fn quota_url(adapter: AdapterId, apis: &[(Api, String)]) -> Option<String> {
     let path = match adapter {
         AdapterId::Moonshot => "/users/me/balance",
@@ -120,9 +119,9 @@ fn read_moonshot_balance(body: &Value, currency: &str) -> Vec<Allowance> {
     of("available_balance").map(|left| row("balance", left)).into_iter().chain(cash).collect()
 }
 
-const MINUTES_OF_AN_HOUR: u64 = 60;
-const MINUTES_OF_A_DAY: u64 = 24 * MINUTES_OF_AN_HOUR;
-const MINUTES_OF_A_WEEK: u64 = 7 * MINUTES_OF_A_DAY;
+/// Units of a window: Kimi Code's name, the name for people, and the minutes.
+const WINDOW_UNITS: [(&str, &str, f64); 4] =
+    [("WEEK", "week", 10_080.0), ("DAY", "day", 1440.0), ("HOUR", "hour", 60.0), ("MINUTE", "minute", 1.0)];
 
 /// Kimi Code's windows. `limits` and `usage` hold percent-like numbers as strings, rounded; any of them may be missing.
 /// `usages`, which newer answers have beside or instead of them, holds exact shares by name (seen 2026-08 and 2026-09).
@@ -173,20 +172,13 @@ fn read_reset_time(window: &Value) -> Option<SystemTime> {
 fn window_name(window: &Value) -> Option<String> {
     let duration = parse_number(window.get("duration")?)?;
     let unit = window.get("timeUnit").and_then(Value::as_str).unwrap_or_default();
-    let minutes = match unit.trim_start_matches("TIME_UNIT_") {
-        "MINUTE" => 1,
-        "HOUR" => MINUTES_OF_AN_HOUR,
-        "DAY" => MINUTES_OF_A_DAY,
-        "WEEK" => MINUTES_OF_A_WEEK,
-        "MONTH" => return Some(format_count(duration, "month")),
-        _ => return None,
-    };
-    let (length, minute) = (duration * minutes as f64, 1.0);
-    let (unit, word) = [(MINUTES_OF_A_WEEK, "week"), (MINUTES_OF_A_DAY, "day"), (MINUTES_OF_AN_HOUR, "hour")]
-        .into_iter()
-        .map(|(minutes, word)| (minutes as f64, word))
-        .find(|(unit, _)| length >= *unit && length % unit == 0.0)
-        .unwrap_or((minute, "minute"));
+    let unit = unit.trim_start_matches("TIME_UNIT_");
+    if unit == "MONTH" {
+        return Some(format_count(duration, "month"));
+    }
+    let length = duration * WINDOW_UNITS.iter().find(|(name, ..)| *name == unit)?.2;
+    let divides = |(.., unit): &&(_, _, f64)| length >= *unit && length % unit == 0.0;
+    let (_, word, unit) = WINDOW_UNITS.iter().find(divides).or(WINDOW_UNITS.last())?;
     (length > 0.0).then(|| format_count(length / unit, word))
 }
 

@@ -25,7 +25,6 @@ pub fn rewrite_request(adapter: AdapterId, request: &RewriteInput<'_>) -> Result
 /// Whether a model continues an answer from its beginning over this API. For chat, the catalog and the
 /// configuration decide. For Messages, only the configuration of a provider that the catalog does not know can
 /// enable it: the Messages APIs of Kimi and OpenRouter do not document it. Responses does not support it.
-#[must_use]
 pub fn supports_prefill(adapter: AdapterId, api: Api, model: &ModelInfo) -> bool {
     let is_known = match api {
         Api::ChatCompletions => true,

@@ -21,7 +21,6 @@ pub enum TokenCounter {
 
 impl TokenCounter {
     /// The one that a provider has.
-    #[must_use]
     pub const fn for_provider(adapter: AdapterId) -> Option<Self> {
         match adapter {
             AdapterId::KimiCode => Some(Self::Messages),
@@ -31,7 +30,6 @@ impl TokenCounter {
     }
 
     /// The API of the request.
-    #[must_use]
     pub const fn api(self) -> Api {
         match self {
             Self::Messages => Api::Messages,
@@ -40,7 +38,6 @@ impl TokenCounter {
     }
 
     /// The path after the base URL of that API.
-    #[must_use]
     pub const fn path(self) -> &'static str {
         match self {
             Self::Messages => "/messages/count_tokens",
@@ -49,7 +46,6 @@ impl TokenCounter {
     }
 
     /// The body of the count request, from a request in [`Self::api`] and a model id.
-    #[must_use]
     pub fn build_request(self, body: &RequestBody, model: &str) -> Segments {
         match self {
             Self::Messages => {
@@ -64,7 +60,6 @@ impl TokenCounter {
     }
 
     /// The count in a response body.
-    #[must_use]
     pub fn parse_count(self, body: &[u8]) -> Option<u64> {
         let value: Value = serde_json::from_slice(body).ok()?;
         match self {

@@ -25,7 +25,6 @@ impl From<UnsupportedContent> for Failure {
 }
 
 /// Whether the accepted content types of a provider's models are known; they are the same for all of them.
-#[must_use]
 pub const fn has_known_content_types(adapter: AdapterId) -> bool {
     matches!(adapter, AdapterId::Moonshot | AdapterId::KimiCode)
 }
@@ -33,7 +32,6 @@ pub const fn has_known_content_types(adapter: AdapterId) -> bool {
 /// The first unsupported part in a request of any API. Kimi's chat accepts text, images and videos (API
 /// reference, 2026-09-23). Its converter from Messages accepts text and images (MoonshotAI/Kimi-K2 issue 118).
 /// What the models of other providers accept is not known.
-#[must_use]
 pub fn find_unsupported_content(adapter: AdapterId, body: &RequestBody) -> Option<UnsupportedContent> {
     if !has_known_content_types(adapter) {
         return None;

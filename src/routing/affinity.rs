@@ -3,7 +3,7 @@
 
 use http::HeaderMap;
 
-use super::plan::PlannedTarget;
+use super::plan::Plan;
 use super::request::ClientRequest;
 use crate::config::settings::Settings;
 use crate::protocol::json;
@@ -18,42 +18,26 @@ const CONVERSATION_HEADERS: [&str; 4] =
 /// names its session in the second, of the Messages API. The last names at least a user.
 const CONVERSATION_FIELDS: [&str; 3] = ["prompt_cache_key", "metadata.user_id", "user"];
 
-/// The key of a conversation. It includes the client and the requested model: agents use small models for
-/// titles within the same conversation.
-#[derive(Hash)]
-pub(super) struct Conversation<'r> {
-    client: Option<&'r str>,
-    requested: &'r str,
-    id_source: &'static str,
-    id: &'r [u8],
-}
-
-/// Returns the request's conversation, if affinity is enabled and the request names one.
-pub(super) fn identify_conversation<'r>(
+/// Moves the target of a conversation's session affinity to the front of the plan, unless it cannot be tried now. `None` if
+/// affinity is off, the request names no conversation, or no target is called.
+pub(super) fn apply_affinity(
+    state: &State,
     settings: &Settings,
-    request: &'r ClientRequest,
-    requested: &'r str,
-    body: &'r RequestBody,
-) -> Option<Conversation<'r>> {
+    request: &ClientRequest,
+    body: &RequestBody,
+    plan: &mut Plan,
+) -> Option<SessionAffinity> {
     if !settings.failover.keeps_fallback_for_session || request.is_fallback_disabled {
         return None;
     }
-    let (id_source, id) = find_in_headers(&request.headers).or_else(|| find_in_body(body))?;
-    Some(Conversation { client: request.client.as_deref(), requested, id_source, id })
-}
-
-/// Moves the target of a conversation's session affinity to the front, unless it cannot be tried now. `None`: no
-/// target is called.
-pub(super) fn apply_affinity(
-    state: &State,
-    conversation: &Conversation<'_>,
-    targets: &mut [PlannedTarget],
-) -> Option<SessionAffinity> {
-    let session = state.session_affinity(conversation, targets.first()?.target.identity());
-    let identities = targets.iter().map(|planned| planned.target.identity());
+    let id = find_in_headers(&request.headers).or_else(|| find_in_body(body))?;
+    // With the client and the requested model: agents use small models for titles within the same conversation.
+    let conversation = (&request.client, &plan.requested, id);
+    let session = state.session_affinity(conversation, plan.targets.first()?.target.identity());
+    let identities = plan.targets.iter().map(|planned| planned.target.identity());
     if let Some(index) = state.find_affinity_target(&session, identities)
-        && targets.get(index).is_some_and(|planned| planned.skip_reason.is_none())
-        && let Some(front) = targets.get_mut(..=index)
+        && let Some(front) = plan.targets.get_mut(..=index)
+        && front.last().is_some_and(|found| found.skip_reason.is_none())
     {
         front.rotate_right(1);
     }

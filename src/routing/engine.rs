@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::time::Instant;
 
-use super::affinity::{apply_affinity, identify_conversation};
+use super::affinity::apply_affinity;
 use super::attempt::RequestExecution;
 use super::continuation;
 use super::headers;
@@ -136,8 +136,7 @@ impl Engine {
         let (body, mut plan) = self
             .plan_request(&settings, &request, Some(&tracker))
             .inspect_err(|error| tracker.fail(error.reason()))?;
-        let affinity = identify_conversation(&settings, &request, &plan.requested, &body)
-            .and_then(|conversation| apply_affinity(&self.state, &conversation, &mut plan.targets));
+        let affinity = apply_affinity(&self.state, &settings, &request, &body, &mut plan);
         for warning in &plan.warnings {
             tracing::warn!(request_id = %request.id, "{warning}");
         }

@@ -48,30 +48,25 @@ impl RequestExecution {
     /// Handles a request that is not streamed, unless the process ends first.
     pub(super) async fn answer_whole(self) -> Result<Answer, RequestError> {
         let mut shutdown = self.state.watch_shutdown();
-        tokio::select! {
+        let answer = tokio::select! {
             biased;
-            answer = self.execute_whole() => answer,
-            () = shutdown.wait_for(ShutdownPhase::Interrupting) => Err(self.interrupt()),
-        }
+            answer = self.execute_chain() => answer?,
+            () = shutdown.wait_for(ShutdownPhase::Interrupting) => return Err(self.interrupt()),
+        };
+        let AnswerContent::Complete(body, meter) = answer.content else {
+            let failure = Failure::new(Reason::Server, "the target sent a stream");
+            return Err(self.fail_request(failure, answer.target.name));
+        };
+        self.tracker.record_usage(meter.usage);
+        self.tracker.record().client_disconnected = false;
+        let (model, attempts) = (answer.target.name, self.tracker.attempts());
+        Ok(Answer::Complete { body, model, attempts, headers: answer.headers })
     }
 
     /// The process is shutting down. The attempt causes no cooldown.
     pub(super) fn interrupt(&self) -> RequestError {
         self.tracker.fail(Reason::Server);
         RequestError::ShuttingDown { attempts: self.tracker.attempts() }
-    }
-
-    /// Handles a request that is not streamed.
-    async fn execute_whole(&self) -> Result<Answer, RequestError> {
-        let answer = self.execute_chain().await?;
-        let AnswerContent::Complete(body, meter) = answer.content else {
-            return Err(self
-                .fail_request(Failure::new(Reason::Server, "the target sent a stream"), answer.target.name));
-        };
-        self.tracker.record_usage(meter.usage);
-        self.tracker.record().client_disconnected = false;
-        let (model, attempts) = (answer.target.name, self.tracker.attempts());
-        Ok(Answer::Complete { body, model, attempts, headers: answer.headers })
     }
 
     /// Returns the first target that responds.
@@ -94,15 +89,23 @@ impl RequestExecution {
         {
             match self.try_target(target, true).await {
                 Ok(opened) => return Ok(opened),
-                Err(None) => {}
-                Err(Some(failure)) => {
-                    executor.failure_to_report = Some(FailedTarget { position: 0, target, failure })
+                Err(failure) => {
+                    let failed = |failure| FailedTarget { position: 0, target, failure };
+                    executor.failure_to_report = failure.map(failed);
                 }
             }
         }
         Err(match executor.failure_to_report {
             Some(FailedTarget { target, failure, .. }) => self.fail_request(failure, target.name.clone()),
-            None => self.fail_without_attempt(),
+            None => {
+                let attempts = self.tracker.attempts();
+                let reason = attempts.iter().find_map(|attempt| match attempt.outcome {
+                    AttemptOutcome::Skipped(skip) => Some(skip.failure_reason()),
+                    _ => None,
+                });
+                self.tracker.fail(reason.unwrap_or(Reason::Server));
+                RequestError::NoUsableTarget { attempts }
+            }
         })
     }
 
@@ -117,17 +120,6 @@ impl RequestExecution {
         };
         let in_cooldown = targets.iter().filter(is_usable).filter_map(cooldown_end);
         in_cooldown.min_by_key(|(until, _)| *until).map(|(_, target)| target)
-    }
-
-    /// The error of a request for which no target was tried.
-    fn fail_without_attempt(&self) -> RequestError {
-        let attempts = self.tracker.attempts();
-        let reason = attempts.iter().find_map(|attempt| match attempt.outcome {
-            AttemptOutcome::Skipped(skip) => Some(skip.failure_reason()),
-            _ => None,
-        });
-        self.tracker.fail(reason.unwrap_or(Reason::Server));
-        RequestError::NoUsableTarget { attempts }
     }
 
     /// The error of a request whose attempts failed.

@@ -115,9 +115,13 @@ pub(crate) struct ToolCallSpans {
 /// element itself (Responses).
 fn read_calls(body: &RequestBody, message: &RequestMessage) -> Vec<ToolCallSpans> {
     let Some(object) = body.message_object(message) else { return Vec::new() };
+    let name = |call: &ObjectView<'_>| match body.api {
+        Api::ChatCompletions => call.object("function")?.span("name"),
+        Api::Messages | Api::Responses => call.span("name"),
+    };
     let read = |call: &ObjectView<'_>, id: &str| ToolCallSpans {
         id: call.span(id),
-        name: call.span("name").or_else(|| call.object("function")?.span("name")),
+        name: name(call),
         namespace: call.string("namespace").filter(|_| body.api == Api::Responses).map(Cow::into_owned),
     };
     match body.api {
