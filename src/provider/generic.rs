@@ -15,29 +15,21 @@ pub(crate) fn rewrite(draft: &mut RequestDraft<'_>) {
     parameters::fill_missing(draft, &[]);
     tools::flatten_namespaces(draft);
     thinking_settings::apply_default(draft);
-    let fills_reasoning = draft.request.model.compat.requires_reasoning_content == Some(true);
-    match draft.body().api {
-        Api::ChatCompletions => {
-            rename_effort(draft);
-            compat::apply_flags(draft, false);
-            adapt_chat(draft);
-            compat::fill_reasoning(draft, false);
-            tool_ids::make_unique(draft, IdForm::Original);
+    let api = draft.body().api;
+    match api {
+        Api::ChatCompletions => rename_effort(draft),
+        Api::Messages if draft.request.model.compat.requires_reasoning_content == Some(true) => {
+            history::insert_filler(draft);
         }
-        Api::Messages => {
-            if fills_reasoning {
-                history::insert_filler(draft);
-            } else {
-                history::remove_unsigned_thinking(draft);
-            }
-            compat::apply_flags(draft, false);
-            tool_ids::make_unique(draft, IdForm::Escaped);
-        }
-        Api::Responses => {
-            compat::apply_flags(draft, false);
-            tool_ids::make_unique(draft, IdForm::Original);
-        }
+        Api::Messages => history::remove_unsigned_thinking(draft),
+        Api::Responses => {}
     }
+    compat::apply_flags(draft, false);
+    if api == Api::ChatCompletions {
+        adapt_chat(draft);
+        compat::fill_reasoning(draft, false);
+    }
+    tool_ids::make_unique(draft, IdForm::of_other_provider(api));
 }
 
 /// Leaves out what only Kimi knows, over Chat Completions.

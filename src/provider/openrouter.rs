@@ -36,7 +36,7 @@ pub(crate) fn rewrite(draft: &mut RequestDraft<'_>) {
         // Usage always comes; clients that did not ask for it do not expect it.
         draft.answer_plan.hides_usage = draft.body().wants_stream() && !client_wants_usage(draft);
     }
-    tool_ids::make_unique(draft, if api == Api::Messages { IdForm::Escaped } else { IdForm::Original });
+    tool_ids::make_unique(draft, IdForm::of_other_provider(api));
 }
 
 /// Moonshot's own endpoint first, because it has the prompt cache. A provider list or sort order in the request

@@ -36,26 +36,18 @@ pub fn find_unsupported_content(adapter: AdapterId, body: &RequestBody) -> Optio
     if !has_known_content_types(adapter) {
         return None;
     }
-    body.messages.iter().enumerate().find_map(|(index, message)| {
-        let place = || format!("{}[{index}]", body.api.conversation_field());
-        let is_list = |key: &&str| body.field(message, key).is_some_and(|value| value.starts_with(b"["));
-        // In the Responses API a tool's result is in `output`.
-        let mut lists = ["content", "output"].into_iter().filter(is_list).peekable();
-        if lists.peek().is_none() && body.api != Api::Responses {
-            return None;
-        }
+    let (path, content_type) = body.messages.iter().enumerate().find_map(|(index, message)| {
         let object = body.message_object(message)?;
-        if body.api == Api::Responses && is_stored_by_provider(&object.string_or_empty("type")) {
-            return Some(UnsupportedContent {
-                path: place(),
-                content_type: object.string_or_empty("type").into_owned(),
-            });
+        let place = || format!("{}[{index}]", body.api.conversation_field());
+        let kind = object.string_or_empty("type");
+        if body.api == Api::Responses && is_stored_by_provider(&kind) {
+            return Some((place(), kind.into_owned()));
         }
-        lists.find_map(|key| {
-            let (inner, kind) = find_in_list(body.api, &object, key)?;
-            Some(UnsupportedContent { path: format!("{}.{inner}", place()), content_type: kind })
-        })
-    })
+        // In the Responses API a tool's result is in `output`.
+        let mut found = ["content", "output"].iter().filter_map(|key| find_in_list(body.api, &object, key));
+        found.next().map(|(inner, kind)| (format!("{}.{inner}", place()), kind))
+    })?;
+    Some(UnsupportedContent { path, content_type })
 }
 
 /// Path and type of the first part in a list that Kimi does not accept. A tool result in the Messages API has

@@ -42,10 +42,10 @@ pub(super) async fn answer_stream(execution: RequestExecution) -> Result<Answer,
             .run_until_shutdown()
     });
     match body.run_until(head).await {
-        Some(Ok(Ok(StreamHead { model, headers }))) => {
+        Some(Ok(head)) => {
+            let (model, headers) = head?;
             Ok(Answer::Stream { model: Some(model), attempts: execution.tracker.attempts(), headers, body })
         }
-        Some(Ok(Err(error))) => Err(error),
         Some(Err(_)) => Err(RequestError::NoUsableTarget { attempts: execution.tracker.attempts() }),
         None => {
             let attempts = execution.tracker.attempts();
@@ -54,11 +54,8 @@ pub(super) async fn answer_stream(execution: RequestExecution) -> Result<Answer,
     }
 }
 
-/// The part of a response's head that the target determines.
-struct StreamHead {
-    model: String,
-    headers: HeaderMap,
-}
+/// The part of a response's head that the target determines: its name and headers.
+type StreamHead = (String, HeaderMap);
 
 /// A streamed request in progress.
 struct StreamedRequest {
@@ -117,8 +114,7 @@ impl StreamedRequest {
                 return self.send_comment(None).await;
             }
         };
-        let head =
-            StreamHead { model: answer.target.name.clone(), headers: std::mem::take(&mut answer.headers) };
+        let head = (answer.target.name.clone(), std::mem::take(&mut answer.headers));
         self.has_incomplete_head = self.head.take().is_none_or(|sender| sender.send(Ok(head)).is_err());
         let mut splice = execution.new_splice_stage(&answer.target);
         let mut result = self.pump(&mut answer, &mut splice).await;

@@ -19,16 +19,10 @@ const MAX_CONCURRENT_ATTEMPTS: usize = 2;
 
 /// A target's failure, shown to the client if no target responds.
 struct FailedTarget<'r> {
-    position: usize,
+    /// The lowest is shown: an invalid request takes precedence (`false`), then the first target of the chain.
+    rank: (bool, usize),
     target: &'r Target,
     failure: Failure,
-}
-
-impl FailedTarget<'_> {
-    /// An invalid request takes precedence; then the first target of the chain.
-    const fn rank(&self) -> (bool, usize) {
-        (self.failure.allows_failover(), self.position)
-    }
 }
 
 /// The execution of one request's chain.
@@ -90,7 +84,7 @@ impl RequestExecution {
             match self.try_target(target, true).await {
                 Ok(opened) => return Ok(opened),
                 Err(failure) => {
-                    let failed = |failure| FailedTarget { position: 0, target, failure };
+                    let failed = |failure| FailedTarget { rank: (true, 0), target, failure };
                     executor.failure_to_report = failure.map(failed);
                 }
             }
@@ -145,7 +139,7 @@ impl<'r> ChainExecutor<'r> {
                 (position, target, Err(failure)) => {
                     self.in_flight.retain(|(active, _)| *active != position);
                     if let Some(failure) = failure {
-                        self.record_failure(FailedTarget { position, target, failure });
+                        self.record_failure(position, target, failure);
                     }
                 }
             }
@@ -183,20 +177,21 @@ impl<'r> ChainExecutor<'r> {
     }
 
     /// Keeps the failure that the client will see if no target responds.
-    fn record_failure(&mut self, ended: FailedTarget<'r>) {
-        self.is_closed |= !ended.failure.allows_failover()
-            || ended.failure.is_gateway_limit
-            || self.execution.is_past_deadline();
-        if self.failure_to_report.as_ref().is_none_or(|before| ended.rank() < before.rank()) {
-            self.failure_to_report = Some(ended);
+    fn record_failure(&mut self, position: usize, target: &'r Target, failure: Failure) {
+        let allows_failover = failure.allows_failover();
+        let rank = (allows_failover, position);
+        self.is_closed |= !allows_failover || failure.is_gateway_limit || self.execution.is_past_deadline();
+        if self.failure_to_report.as_ref().is_none_or(|before| rank < before.rank) {
+            self.failure_to_report = Some(FailedTarget { rank, target, failure });
         }
     }
 
     /// Whether the request is invalid, and no earlier target of the chain is still being tried.
     fn is_decided(&self) -> bool {
-        self.failure_to_report.as_ref().is_some_and(|ended| {
-            !ended.failure.allows_failover()
-                && self.in_flight.iter().all(|(position, _)| *position > ended.position)
-        })
+        self.failure_to_report.as_ref().is_some_and(
+            |FailedTarget { rank: (allows_failover, failed), .. }| {
+                !allows_failover && self.in_flight.iter().all(|(position, _)| position > failed)
+            },
+        )
     }
 }

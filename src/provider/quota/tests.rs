@@ -14,7 +14,7 @@ fn hours(at: Option<SystemTime>) -> Option<u64> {
     at.map(|at| at.duration_since(noon()).unwrap().as_secs() / 3600)
 }
 
-fn told(adapter: AdapterId, body: &Value) -> Result<Vec<Allowance>, String> {
+fn read_quota(adapter: AdapterId, body: &Value) -> Result<Vec<Allowance>, String> {
     parse_response(adapter, body.to_string().as_bytes(), "USD", noon(), &Redactor::default())
 }
 
@@ -26,7 +26,7 @@ fn rows(adapter: AdapterId, body: &Value) -> Vec<Row> {
         let left = row.remaining.map(|left| format!("{left} {}", left.currency));
         (row.name, row.used_share, left, hours(row.resets_at))
     };
-    told(adapter, body).unwrap().into_iter().map(row).collect()
+    read_quota(adapter, body).unwrap().into_iter().map(row).collect()
 }
 
 fn row(name: &str, used: Option<f64>, left: Option<&str>, hours: Option<u64>) -> Row {
@@ -179,7 +179,7 @@ fn body_without_a_quota_is_an_error() {
         (json!({"error": "nope"}), "nope"),
     ] {
         for adapter in [AdapterId::Moonshot, AdapterId::KimiCode, AdapterId::OpenRouter] {
-            assert_eq!(told(adapter, &body), Err(expected.to_owned()));
+            assert_eq!(read_quota(adapter, &body), Err(expected.to_owned()));
         }
     }
     for body in [
@@ -193,7 +193,7 @@ fn body_without_a_quota_is_an_error() {
     ] {
         for adapter in [AdapterId::Moonshot, AdapterId::KimiCode, AdapterId::OpenRouter] {
             let expected = "the response has no known quota";
-            assert_eq!(told(adapter, &body), Err(expected.to_owned()), "{body}");
+            assert_eq!(read_quota(adapter, &body), Err(expected.to_owned()), "{body}");
         }
     }
     let big = json!({"data": {"available_balance": 1e300, "cash_balance": "NaN"}});

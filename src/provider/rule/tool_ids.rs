@@ -26,6 +26,11 @@ pub(crate) enum IdForm {
 }
 
 impl IdForm {
+    /// The form for other providers than Kimi's.
+    pub(crate) fn of_other_provider(api: Api) -> Self {
+        if api == Api::Messages { Self::Escaped } else { Self::Original }
+    }
+
     fn apply(self, id: &str) -> Cow<'_, str> {
         match self {
             Self::Original => Cow::Borrowed(id),

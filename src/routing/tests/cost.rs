@@ -112,7 +112,7 @@ async fn reported_cost_takes_precedence_over_the_price() {
     let key = json!({"apiKey": "sk-or-v1-000000"});
     let recorded = bill("0.000012345678", "USD", CostSource::Provider);
     let cost = r#""cost":1.2345678e-05,"#;
-    for model in ["openrouter/auto", "openrouter/some/model-nobody-knows"] {
+    for model in ["openrouter/auto", "openrouter/some/unknown-model"] {
         assert_eq!(billed(model, &json!({"openrouter": key}), cost).await, recorded, "{model}");
         assert_eq!(billed(model, &json!({"openrouter": key}), "").await, None, "{model}");
     }

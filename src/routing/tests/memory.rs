@@ -60,7 +60,7 @@ async fn translated_answer_without_memory_fails_and_releases_it() {
 #[tokio::test(start_paused = true)]
 async fn pass_through_needs_no_memory() {
     let fixture = chain(Api::Responses, Api::Responses);
-    let _crowd = other_requests(&fixture, 3 * MIB);
+    let _others = other_requests(&fixture, 3 * MIB);
     let before = fixture.engine.state().memory_budget().used_bytes();
     let mut events = vec![(0, stream_start(Api::Responses))];
     events.extend(vec![(0, large(Api::Responses)); 8]);

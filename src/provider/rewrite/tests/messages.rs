@@ -235,15 +235,15 @@ fn tools_and_blocks_unknown_to_kimi_are_removed() {
     let named = r#"{"type":"text","text":"The tool x can be called now."}"#;
     let hosted = r#"{"type":"server_tool_use","id":"b","name":"web_search","input":{}}"#;
     let document = r#"{"type":"document","title":"t","source":{"type":"text","media_type":"text/plain","data":"\u00e9 1"},"cache_control":{"type":"ephemeral"}}"#;
-    let told = r#"{"type":"text","text":"t"},{"type":"text","text":"\u00e9 1"}"#;
+    let rendered = r#"{"type":"text","text":"t"},{"type":"text","text":"\u00e9 1"}"#;
     let found = &format!(r#"{{"type":"search_result","title":"t","source":"\u00e9 1","content":[{text}]}}"#);
     k3.table(&[
         (&of(&result(&format!("{text},{reference}"))), &of(&result(&format!("{text},{named}")))),
         (&of(&result(reference)), &of(&result(named))),
         (&of(&format!("{hosted} , {text}")), &of(text)),
         (&of(hosted), &of(left_out)),
-        (&of(&format!("{hosted} , {document},{text}")), &of(&format!("{told},{text}"))),
-        (&of(&format!("{found},{hosted}")), &of(&format!("{told},{text}"))),
+        (&of(&format!("{hosted} , {document},{text}")), &of(&format!("{rendered},{text}"))),
+        (&of(&format!("{found},{hosted}")), &of(&format!("{rendered},{text}"))),
     ]);
 }
 

@@ -2,7 +2,7 @@ use bytes::Bytes;
 
 use super::*;
 
-fn mended(schema: &str) -> String {
+fn fixed(schema: &str) -> String {
     let text = Bytes::copy_from_slice(schema.as_bytes());
     let mut edits = Edits::new();
     fix_schema(&text, &(0..text.len()), &mut edits);
@@ -35,7 +35,7 @@ fn type_moves_into_branches_without_one() {
             r#"{"type":"object","properties":{"x":{"type":"array","items":{"anyOf":[{"type":"integer"}]}}},"$defs":{"d":{"anyOf":[{"minimum":1,"type":"number"}]}}}"#,
         ),
     ] {
-        assert_eq!(mended(schema), expected);
+        assert_eq!(fixed(schema), expected);
     }
 }
 
@@ -47,7 +47,7 @@ fn root_becomes_an_object() {
         (r#"{"type":["object","null"]}"#, r#"{"type":"object"}"#),
         (r#"{"oneOf":[{"type":"object"}]}"#, r#"{"oneOf":[{"type":"object"}],"type":"object"}"#),
     ] {
-        assert_eq!(mended(schema), expected);
+        assert_eq!(fixed(schema), expected);
     }
 }
 
@@ -67,7 +67,7 @@ fn references_point_into_defs_without_repeated_members() {
             r##"{"type":"object","$defs":{"a":{"title":""},"a":{"not":{}}},"properties":{"x":{"$ref":"#/$defs/a","title":"","not":{}}}}"##,
             r##"{"type":"object","$defs":{"a":{"title":""},"a":{"not":{}}},"properties":{"x":{"$ref":"#/$defs/a","title":""}}}"##,
         ),
-        // What goes is not mended.
+        // Removed members are not changed.
         (
             r##"{"type":"object","$defs":{"a":{"required":[],"not":{}}},"properties":{"x":{"$ref":"#/$defs/a","required":["a","b"],"properties":{"a":{}},"not":{"type":"x","anyOf":[{}]}}}}"##,
             r##"{"type":"object","$defs":{"a":{"required":[],"not":{}}},"properties":{"x":{"$ref":"#/$defs/a","properties":{"a":{}}}}}"##,
@@ -78,7 +78,7 @@ fn references_point_into_defs_without_repeated_members() {
             r##"{"$defs":{"a":true},"properties":{"x":{"$ref":"#/$defs/a","not":{}},"y":{"$ref":"#/$defs/b","not":{}}},"type":"object"}"##,
         ),
     ] {
-        assert_eq!(mended(schema), expected);
+        assert_eq!(fixed(schema), expected);
     }
 }
 
@@ -95,13 +95,13 @@ fn thousands_of_references_have_no_repeated_members() {
     };
     // A key that its own target has, escaped too, goes; one that another target has stays.
     let repeats = schema(&|number| format!(r#","title":"","\u006b{number}":2,"k{}":3"#, number + 1));
-    assert_eq!(mended(&repeats), schema(&|number| format!(r#","k{}":3"#, number + 1)));
+    assert_eq!(fixed(&repeats), schema(&|number| format!(r#","k{}":3"#, number + 1)));
     let keys = many(3000, &|number| format!(r#""k{number}":1"#));
     let one = |beside: &str| {
         let refs = many(30, &|number| format!(r##""p{number}":{{"$ref":"#/$defs/d",{beside}"x":2}}"##));
         format!(r#"{{"type":"object","$defs":{{"\u0064":{{{keys}}}}},"properties":{{{refs}}}}}"#)
     };
-    assert_eq!(mended(&one(&format!("{keys},"))), one(""));
+    assert_eq!(fixed(&one(&format!("{keys},"))), one(""));
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn required_names_only_existing_properties() {
             r#"{"anyOf":[{"type":"object"},{"type":"object"}],"properties":{"a":{}}}"#,
         ),
     ] {
-        assert_eq!(mended(schema), expected);
+        assert_eq!(fixed(schema), expected);
     }
 }
 
@@ -129,11 +129,11 @@ fn required_names_only_existing_properties_among_thousands() {
     };
     let backwards: Vec<String> = names.iter().rev().cloned().collect();
     for required in [&names, &backwards] {
-        assert_eq!(mended(&with(required)), with(required));
+        assert_eq!(fixed(&with(required)), with(required));
         let more = [&required[..2500], &["\"none\"".to_owned()], &required[2500..]].concat();
-        assert_eq!(mended(&with(&more)), with(required));
+        assert_eq!(fixed(&with(&more)), with(required));
     }
-    assert_eq!(mended(&with(&[r#""\u007012""#.to_owned()])), with(&[r#""\u007012""#.to_owned()]));
+    assert_eq!(fixed(&with(&[r#""\u007012""#.to_owned()])), with(&[r#""\u007012""#.to_owned()]));
 }
 
 #[test]
@@ -148,6 +148,6 @@ fn other_bytes_are_unchanged() {
         r"true",
         r#"{"anyOf":[{"type":"string"}"#,
     ] {
-        assert_eq!(mended(schema), schema);
+        assert_eq!(fixed(schema), schema);
     }
 }
