@@ -23,7 +23,8 @@ pub mod import;
 
 pub use environment::Environment;
 pub use file::{ConfigError, Issue};
-pub use load::{Location, from_text, load, locate};
+pub(crate) use load::locate;
+pub use load::{Location, from_text, load};
 
 #[cfg(test)]
 mod tests;

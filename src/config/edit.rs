@@ -17,8 +17,9 @@ use super::keypath::{KeyPath, PathSegment};
 use super::load::{Location, from_text};
 
 pub(crate) use nix::render_assignments as nix_lines;
-pub use outcome::{EditError, ManagedFile, SaveOutcome, find_manager};
-pub use whole_file::{replace_config, replace_file, set_secret};
+pub use outcome::{EditError, ManagedFile};
+pub(crate) use outcome::{SaveOutcome, find_manager};
+pub(crate) use whole_file::{replace_config, replace_file, set_secret};
 
 /// One change.
 #[derive(Clone, Debug)]
@@ -45,10 +46,7 @@ pub struct Document {
 impl Document {
     /// Opens the file of a location; one that does not exist yet is an empty configuration. Waits until no
     /// other editor holds the lock.
-    ///
-    /// # Errors
-    /// When it cannot be read, or does not parse.
-    pub fn open(location: &Location) -> Result<Self, EditError> {
+    pub(crate) fn open(location: &Location) -> Result<Self, EditError> {
         Self::parse(&location.path, files::lock_directory(&location.path))
     }
 
@@ -102,18 +100,12 @@ impl Document {
     }
 
     /// Appends to a list. A missing list is created.
-    ///
-    /// # Errors
-    /// When there is something else at the path.
-    pub fn push(&mut self, path: &KeyPath, value: &Value) -> Result<(), EditError> {
+    pub(crate) fn push(&mut self, path: &KeyPath, value: &Value) -> Result<(), EditError> {
         self.apply(path, Change::Insert(usize::MAX, value.clone())).map(drop)
     }
 
     /// Inserts before the first element of a list. A missing list is created.
-    ///
-    /// # Errors
-    /// When the value at the path is not a list.
-    pub fn push_front(&mut self, path: &KeyPath, value: &Value) -> Result<(), EditError> {
+    pub(crate) fn push_front(&mut self, path: &KeyPath, value: &Value) -> Result<(), EditError> {
         self.apply(path, Change::Insert(0, value.clone())).map(drop)
     }
 
@@ -192,23 +184,19 @@ impl Document {
     }
 
     /// Whether the content equals the file's.
-    #[must_use]
-    pub fn is_unchanged(&self) -> bool {
+    pub(crate) fn is_unchanged(&self) -> bool {
         self.changes.is_empty() || self.original_text.as_ref() == Some(&self.text())
     }
 
     /// The changes as lines of Nix.
-    #[must_use]
-    pub fn nix_lines(&self) -> Vec<String> {
+    pub(crate) fn nix_lines(&self) -> Vec<String> {
         let places: Vec<KeyPath> = self.changes.iter().map(|(path, _)| path.clone()).collect();
         nix::render_assignments(&self.root.to_serde_value().unwrap_or_default(), &places)
     }
 
-    /// Checks whether the result may be written, as [`Document::save`] does.
-    ///
-    /// # Errors
-    /// When the result would be invalid, or when the file is managed externally.
-    pub fn check(&self, environment: &Environment) -> Result<(), EditError> {
+    /// Checks whether the result may be written, as [`Document::save`] does: it is valid, and the file is not managed
+    /// externally.
+    pub(crate) fn check(&self, environment: &Environment) -> Result<(), EditError> {
         if self.is_unchanged() {
             return Ok(());
         }
@@ -221,10 +209,7 @@ impl Document {
 
     /// Checks the result and writes it atomically. A file with the same content is not touched; different
     /// content is kept as a backup beside the file. An invalid file may stay invalid, with fewer errors.
-    ///
-    /// # Errors
-    /// When the result would be invalid, when the file is managed externally, or when it cannot be written.
-    pub fn save(&self, environment: &Environment) -> Result<SaveOutcome, EditError> {
+    pub(crate) fn save(&self, environment: &Environment) -> Result<SaveOutcome, EditError> {
         if self.is_unchanged() {
             return Ok(SaveOutcome::Unchanged);
         }
@@ -316,11 +301,8 @@ fn to_cst_input(value: &Value) -> CstInputValue {
     }
 }
 
-/// Whether a change may be made: it must not make a valid file invalid, but it may fix one of several errors.
-///
-/// # Errors
-/// [`EditError::Invalid`] when it makes a valid file invalid; [`EditError::AlreadyInvalid`] when the file was
-/// invalid before, and the change fixes no error or adds one.
+/// Whether a change may be made: it must not make a valid file invalid, but it may fix one of several errors without
+/// adding another.
 fn check_change(
     before: Option<&str>,
     after: &str,

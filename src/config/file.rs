@@ -117,10 +117,7 @@ pub(crate) fn strip_byte_order_mark(text: &str) -> &str {
 }
 
 impl Tree {
-    /// Parses a file.
-    ///
-    /// # Errors
-    /// Where it stops being JSON5; the parser does not go on after that.
+    /// Parses a file. The parser stops at the first error.
     pub(crate) fn parse(text: &str) -> Result<Self, Issue> {
         let text = strip_byte_order_mark(text);
         let parsed =

@@ -62,10 +62,7 @@ impl Variables {
     }
 
     /// Replaces `${NAME}`; `$${NAME}` is a literal `${NAME}`; anything else stays. Returns the text and the origin of
-    /// the first variable, where there was one.
-    ///
-    /// # Errors
-    /// The first variable that is missing or empty.
+    /// the first variable, or the first variable that is missing or empty.
     pub(super) fn interpolate(&self, text: &str) -> Result<(String, Option<SecretOrigin>), Missing> {
         let mut out = String::with_capacity(text.len());
         let mut origin = None;
@@ -97,9 +94,6 @@ impl Variables {
     }
 
     /// The secret that a setting means, and where it was found.
-    ///
-    /// # Errors
-    /// What is not available.
     pub(super) fn resolve_secret(&self, setting: &SecretSetting) -> Result<(Secret, SecretOrigin), Missing> {
         let (value, origin) = match setting {
             SecretSetting::Text(text) => match self.interpolate(text)? {

@@ -19,26 +19,22 @@ pub struct KeyPath(pub Vec<PathSegment>);
 
 impl KeyPath {
     /// This path with another key.
-    #[must_use]
-    pub fn join_key(&self, key: &str) -> Self {
+    pub(crate) fn join_key(&self, key: &str) -> Self {
         self.join(PathSegment::Key(key.to_owned()))
     }
 
     /// This path with another index.
-    #[must_use]
-    pub fn join_index(&self, index: usize) -> Self {
+    pub(crate) fn join_index(&self, index: usize) -> Self {
         self.join(PathSegment::Index(index))
     }
 
     /// The path of these keys.
-    #[must_use]
-    pub fn from_keys(keys: &[&str]) -> Self {
+    pub(crate) fn from_keys(keys: &[&str]) -> Self {
         Self(keys.iter().map(|key| PathSegment::Key((*key).to_owned())).collect())
     }
 
     /// The value at this path of a document.
-    #[must_use]
-    pub fn find_in<'v>(&self, document: &'v Value) -> Option<&'v Value> {
+    pub(crate) fn find_in<'v>(&self, document: &'v Value) -> Option<&'v Value> {
         self.0.iter().try_fold(document, |value, step| match (step, value) {
             (PathSegment::Key(key), Value::Object(object)) => object.get(key),
             (PathSegment::Index(index), Value::Array(list)) => list.get(*index),

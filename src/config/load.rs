@@ -19,8 +19,7 @@ pub struct Location {
 }
 
 /// `--config` > `$MOONRELAY_CONFIG` > `$XDG_CONFIG_HOME/moonrelay/config.json5`; `None` without a home.
-#[must_use]
-pub fn locate(flag: Option<&Path>, environment: &Environment) -> Option<Location> {
+pub(crate) fn locate(flag: Option<&Path>, environment: &Environment) -> Option<Location> {
     if let Some(path) = flag {
         return Some(Location { path: path.to_owned(), explicit: true });
     }

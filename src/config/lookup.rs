@@ -164,10 +164,8 @@ impl Settings {
     }
 
     /// The one model that a name means, for commands that need a model: an alias, a reference, or the only
-    /// model of that id. Routes are not among them, because a glob would match every typing error.
-    ///
-    /// # Errors
-    /// What is wrong with it, and the nearest names.
+    /// model of that id. Routes are not among them, because a glob would match every typing error. The error names the
+    /// nearest models.
     pub(crate) fn find_model(&self, name: &str) -> Result<Reference, String> {
         let name = name.trim();
         if let Some(reference) = self.aliases.get(&name.to_lowercase()) {
@@ -196,10 +194,7 @@ impl Settings {
         self.providers.values().any(|provider| serves(provider))
     }
 
-    /// Finds what a reference means: the provider by its id or another id of it, the model as its provider knows it.
-    ///
-    /// # Errors
-    /// What is wrong with it, with the nearest name. Comparing names is too slow for requests.
+    /// Like [`find_reference`]; the error names the nearest model. Comparing names is too slow for requests.
     pub(crate) fn parse_reference(&self, text: &str) -> Result<Reference, String> {
         let (providers, aliases) = (&self.providers, &self.provider_aliases);
         find_reference(providers, aliases, text).ok_or_else(|| match text.split_once('/') {

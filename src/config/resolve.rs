@@ -26,10 +26,7 @@ use scope::{Providers, Scope};
 
 pub(super) use endpoint::is_loopback;
 
-/// Resolves a file.
-///
-/// # Errors
-/// Everything that is wrong with it, with what `report` has already, in the order of the file.
+/// Resolves a file. The error is everything that is wrong with it, `report` included, in the order of the file.
 pub(super) fn resolve_settings(
     file: &ConfigFile,
     path: Option<&Path>,

@@ -11,10 +11,7 @@ use super::settings::SecretsFileProblem;
 /// Limit in MiB for files that the configuration names: a path may name an endless file (`/dev/zero`).
 const MAX_MIB: u64 = 8;
 
-/// Reads a whole file.
-///
-/// # Errors
-/// When it cannot be read, or is larger than 8 MiB.
+/// Reads a whole file of at most 8 MiB.
 pub(super) fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     let limit = MAX_MIB << 20;
     let mut bytes = Vec::new();

@@ -43,8 +43,7 @@ pub struct ProviderKey {
 impl ProviderKey {
     /// Whether it is a key of Kimi Code, by its prefix (Kimi Code's console). Moonshot's platform rejects those, and
     /// Kimi Code rejects the platform's.
-    #[must_use]
-    pub fn is_kimi_code_key(&self) -> bool {
+    pub(crate) fn is_kimi_code_key(&self) -> bool {
         self.secret.expose().starts_with("sk-kimi-")
     }
 }
@@ -102,14 +101,13 @@ pub struct Provider {
 
 impl Provider {
     /// Every secret that a call of this provider may carry: its keys, and the headers that the configuration sets.
-    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
         let keys = self.keys.iter().map(|key| &key.secret);
         keys.chain(self.headers.iter().map(|header| &header.value))
     }
 
     /// A redactor of these secrets, for the output of this provider.
-    #[must_use]
-    pub fn redactor(&self) -> Redactor {
+    pub(crate) fn redactor(&self) -> Redactor {
         Redactor::new(self.secrets())
     }
 }
@@ -242,8 +240,7 @@ pub enum Bind {
 
 impl Bind {
     /// Reads `loopback`, `all`, an IP address or `unix:PATH`.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         match text {
             "loopback" => Some(Self::Loopback),
             "all" => Some(Self::All),
@@ -256,8 +253,7 @@ impl Bind {
     }
 
     /// Whether only this machine can reach it.
-    #[must_use]
-    pub const fn is_local_only(&self) -> bool {
+    pub(crate) const fn is_local_only(&self) -> bool {
         match self {
             Self::Loopback | Self::Unix(_) => true,
             Self::All => false,
@@ -306,16 +302,12 @@ impl GatewaySettings {
     /// Memory limit in bytes for the bodies of all active requests, whole responses and the buffered parts of
     /// streams together. It holds four of the largest requests or hundreds of ordinary ones, and is at least
     /// [`MAX_BUFFERED_RESPONSE`].
-    #[must_use]
-    pub fn buffer_memory_limit(&self) -> usize {
+    pub(crate) fn buffer_memory_limit(&self) -> usize {
         self.body_limit.saturating_mul(4).max(MAX_BUFFERED_RESPONSE)
     }
 
-    /// Checks that the gateway may start on this bind, which may require a token.
-    ///
-    /// # Errors
-    /// A message for the user, with the fix.
-    pub fn check_bind(&self, bind: &Bind) -> Result<(), String> {
+    /// Checks that the gateway may start on this bind, which may require a token. The error is for the user, with the fix.
+    pub(crate) fn check_bind(&self, bind: &Bind) -> Result<(), String> {
         if let Some(refusal) = &self.start_error {
             return Err(refusal.clone());
         }

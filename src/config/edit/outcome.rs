@@ -57,8 +57,7 @@ impl fmt::Display for ManagedFile {
 }
 
 /// Whether the file is managed externally: it leads into the Nix store, or `MOONRELAY_NIX_MODE=1`.
-#[must_use]
-pub fn find_manager(path: &Path, environment: &Environment) -> Option<ManagedFile> {
+pub(crate) fn find_manager(path: &Path, environment: &Environment) -> Option<ManagedFile> {
     let reason = if environment.is_managed() {
         "MOONRELAY_NIX_MODE=1: the configuration is managed by Nix".to_owned()
     } else if files::resolve_links(path).ok()?.starts_with(files::NIX_STORE) {
@@ -71,7 +70,7 @@ pub fn find_manager(path: &Path, environment: &Environment) -> Option<ManagedFil
 
 /// The result of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SaveOutcome {
+pub(crate) enum SaveOutcome {
     /// Already set; the file was not changed.
     Unchanged,
     /// It was written.
@@ -82,9 +81,7 @@ pub enum SaveOutcome {
 }
 
 impl SaveOutcome {
-    /// Whether the file was written.
-    #[must_use]
-    pub const fn is_written(&self) -> bool {
+    pub(crate) const fn is_written(&self) -> bool {
         matches!(self, Self::Written { .. })
     }
 }

@@ -11,20 +11,18 @@ use crate::config::environment::Environment;
 use crate::config::secrets_file::{SecretsFile, parse_name};
 use crate::secret::Secret;
 
-/// Writes or replaces a file atomically.
-///
-/// # Errors
-/// When the file is managed externally, or when it cannot be written.
-pub fn replace_file(path: &Path, text: &str, environment: &Environment) -> Result<(), EditError> {
+/// Writes or replaces a file atomically, unless it is managed externally.
+pub(crate) fn replace_file(path: &Path, text: &str, environment: &Environment) -> Result<(), EditError> {
     change_file(path, environment, |_| files::write_atomically(path, text))
 }
 
-/// As [`replace_file`], for a whole configuration. A file with the same content is not touched; different
-/// content is kept.
-///
-/// # Errors
-/// When the file is managed externally, or when it cannot be written.
-pub fn replace_config(path: &Path, text: &str, environment: &Environment) -> Result<SaveOutcome, EditError> {
+/// Like [`replace_file`], for a whole configuration. A file with the same content is not touched; different content is
+/// kept as a backup.
+pub(crate) fn replace_config(
+    path: &Path,
+    text: &str,
+    environment: &Environment,
+) -> Result<SaveOutcome, EditError> {
     change_file(path, environment, |before| {
         if before == Some(text.as_bytes()) {
             return Ok(SaveOutcome::Unchanged);
@@ -59,12 +57,8 @@ fn change_file<T>(
 
 /// Writes `NAME=value` into the secrets file atomically, with mode 0600. The effective line is replaced in
 /// place, and the other lines are kept. A file with the same content is not touched, except for its mode.
-/// Returns whether the file was changed.
-///
-/// # Errors
-/// When the value cannot be written on one line, when the file is managed externally, or when it cannot be
-/// written.
-pub fn set_secret(
+/// A value that does not fit on one line is an error. Returns whether the file was changed.
+pub(crate) fn set_secret(
     path: &Path,
     name: &str,
     value: &Secret,

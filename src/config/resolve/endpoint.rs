@@ -12,8 +12,7 @@ use crate::protocol::api::Api;
 /// Reads a URL. Messages show it as written, before any `${VAR}` is replaced, and without what may be a key. `refusal`
 /// says why it must not be plain http to another machine; `None` allows it.
 ///
-/// # Errors
-/// Why there is no URL, for the one who needs it. It was reported: a variable in it that is missing as `kind`.
+/// The error is the reason for what needs the URL. It was reported: a missing variable as `kind`.
 pub(super) fn read(
     path: &KeyPath,
     written: &str,

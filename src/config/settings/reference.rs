@@ -13,8 +13,7 @@ pub struct Reference {
 
 impl Reference {
     /// Splits `provider/model`; `None` without a slash.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (provider, model) = text.split_once('/')?;
         Some(Self { provider: provider.to_owned(), model: model.to_owned() })
     }
@@ -54,8 +53,7 @@ pub enum SecretOrigin {
 
 impl SecretOrigin {
     /// The name under which it was looked up: of a variable, a credential or a line of the secrets file.
-    #[must_use]
-    pub fn name(&self) -> Option<&str> {
+    pub(crate) fn name(&self) -> Option<&str> {
         match self {
             Self::Environment(name)
             | Self::Credential(name)

@@ -19,8 +19,7 @@ pub struct Warning {
 
 impl Warning {
     /// A warning whose message is the text of its kind.
-    #[must_use]
-    pub fn new(path: String, kind: WarningKind) -> Self {
+    pub(crate) fn new(path: String, kind: WarningKind) -> Self {
         Self { path, message: kind.to_string(), kind }
     }
 }
@@ -109,8 +108,7 @@ fn other_keys_note(provider: &str, has_other_keys: bool) -> String {
 
 impl WarningKind {
     /// A stable name, for programs.
-    #[must_use]
-    pub const fn as_str(&self) -> &'static str {
+    pub(crate) const fn as_str(&self) -> &'static str {
         match self {
             Self::SecretsFile(SecretsFileProblem::Unreadable(_)) => "unreadable_secrets_file",
             Self::SecretsFile(SecretsFileProblem::OpenToOthers { .. }) => "secrets_file_open_to_others",
@@ -172,7 +170,7 @@ pub enum Missing {
 
 impl Missing {
     /// The names under which it was looked up: of variables, or of a credential.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         let (many, one) = match self {
             Self::Variables(names) => (names.as_slice(), None),
             Self::Credential(name) => (&[][..], Some(name.as_str())),
