@@ -306,13 +306,8 @@ fn take_chain(config: &mut Value) -> Option<Value> {
     defaults.shift_remove("model")
 }
 
-/// The keys of a path, without indexes.
 fn key_names(path: &KeyPath) -> Vec<&str> {
-    let keys = path.0.iter().filter_map(|step| match step {
-        PathSegment::Key(key) => Some(key.as_str()),
-        PathSegment::Index(_) => None,
-    });
-    keys.collect()
+    path.keys().collect()
 }
 
 /// Whether a setting means the same in OpenClaw.

@@ -33,6 +33,14 @@ impl KeyPath {
         Self(keys.iter().map(|key| PathSegment::Key((*key).to_owned())).collect())
     }
 
+    /// Its keys, without the indexes.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|step| match step {
+            PathSegment::Key(key) => Some(key.as_str()),
+            PathSegment::Index(_) => None,
+        })
+    }
+
     /// The value at this path of a document.
     pub(crate) fn find_in<'v>(&self, document: &'v Value) -> Option<&'v Value> {
         self.0.iter().try_fold(document, |value, step| match (step, value) {

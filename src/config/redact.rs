@@ -66,11 +66,7 @@ pub(crate) fn find_literal_secrets(document: &Value, schema: SchemaNode) -> Vec<
 }
 
 fn names_a_key(path: &KeyPath) -> bool {
-    let keys = path.0.iter().filter_map(|step| match step {
-        PathSegment::Key(key) => Some(key.to_ascii_lowercase()),
-        PathSegment::Index(_) => None,
-    });
-    let keys: Vec<String> = keys.collect();
+    let keys: Vec<String> = path.keys().map(str::to_ascii_lowercase).collect();
     if !keys.iter().any(|key| key == "headers" || key == "env") {
         return true;
     }

@@ -59,20 +59,18 @@ fn attribute_paths(places: &[KeyPath]) -> Vec<KeyPath> {
 /// else is at the path.
 fn remove_variables(path: &KeyPath, value: Option<&mut Value>, names: &mut Vec<String>) -> bool {
     let Some(value) = value else { return false };
-    if path.0.is_empty() {
-        if let Some(env) = value.as_object_mut().and_then(|root| root.shift_remove("env")) {
-            collect_variables("env", &env, names);
+    match path.keys().next() {
+        None => {
+            let env = value.as_object_mut().and_then(|root| root.shift_remove("env"));
+            collect_variables("env", &env.unwrap_or_else(|| json!({})), names);
+            false
         }
-        return false;
-    }
-    match path.0.as_slice() {
-        [PathSegment::Key(env), .., PathSegment::Key(name)] if env == "env" => {
-            collect_variables(name, value, names)
+        Some("env") => {
+            collect_variables(path.keys().last().unwrap_or("env"), value, names);
+            true
         }
-        [PathSegment::Key(env)] if env == "env" => collect_variables(env, value, names),
-        _ => return false,
+        Some(_) => false,
     }
-    true
 }
 
 fn collect_variables(name: &str, value: &Value, names: &mut Vec<String>) {
@@ -124,13 +122,8 @@ fn to_upper_snake_case(key: &str) -> String {
 
 /// One line.
 fn render_assignment(path: &KeyPath, value: Option<&Value>) -> String {
-    let mut attribute = SETTINGS_OPTION.to_owned();
-    for step in &path.0 {
-        if let PathSegment::Key(key) = step {
-            attribute.push('.');
-            attribute.push_str(&render_attribute_name(key));
-        }
-    }
+    let names = path.keys().map(render_attribute_name);
+    let attribute = [SETTINGS_OPTION.to_owned()].into_iter().chain(names).collect::<Vec<_>>().join(".");
     match value {
         Some(json) => format!("{attribute} = {};", render_value(json)),
         None => format!("# remove {attribute}"),
