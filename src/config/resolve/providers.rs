@@ -1,6 +1,6 @@
 //! `models.providers`, merged over the catalog.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,11 +26,15 @@ pub(super) fn resolve_providers(file: &Models, scope: &mut Scope) -> Providers {
         if key.contains(['/', ' ']) {
             let message = format!("\"{key}\" is not a provider id: it must not contain a slash or a space");
             scope.error(&path, message);
-        } else if providers.contains_key(&id) {
-            scope.error(&path, format!("duplicate provider {id} (case does not count): remove one"));
-        } else {
-            let provider = configured_provider(&id, settings, &path, is_merged, scope);
-            providers.insert(id, Arc::new(provider));
+            continue;
+        }
+        match providers.entry(id.clone()) {
+            Entry::Occupied(_) => {
+                scope.error(&path, format!("duplicate provider {id} (case does not count): remove one"));
+            }
+            Entry::Vacant(entry) => {
+                entry.insert(Arc::new(configured_provider(&id, settings, &path, is_merged, scope)));
+            }
         }
     }
     for known in builtin_catalog().providers.iter().filter(|_| is_merged) {
