@@ -23,4 +23,4 @@ pub mod rewrite;
 
 pub mod answer;
 
-pub use kimi_code::{KIMI_CODE_MAX_MESSAGE_BYTES, count_message_bytes};
+pub use kimi_code::{KIMI_CODE_MAX_MESSAGE_BYTES, check_message_size, count_message_bytes};

@@ -10,7 +10,6 @@ use crate::catalog::ThinkingControl;
 use crate::failure::Reason;
 use crate::protocol::api::Api;
 
-/// A request as the server accepts it.
 pub(crate) fn rewrite(draft: &mut RequestDraft<'_>) {
     parameters::fill_missing(draft, &[]);
     tools::flatten_namespaces(draft);

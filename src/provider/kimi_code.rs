@@ -13,11 +13,11 @@ pub fn count_message_bytes(body: &RequestBody) -> usize {
     body.messages.iter().map(|message| message.span.len()).sum()
 }
 
-/// Checks the size of a request in any API.
+/// Checks the size of the messages of a request in any API.
 ///
 /// # Errors
 /// [`Reason::ContextOverflow`] when the messages exceed [`KIMI_CODE_MAX_MESSAGE_BYTES`].
-pub(crate) fn check_size(body: &RequestBody) -> Result<(), Failure> {
+pub fn check_message_size(body: &RequestBody) -> Result<(), Failure> {
     let bytes = count_message_bytes(body);
     if bytes > KIMI_CODE_MAX_MESSAGE_BYTES {
         let message = format!(

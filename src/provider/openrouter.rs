@@ -15,7 +15,6 @@ use crate::protocol::api::Api;
 /// The author of Kimi's models in OpenRouter's ids.
 const MOONSHOT_PREFIX: &str = "moonshotai/";
 
-/// A request as OpenRouter accepts it.
 pub(crate) fn rewrite(draft: &mut RequestDraft<'_>) {
     let api = draft.body().api;
     parameters::fill_missing(draft, &[]);

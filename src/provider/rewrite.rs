@@ -58,7 +58,7 @@ fn finish_draft(draft: RequestDraft<'_>) -> AdaptedRequest {
 
 fn apply_rules(adapter: AdapterId, draft: &mut RequestDraft<'_>) -> Result<(), Failure> {
     if adapter == AdapterId::KimiCode {
-        kimi_code::check_size(draft.body())?;
+        kimi_code::check_message_size(draft.body())?;
     }
     if let Some(unsupported) = unsupported_content::find_unsupported_content(adapter, draft.body()) {
         return Err(unsupported.into());

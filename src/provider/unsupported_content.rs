@@ -4,6 +4,7 @@
 use crate::catalog::AdapterId;
 use crate::failure::{Failure, Reason};
 use crate::protocol::api::Api;
+use crate::protocol::json;
 use crate::protocol::object::ObjectView;
 use crate::protocol::request::RequestBody;
 
@@ -97,7 +98,7 @@ fn is_omittable_block(kind: &str) -> bool {
 /// Blocks that have an equivalent in text, as JSON between commas: text documents, search results, available
 /// tools. `None` for others.
 pub(super) fn render_as_text(block: &ObjectView<'_>) -> Option<Vec<u8>> {
-    let mut out = Vec::new();
+    let mut out: Vec<Vec<u8>> = Vec::new();
     match &*block.string_or_empty("type") {
         "document" => {
             let source = block.object("source")?;
@@ -114,41 +115,31 @@ pub(super) fn render_as_text(block: &ObjectView<'_>) -> Option<Vec<u8>> {
             append_parts(&mut out, block)?;
         }
         "tool_reference" => {
-            let name = block.string_or_empty("tool_name");
-            let note = format!("The tool {name} can be called now.");
-            append_text_block(&mut out, Some(&crate::protocol::json::to_string_literal(&note)));
+            let note = format!("The tool {} can be called now.", block.string_or_empty("tool_name"));
+            append_text_block(&mut out, Some(&json::to_string_literal(&note)));
         }
         // An unknown type.
         _ => append_text_block(&mut out, Some(block.value("text")?)),
     }
-    Some(out)
+    Some(out.join(&b","[..]))
 }
 
 /// Adds a block of this string's text; none for an empty one.
-fn append_text_block(out: &mut Vec<u8>, literal: Option<&[u8]>) {
-    let Some(literal) = literal.filter(|literal| literal.starts_with(b"\"") && literal.len() > 2) else {
-        return;
-    };
-    append_block(out, &[br#"{"type":"text","text":"#, literal, b"}"].concat());
+fn append_text_block(out: &mut Vec<Vec<u8>>, literal: Option<&[u8]>) {
+    let text = literal.filter(|literal| literal.starts_with(b"\"") && literal.len() > 2);
+    out.extend(text.map(|literal| [br#"{"type":"text","text":"#, literal, b"}"].concat()));
 }
 
 /// Adds the blocks of `content`; `None` where one of them is neither text nor an image.
-fn append_parts(out: &mut Vec<u8>, holder: &ObjectView<'_>) -> Option<()> {
+fn append_parts(out: &mut Vec<Vec<u8>>, holder: &ObjectView<'_>) -> Option<()> {
     append_text_block(out, holder.value("content"));
     for part in holder.objects("content") {
         if !matches!(&*part.string_or_empty("type"), "text" | "image") {
             return None;
         }
-        append_block(out, part.text());
+        out.push(part.text().to_vec());
     }
     Some(())
-}
-
-fn append_block(out: &mut Vec<u8>, block: &[u8]) {
-    if !out.is_empty() {
-        out.push(b',');
-    }
-    out.extend_from_slice(block);
 }
 
 #[cfg(test)]

@@ -72,17 +72,14 @@ struct Interruption {
     failure: Failure,
     /// Text that was held back; as Chat Completions.
     withheld_text: Segments,
-    /// The target.
     reference: String,
 }
 
 /// The target that continues an interrupted response.
 enum NextTarget {
-    /// It has begun.
     Opened(Box<OpenAnswer>),
     /// The client's output limit is used up.
     LimitReached,
-    /// None.
     None,
 }
 
@@ -315,7 +312,6 @@ impl RequestExecution {
         measure_usage(reader, || self.bodies.prompt_tokens())
     }
 
-    /// The translator of a target's stream.
     fn new_translator(&self, target: &Target, splice: &SpliceStage) -> Result<ResponseTranslator, Failure> {
         let translated = self.bodies.body_for_target(target)?;
         let body = self.bodies.client_body();
@@ -393,7 +389,6 @@ impl RequestExecution {
         NextTarget::None
     }
 
-    /// The targets after this one.
     fn targets_after(&self, target: &Target) -> impl Iterator<Item = &PlannedTarget> {
         let is_it = |planned: &PlannedTarget| {
             planned.target.reference == target.reference && planned.target.key_index == target.key_index

@@ -25,14 +25,11 @@ struct FailedTarget<'r> {
     failure: Failure,
 }
 
-/// The execution of one request's chain.
 struct ChainExecutor<'r> {
     execution: &'r RequestExecution,
-    /// Targets not tried yet.
     remaining: std::iter::Enumerate<std::slice::Iter<'r, PlannedTarget>>,
     /// Targets being tried: their positions in the chain, and when the attempts began.
     in_flight: Vec<(usize, Instant)>,
-    /// The failure to show.
     failure_to_report: Option<FailedTarget<'r>>,
     /// No further target will be tried.
     is_closed: bool,
@@ -63,7 +60,6 @@ impl RequestExecution {
         RequestError::ShuttingDown { attempts: self.tracker.attempts() }
     }
 
-    /// Returns the first target that responds.
     pub(super) async fn execute_chain(&self) -> Result<Box<OpenAnswer>, RequestError> {
         let targets = self.plan.considered_targets(&self.request);
         let mut executor = ChainExecutor {
@@ -103,7 +99,6 @@ impl RequestExecution {
         })
     }
 
-    /// The usable target whose cooldown ends first.
     fn find_earliest_available<'p>(&self, targets: &'p [PlannedTarget]) -> Option<&'p Target> {
         let user_agent = headers::user_agent(&self.request.headers);
         let is_usable = |planned: &&PlannedTarget| {
@@ -116,7 +111,6 @@ impl RequestExecution {
         in_cooldown.min_by_key(|(until, _)| *until).map(|(_, target)| target)
     }
 
-    /// The error of a request whose attempts failed.
     pub(super) fn fail_request(&self, failure: Failure, reference: String) -> RequestError {
         self.tracker.fail(failure.reason);
         RequestError::AttemptsFailed { failure, reference, attempts: self.tracker.attempts() }
@@ -149,7 +143,6 @@ impl<'r> ChainExecutor<'r> {
         }
     }
 
-    /// Returns the next usable target, when it is time to try one.
     fn next_target(&mut self) -> Option<(usize, &'r Target)> {
         if self.is_closed || (!self.in_flight.is_empty() && Instant::now() < self.hedge_at()) {
             return None;

@@ -17,12 +17,10 @@ const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version
 const FORWARDED_RESPONSE_HEADERS: [HeaderName; 2] =
     [HeaderName::from_static("x-generation-id"), HeaderName::from_static("x-provider-name")];
 
-/// The client's User-Agent.
 pub(super) fn user_agent(headers: &HeaderMap) -> Option<&str> {
     headers.get(USER_AGENT).and_then(|value| value.to_str().ok())
 }
 
-/// A header's text; `None` if it is not valid text.
 pub(super) fn text_value(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }

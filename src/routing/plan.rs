@@ -10,7 +10,7 @@ use crate::catalog::AdapterId;
 use crate::config::settings::MatchKind;
 use crate::protocol::request::RequestBody;
 use crate::provider::unsupported_content::{self, UnsupportedContent};
-use crate::provider::{KIMI_CODE_MAX_MESSAGE_BYTES, count_message_bytes};
+use crate::provider::{check_message_size, count_message_bytes};
 use crate::record::SkipReason;
 use crate::state::State;
 use crate::state::cooldown::Cooldown;
@@ -87,7 +87,6 @@ pub fn describe_cooldown(cooldown: Cooldown) -> (SkipReason, String) {
     (SkipReason::InCooldown(cooldown.reason), format!("in cooldown for {left} s after {}", cooldown.reason))
 }
 
-/// Properties of a request, computed once for all targets.
 struct RequestContents<'b> {
     body: &'b RequestBody,
     has_media: OnceCell<bool>,
@@ -125,10 +124,6 @@ fn find_unmet_condition(target: &Target, contents: &RequestContents<'_>) -> Opti
     }
     // The size of another API's messages is known only after translation.
     let is_limited = target.provider.adapter == AdapterId::KimiCode && target.api == contents.body.api;
-    (is_limited && bytes > KIMI_CODE_MAX_MESSAGE_BYTES).then(|| {
-        let why = format!(
-            "the messages have {bytes} bytes; Kimi Code accepts at most {KIMI_CODE_MAX_MESSAGE_BYTES}"
-        );
-        (SkipReason::MessagesTooLarge, why)
-    })
+    let excess = is_limited.then(|| check_message_size(contents.body).err()).flatten()?;
+    Some((SkipReason::MessagesTooLarge, excess.message))
 }

@@ -22,7 +22,6 @@ use crate::upstream::{UpstreamRequest, read_capped_body};
 
 pub use crate::provider::quota::{Allowance, Balance};
 
-/// The longest wait for a quota.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 /// The lifetime of a report, also of a failed one: the figures change slowly, and a dashboard polls often.
 const MAX_AGE: Duration = Duration::from_secs(60);
@@ -56,7 +55,6 @@ struct CachedQuota {
     fingerprint: u64,
 }
 
-/// One quota call.
 pub(super) struct QuotaRequest {
     provider: Arc<Provider>,
     url: String,

@@ -46,7 +46,6 @@ impl Target {
         self.provider.apis.iter().find(|(api, _)| *api == self.api).map(|(_, base)| base.as_str())
     }
 
-    /// The same target over another API.
     pub(super) fn with_api(&self, api: Api) -> Self {
         Self { api, ..self.clone() }
     }
@@ -62,7 +61,6 @@ impl Target {
         Redactor::new(self.provider.secrets().chain(headers))
     }
 
-    /// The classifier of its provider's errors.
     pub(super) fn classifier(&self) -> Classifier {
         Classifier::new(self.provider.adapter, self.redactor())
     }

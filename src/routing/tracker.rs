@@ -58,7 +58,6 @@ impl RequestTracker {
         record.client_disconnected = false;
     }
 
-    /// The time from the request to this moment.
     pub(super) fn offset_of(&self, moment: Instant) -> Duration {
         moment.saturating_duration_since(self.request.started())
     }
@@ -83,7 +82,6 @@ impl RequestTracker {
         }
     }
 
-    /// Adds an attempt, or a target that was skipped.
     pub(super) fn add_attempt(&self, attempt: Attempt) {
         self.record().attempts.push(attempt);
         self.state.active_requests().notify();
@@ -105,7 +103,6 @@ impl RequestTracker {
         attempts.insert(attempts.len() - usize::from(has_answer), attempt);
     }
 
-    /// The attempts so far.
     pub(super) fn attempts(&self) -> Vec<Attempt> {
         self.record().attempts.clone()
     }
@@ -155,7 +152,6 @@ fn compute_cost(settings: &Settings, reference: &str, usage: &TokenUsage) -> Opt
     Some(AttemptCost { amount, currency: provider.currency.clone(), source })
 }
 
-/// An attempt in progress.
 pub(super) struct AttemptGuard<'t> {
     tracker: &'t RequestTracker,
     reference: &'t str,

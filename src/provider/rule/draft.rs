@@ -70,7 +70,6 @@ pub struct AnswerPlan {
 }
 
 impl AnswerPlan {
-    /// The client's name of a tool, for the name as sent.
     pub(crate) fn original_name<'n>(&'n self, sent: &'n str) -> &'n str {
         self.tool_names.iter().find(|(known, _)| known == sent).map_or(sent, |(_, original)| original)
     }
@@ -83,7 +82,6 @@ impl AnswerPlan {
         Some(json::to_string_literal(original))
     }
 
-    /// The namespace of the tool with this literal of a name.
     pub(crate) fn namespace_literal(&self, literal: &[u8]) -> Option<Vec<u8>> {
         self.namespaced(literal).map(|(namespace, _)| json::to_string_literal(namespace))
     }
@@ -107,7 +105,6 @@ impl AnswerPlan {
 pub(crate) struct ToolCallSpans {
     pub(crate) id: Option<Span>,
     pub(crate) name: Option<Span>,
-    /// The namespace of the function (Responses).
     pub(crate) namespace: Option<String>,
 }
 
@@ -203,14 +200,12 @@ impl<'a> RequestDraft<'a> {
         is_unchanged.then(|| self.body().value_span(key)).flatten()
     }
 
-    /// Sets a top-level key to JSON text; returns whether that changes anything.
-    pub(crate) fn set(&mut self, rule: Rule, key: &str, value: impl Into<Bytes>) -> bool {
+    /// Sets a top-level key to JSON text. The rule is recorded if that changes anything, as by every method that takes one.
+    pub(crate) fn set(&mut self, rule: Rule, key: &str, value: impl Into<Bytes>) {
         let value = value.into();
-        let changes = self.value(key) != Some(&value);
-        if changes {
+        if self.value(key) != Some(&value) {
             self.change(rule, key, Some(value));
         }
-        changes
     }
 
     /// Removes a top-level key; returns whether it was present.

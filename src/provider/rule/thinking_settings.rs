@@ -76,7 +76,7 @@ pub(crate) fn apply_for_kimi(draft: &mut RequestDraft<'_>, adapter: AdapterId) -
     match change {
         Change::Keep => {}
         Change::Remove => _ = draft.remove(rules::THINKING, "thinking"),
-        Change::Set(value) => _ = draft.set(rule, "thinking", value),
+        Change::Set(value) => draft.set(rule, "thinking", value),
     }
     if api == Chat {
         draft.remove(rules::THINKING, "reasoning");
@@ -221,7 +221,7 @@ pub(crate) const fn effort_name(api: Api, level: ThinkingLevel) -> &'static str 
 pub(crate) fn set_effort(draft: &mut RequestDraft<'_>, rule: Rule, level: Option<&str>) {
     let level = level.map(|level| format!("\"{level}\""));
     match (draft.body().api, level) {
-        (Api::ChatCompletions, Some(level)) => _ = draft.set(rule, "reasoning_effort", level),
+        (Api::ChatCompletions, Some(level)) => draft.set(rule, "reasoning_effort", level),
         (Api::ChatCompletions, None) => _ = draft.remove(rule, "reasoning_effort"),
         (Api::Messages, level) => draft.set_member(rule, "output_config", "effort", level.as_deref()),
         (Api::Responses, level) => draft.set_member(rule, "reasoning", "effort", level.as_deref()),
