@@ -216,6 +216,7 @@ impl From<Reason> for Classification {
 }
 
 /// One row of an adapter's error table. Alternatives are separated by `|`.
+#[derive(Clone, Copy)]
 pub(crate) struct ErrorRule {
     /// Empty for every status.
     statuses: &'static [u16],
