@@ -2,8 +2,9 @@
 
 pub(in crate::cli) mod backend;
 
-use std::io::{IsTerminal, Read, stderr, stdin};
+use std::io::{self, IsTerminal, stderr, stdin};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -11,12 +12,11 @@ use clap::Args as ClapArgs;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use self::backend::AgentBackend;
+use self::backend::{load_context, new_agent};
 use super::command::{self, CommandContext, CommandError, print_note};
 use super::explain::Explanation;
 use super::output::{AnswerWriter, Colour, sanitize};
-use crate::assistant::context::SystemPrompt;
-use crate::assistant::session::{Session, SessionStore, new_id};
+use crate::assistant::session::{SessionStore, new_id};
 use crate::assistant::thinking;
 use crate::assistant::transcript::AnswerUsage;
 use crate::assistant::turn::{Agent, TurnEvent, TurnFailure, TurnRequest, TurnResult, explain_request};
@@ -69,12 +69,13 @@ async fn run_agent(args: Args, context: &mut CommandContext<'_>) -> Result<(), C
     }
     let message = read_message(args.message.as_deref())?;
     let state = context.state_directory("sessions")?;
-    let backend = AgentBackend::new(settings.clone(), args.local, &state)?;
-    let agent = Agent::new(backend.new_exchange(), &load_context(&settings), backend.tools(args.web_search));
+    let (agent, usage) = new_agent(&settings, &state, args.local, args.web_search)?;
     let id = args.session_id.unwrap_or_else(new_id);
     let request = TurnRequest { message, model: args.model, thinking };
     let outcome = Box::pin(run_turn(&agent, &id, request, &SessionStore::new(&state), context)).await;
-    backend.finish().await;
+    if let Some(usage) = usage {
+        usage.finish().await;
+    }
     outcome
 }
 
@@ -86,40 +87,22 @@ pub(in crate::cli) fn parse_thinking_level(word: &str) -> Result<ThinkingLevel, 
     })
 }
 
-/// Reads the workspace's files and reports those that cannot be read.
-pub(in crate::cli) fn load_context(settings: &Settings) -> SystemPrompt {
-    let context = SystemPrompt::from_workspace(settings.workspace.as_deref());
-    for warning in &context.warnings {
-        print_note(format_args!("warning: {warning}"));
-    }
-    context
-}
-
 /// The prompt: the option's text, or standard input.
 fn read_message(option: Option<&str>) -> Result<String, CommandError> {
+    const FIX: &str = "use --message TEXT, or pipe it to standard input";
     let message = match option {
-        Some("-") => read_stdin()?,
-        Some(text) => text.to_owned(),
-        None if stdin().is_terminal() => {
-            return Err(CommandError::usage("no prompt: use --message TEXT, or pipe it to standard input"));
+        Some(text) if text != "-" => text.to_owned(),
+        None if stdin().is_terminal() => return Err(CommandError::usage(format!("no prompt: {FIX}"))),
+        _ => {
+            let text = io::read_to_string(stdin())
+                .map_err(|error| CommandError::failure("read_error", format!("standard input: {error}")))?;
+            text.trim_end_matches(['\n', '\r']).to_owned()
         }
-        None => read_stdin()?,
     };
     if message.trim().is_empty() {
-        return Err(CommandError::usage(
-            "the prompt is empty: use --message TEXT, or pipe it to standard input",
-        ));
+        return Err(CommandError::usage(format!("the prompt is empty: {FIX}")));
     }
     Ok(message)
-}
-
-fn read_stdin() -> Result<String, CommandError> {
-    let mut text = String::new();
-    stdin()
-        .lock()
-        .read_to_string(&mut text)
-        .map_err(|error| CommandError::failure("read_error", format!("standard input: {error}")))?;
-    Ok(text.trim_end_matches(['\n', '\r']).to_owned())
 }
 
 /// Runs one turn of a session and prints its result.
@@ -132,7 +115,9 @@ async fn run_turn(
 ) -> Result<(), CommandError> {
     let waiting = || print_note("another turn of this session is active; waiting for it");
     let mut session = sessions.lock(id, waiting).await?;
-    let interrupts = Interrupts::install()?;
+    let mut signals = TerminationSignals::install()
+        .map_err(|error| CommandError::failure("signal_error", format!("cannot catch signals: {error}")))?;
+    let stop = CancellationToken::new();
     let mut writer = (!context.json).then(|| AnswerWriter::from_environment(&context.environment));
     let mut written = Ok(());
     let mut show = |event: TurnEvent| {
@@ -145,10 +130,24 @@ async fn run_turn(
         };
         if written.is_err() {
             // The reader closed standard output: stop the answer, so that it costs no more tokens.
-            interrupts.first.cancel();
+            stop.cancel();
         }
     };
-    let outcome = run_interruptibly(agent, &mut session, request, &interrupts, &mut show).await;
+    let outcome = {
+        let mut turn = pin!(agent.run_turn(&mut session, request, stop.clone().cancelled_owned(), &mut show));
+        loop {
+            tokio::select! {
+                biased;
+                outcome = &mut turn => break Some(outcome),
+                () = signals.recv() => {}
+            }
+            // The first interrupt stops the answer and keeps its text, the second ends the command.
+            if stop.is_cancelled() {
+                break None;
+            }
+            stop.cancel();
+        }
+    };
     let written = match writer {
         Some(mut writer) => written.and_then(|()| writer.end_line()),
         None => Ok(()),
@@ -163,21 +162,6 @@ async fn run_turn(
     print_fallback_notice(&outcome);
     written.map_err(CommandError::from_output_error)?;
     outcome.map(drop).map_err(turn_error)
-}
-
-/// Returns `None` if the user interrupted the turn twice.
-async fn run_interruptibly(
-    agent: &Agent,
-    session: &mut Session,
-    request: TurnRequest,
-    interrupts: &Interrupts,
-    show: &mut (dyn FnMut(TurnEvent) + Send),
-) -> Option<Result<TurnResult, TurnFailure>> {
-    tokio::select! {
-        biased;
-        outcome = agent.run_turn(session, request, interrupts.first.clone().cancelled_owned(), show) => Some(outcome),
-        () = interrupts.second.cancelled() => None,
-    }
 }
 
 fn turn_error(failure: TurnFailure) -> CommandError {
@@ -202,29 +186,6 @@ pub(in crate::cli) fn failure_reason(primary: &Reference, turn: &TurnResult) -> 
         None => format!("{primary} was not tried"),
         Some("cooling_down") => format!("{primary} is in cooldown"),
         Some(reason) => format!("{primary} failed ({reason})"),
-    }
-}
-
-/// SIGINT and SIGTERM: the first stops the answer and keeps its text, the second ends the command.
-struct Interrupts {
-    first: CancellationToken,
-    second: CancellationToken,
-}
-
-impl Interrupts {
-    fn install() -> Result<Self, CommandError> {
-        let mut termination = TerminationSignals::install().map_err(|error| {
-            CommandError::failure("signal_error", format!("cannot catch signals: {error}"))
-        })?;
-        let (first, second) = (CancellationToken::new(), CancellationToken::new());
-        let tokens = (first.clone(), second.clone());
-        tokio::spawn(async move {
-            loop {
-                termination.recv().await;
-                if tokens.0.is_cancelled() { tokens.1.cancel() } else { tokens.0.cancel() }
-            }
-        });
-        Ok(Self { first, second })
     }
 }
 

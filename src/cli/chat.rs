@@ -19,8 +19,8 @@ use tokio_util::sync::CancellationToken;
 use self::input::{ChatHelper, ChatInput, ReadOutcome};
 use self::text::{FallbackNotices, model_names, render_footer, short_name};
 use self::view::AnswerView;
-use super::agent::backend::AgentBackend;
-use super::agent::{load_context, parse_thinking_level};
+use super::agent::backend::new_agent;
+use super::agent::parse_thinking_level;
 use super::command::{self, CommandContext, CommandError};
 use super::output::{AnswerWriter, Colour, sanitize};
 use crate::assistant::command::{Command, Input, ReasoningDisplay, UsageFooter, parse_input};
@@ -30,7 +30,7 @@ use crate::assistant::transcript::StopReason;
 use crate::assistant::turn::{Agent, TurnEvent, TurnFailure, TurnRequest, TurnResult};
 use crate::catalog::ThinkingLevel;
 use crate::config::Environment;
-use crate::config::settings::{Chain, Reference, Settings};
+use crate::config::settings::{Reference, Settings};
 use crate::upstream::gateway_client::GatewayAddress;
 
 /// Arguments of `chat`.
@@ -65,11 +65,11 @@ async fn run_chat(args: Args, context: &CommandContext<'_>) -> Result<(), Comman
     args.thinking.as_deref().filter(|word| *word != "default").map(parse_thinking_level).transpose()?;
     let settings = Arc::new(context.load_settings()?);
     let state = context.state_directory("sessions")?;
-    let backend = AgentBackend::new(settings.clone(), args.local, &state)?;
+    let (agent, usage) = new_agent(&settings, &state, args.local, args.web_search)?;
     let writer = AnswerWriter::from_environment(&context.environment);
     let (input, history_error) = ChatInput::new(&state, &writer)?;
     let mut chat = Chat {
-        agent: Agent::new(backend.new_exchange(), &load_context(&settings), backend.tools(args.web_search)),
+        agent,
         environment: context.environment.clone(),
         gateway: (!args.local)
             .then(|| GatewayAddress::from_bind(&settings.gateway.bind, settings.gateway.port)),
@@ -92,7 +92,9 @@ async fn run_chat(args: Args, context: &CommandContext<'_>) -> Result<(), Comman
         Ok(()) => Box::pin(chat.run()).await,
         Err(error) => Err(error),
     };
-    backend.finish().await;
+    if let Some(usage) = usage {
+        usage.finish().await;
+    }
     outcome.map_err(|error| match error {
         ChatError::Fatal(error) => error,
         ChatError::Rejected(why) => CommandError::failure("invalid_choice", why),
@@ -169,7 +171,7 @@ impl Chat {
 
     /// Reads and executes inputs. Exit 1 if a turn failed.
     async fn run(mut self) -> Result<(), ChatError> {
-        if self.input.is_terminal() {
+        if self.input.is_terminal {
             self.print_note(&format!("session {} · /help lists the commands, Ctrl-D leaves", self.id))?;
         }
         while let Some(line) = self.next_line().await? {
@@ -198,8 +200,7 @@ impl Chat {
         /// The model's name in the prompt is cut here.
         const MAX_NAME: usize = 24;
         loop {
-            let chain = self.active_chain();
-            let name = chain.references.first().map(|first| short_name(&self.settings, first));
+            let name = self.requested_model().map(|model| short_name(&self.settings, &model));
             let name: String = sanitize(&name.unwrap_or_default()).chars().take(MAX_NAME).collect();
             let prompt = format!("{name}> ");
             if let Some(line) = self.input.queued_lines.pop_front() {
@@ -211,10 +212,8 @@ impl Chat {
             }
             self.writer.end_line()?;
             let levels = self.thinking_levels().map_or(&[][..], |levels| levels.names());
-            let helper = ChatHelper {
-                models: model_names(&self.settings),
-                levels: levels.iter().chain(&["default"]).map(ToString::to_string).collect(),
-            };
+            let models = model_names(&self.settings);
+            let helper = ChatHelper { models, levels: [levels, &["default"]].concat() };
             match self.input.next_line(prompt, helper).await? {
                 ReadOutcome::Line(line) => return Ok(Some(line)),
                 ReadOutcome::Interrupted => self.print_note("Ctrl-D or /quit leaves")?,
@@ -231,32 +230,32 @@ impl Chat {
         self.load_session_choices(&session);
         let usage = session.usage();
         drop(session);
-        let (turn, failure) = match outcome {
-            Ok(turn) => (Some(turn), None),
-            Err(failure) => (failure.result.map(|turn| *turn), Some((failure.kind, failure.message))),
+        let turn = match &outcome {
+            Ok(turn) => Some(turn),
+            Err(failure) => failure.result.as_deref(),
         };
-        if let Some(notice) = turn.as_ref().and_then(|turn| self.notices.notice_for(turn)) {
+        if let Some(notice) = turn.and_then(|turn| self.notices.notice_for(turn)) {
             self.print_note(&notice)?;
         }
-        match failure {
-            Some(("aborted", _)) => {
+        match &outcome {
+            Err(failure) if failure.kind == "aborted" => {
                 self.print_note("stopped")?;
                 // A stopped script does not continue with its next line.
-                let is_script = !self.input.is_terminal();
+                let is_script = !self.input.is_terminal;
                 self.input.has_quit |= is_script;
                 self.has_failed |= is_script;
             }
-            Some((_, message)) => {
+            Err(failure) => {
                 self.has_failed = true;
-                self.print_error(&message)?;
+                self.print_error(&failure.message)?;
             }
-            None => {}
+            Ok(_) => {}
         }
         let Some(turn) = turn else { return Ok(()) };
         if turn.stop_reason == StopReason::Length {
             self.print_note("cut off at the model's output limit")?;
         }
-        if let Some(footer) = render_footer(self.footer, &turn, &usage) {
+        if let Some(footer) = render_footer(self.footer, turn, &usage) {
             self.print_note(&footer)?;
         }
         Ok(())
@@ -285,17 +284,21 @@ impl Chat {
     }
 
     /// The targets in order; empty if only the gateway knows them.
-    fn active_chain(&self) -> Chain {
+    fn active_chain(&self) -> Vec<Reference> {
         match &self.model {
-            Some(model) => self.settings.chain_from(model),
-            None => self.settings.default_chain.clone(),
+            Some(model) => self.settings.chain_from(model).references,
+            None => self.settings.default_chain.references.clone(),
         }
+    }
+
+    /// `None` if only the gateway knows it.
+    fn requested_model(&self) -> Option<Reference> {
+        self.active_chain().into_iter().next()
     }
 
     /// The thinking levels of the requested model.
     fn thinking_levels(&self) -> Option<ThinkingLevels> {
-        let chain = self.active_chain();
-        chain.references.first().map(|first| ThinkingLevels::for_reference(&self.settings, first))
+        self.requested_model().map(|model| ThinkingLevels::for_reference(&self.settings, &model))
     }
 
     /// Takes the session's lock.
@@ -319,7 +322,7 @@ impl Chat {
 
     /// Scripts get the error on standard error and in the exit code.
     fn print_error(&mut self, text: &str) -> io::Result<()> {
-        if self.input.is_terminal() {
+        if self.input.is_terminal {
             return self.writer.write_line(Colour::Red, text);
         }
         self.has_failed = true;

@@ -6,11 +6,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
 use clap::Args as ClapArgs;
 use futures_util::StreamExt;
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Method};
 use serde_json::{Value, json};
 
 use super::command::{self, CommandContext, CommandError};
@@ -20,7 +17,7 @@ use crate::config::{self, Environment};
 use crate::protocol::sse::FrameReader;
 use crate::service::signals::TerminationSignals;
 use crate::telemetry::request_log;
-use crate::upstream::{Client, Connector, UpstreamRequest};
+use crate::upstream::Client;
 use moonrelay_simulator::{Control, SimulatorOptions};
 
 const PRIMARY: &str = "moonshot/kimi-k3";
@@ -117,15 +114,10 @@ async fn stream_answer(
     question: &str,
     context: &mut CommandContext<'_>,
 ) -> Result<(), CommandError> {
-    let request = UpstreamRequest {
-        method: Method::POST,
-        url: format!("{gateway}/v1/chat/completions").into(),
-        headers: HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]),
-        body: vec![Bytes::from(request_body(question).to_string())],
-    };
     let started = Instant::now();
-    let mut response =
-        client.send(request).await.map_err(|failure| demo_error("the gateway did not respond", failure))?;
+    let mut response = simulation::send_chat(client, gateway, &request_body(question), None)
+        .await
+        .map_err(|failure| demo_error("the gateway did not respond", failure))?;
     if !response.status.is_success() {
         return Err(demo_error("the gateway responded", response.status));
     }

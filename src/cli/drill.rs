@@ -9,14 +9,13 @@ mod setup;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args as ClapArgs;
 use futures_util::StreamExt;
 
-use self::report::CaseResult;
+use self::report::{CaseResult, DrillSummary};
 use self::run::DrillRunner;
 use self::setup::DrillSetup;
 use super::command::{self, CommandContext, CommandError};
@@ -61,19 +60,23 @@ async fn run_drill(args: &Args, context: &mut CommandContext<'_>) -> Result<(), 
     while let Some((case, outcome)) = running.next().await {
         let (response, record) = outcome?;
         let verdict = report::evaluate(&response, drill.baseline(case));
-        let result = CaseResult::new(case, response, verdict, record, &drill.setup);
+        let result = CaseResult::new(case, &response, verdict, record, &drill.setup);
         if !context.json {
             context.print_line(result.to_line(&cases))?;
         }
         results.push(result);
     }
-    let summary = report::DrillSummary::from_results(&results);
+    let summary = DrillSummary::from_results(&results);
     if context.json {
         context.print_line(report::to_json(&drill.setup, &results, &summary))?;
     } else {
         context.print_line(summary.to_text())?;
     }
     if summary.lost == 0 { Ok(()) } else { Err(CommandError::silent()) }
+}
+
+fn drill_error(message: impl Into<String>) -> CommandError {
+    CommandError::failure("drill_error", message)
 }
 
 /// The kind of request, and when the fault occurs.
@@ -134,21 +137,14 @@ impl Case {
         let times = (self.phase == Phase::AfterContent).then_some(1);
         let specs = drips.then(|| "drip=5".to_owned()).into_iter().chain([spec]);
         let fault = |spec: String| {
-            let mut fault: Fault = spec
-                .parse()
-                .map_err(|error| CommandError::failure("drill_error", format!("{spec}: {error}")))?;
+            let parsed = spec.parse::<Fault>();
+            let mut fault = parsed.map_err(|error| drill_error(format!("{spec}: {error}")))?;
             fault.provider = Some(setup.primary_simulator);
             fault.model = Some(setup.primary_model.clone());
             fault.times = times;
             Ok(fault)
         };
         specs.map(fault).collect()
-    }
-}
-
-impl fmt::Display for Case {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {}", self.label(), self.phase.as_str())
     }
 }
 

@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use comfy_table::{ContentArrangement, Table, presets};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -79,15 +79,7 @@ pub(super) const fn is_bidi_control(c: char) -> bool {
 
 /// `1,234,567`.
 pub(super) fn group_digits(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
+    HumanCount(number).to_string()
 }
 
 /// `1 attempt`, `1,234 attempts`.
@@ -141,8 +133,11 @@ pub(super) fn format_cost(amount: Amount, currency: &str) -> String {
 
 /// `0.001434 USD + 0.01 CNY`; empty where no cost is known.
 pub(super) fn format_costs(costs: &[AnswerCosts]) -> String {
-    let each = costs.iter().map(|cost| format_cost(cost.total, cost.currency.code()));
-    each.collect::<Vec<_>>().join(" + ")
+    list_costs(costs).join(" + ")
+}
+
+fn list_costs(costs: &[AnswerCosts]) -> Vec<String> {
+    costs.iter().map(|cost| format_cost(cost.total, cost.currency.code())).collect()
 }
 
 /// `600 in, 400 cached, 200 out`.
@@ -158,14 +153,19 @@ pub(super) fn format_tokens(usage: &AnswerUsage) -> String {
 }
 
 /// `0.0123 USD, 3.20k tokens, no price for 2 answers`.
-pub(super) fn format_total(total: &SessionUsage) -> String {
-    let mut parts: Vec<String> =
-        Some(format_costs(&total.costs)).filter(|cost| !cost.is_empty()).into_iter().collect();
-    parts.push(format!("{} tokens", format_compact(total.tokens.total_tokens)));
-    if total.unpriced_answers > 0 {
-        parts.push(format!("{NO_PRICE} for {}", format_count(total.unpriced_answers, "answer")));
+pub(super) fn format_total(costs: &[String], tokens: u64, unpriced: u64) -> String {
+    let mut parts = vec![costs.join(" + ")];
+    parts.retain(|costs| !costs.is_empty());
+    parts.push(format!("{} tokens", format_compact(tokens)));
+    if unpriced > 0 {
+        parts.push(format!("{NO_PRICE} for {}", format_count(unpriced, "answer")));
     }
     parts.join(", ")
+}
+
+/// [`format_total`] of a session.
+pub(super) fn format_session_total(total: &SessionUsage) -> String {
+    format_total(&list_costs(&total.costs), total.tokens.total_tokens, total.unpriced_answers)
 }
 
 /// `42 ms`, `1.3 s`, `42 s`, `4 min 10 s`, `2 h 5 min`, `6 d 11 h`.

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::command::{self, CommandContext, CommandError};
 use super::output::{
-    NO_PRICE, format_compact, format_costs, format_count, format_time, format_total, group_digits,
+    NO_PRICE, format_compact, format_costs, format_count, format_session_total, format_time, group_digits,
     render_table, sanitize_line,
 };
 use super::prompt;
@@ -72,7 +72,7 @@ async fn execute(command: SessionsCommand, context: &mut CommandContext<'_>) -> 
             })
         }
         SessionsCommand::Export(args) => {
-            let id = resolve_id(&sessions, args.id())?;
+            let id = resolve_id(&sessions, &args.id)?;
             export::export(&sessions, &id, &args, context)
         }
         SessionsCommand::Delete { ids, yes } => delete(&sessions, &ids, yes, context).await,
@@ -236,14 +236,12 @@ fn resolve_ids(sessions: &SessionStore, texts: &[String]) -> Result<Vec<String>,
             Err(error) => missing.push(error),
         }
     }
-    match missing.len() {
-        0 => Ok(ids),
-        1 => Err(missing.swap_remove(0)),
-        _ => {
-            let each: Vec<&str> = missing.iter().map(CommandError::message).collect();
-            Err(CommandError::failure("unknown_session", format!("nothing was deleted: {}", each.join("; "))))
-        }
+    if missing.len() > 1 {
+        let each: Vec<&str> = missing.iter().map(CommandError::message).collect();
+        let why = format!("nothing was deleted: {}", each.join("; "));
+        return Err(CommandError::failure("unknown_session", why));
     }
+    missing.pop().map_or(Ok(ids), Err)
 }
 
 async fn confirm(
@@ -260,7 +258,7 @@ async fn confirm(
             "{id}  {}  {}, {}",
             format_time(&summary.updated_at),
             format_count(summary.turns, "turn"),
-            format_total(&summary.usage)
+            format_session_total(&summary.usage)
         ))?;
     }
     prompt::confirm(&format!("Delete {} permanently?", format_count(ids.len() as u64, "session")), false)

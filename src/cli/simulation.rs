@@ -5,15 +5,19 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method};
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::config::settings::Settings;
+use crate::failure::Failure;
 use crate::gateway::listener::Listener;
 use crate::routing::RecordSink;
 use crate::runtime::{self, TelemetryBuilder};
-use crate::upstream::Client;
+use crate::upstream::{Client, Connector, UpstreamRequest, UpstreamResponse};
 use moonrelay_simulator::{Control, Simulator, SimulatorOptions};
 
 /// For a connection on the same machine.
@@ -58,6 +62,22 @@ pub(super) async fn start_gateway(settings: Settings, sink: RecordSink) -> io::R
     );
     let (stop, stopped) = mpsc::channel(1);
     Ok(InProcessGateway { address, stop, task: tokio::spawn(app.run(stopped)) })
+}
+
+/// Sends a Chat Completions request to a gateway, with one more header if given.
+pub(super) async fn send_chat(
+    client: &Client,
+    gateway: &str,
+    body: &Value,
+    header: Option<(&'static str, &'static str)>,
+) -> Result<UpstreamResponse, Failure> {
+    let headers = [("content-type", "application/json")].into_iter().chain(header);
+    let headers = headers
+        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+        .collect();
+    let url = format!("{gateway}/v1/chat/completions").into();
+    let body = vec![Bytes::from(body.to_string())];
+    client.send(UpstreamRequest { method: Method::POST, url, headers, body }).await
 }
 
 impl InProcessGateway {

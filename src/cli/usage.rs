@@ -4,7 +4,7 @@ pub(in crate::cli) mod report;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -14,10 +14,9 @@ use jiff::{Span, ToSpan, Zoned};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
-use self::report::UsageReport;
+use self::report::{UsageReport, database_error};
 use super::command::{self, CommandContext, CommandError};
 use super::output::OutputStyle;
-use crate::config::Environment;
 use crate::config::settings::Settings;
 use crate::gateway::quota::to_json;
 use crate::routing::quota::QuotaCache;
@@ -66,21 +65,13 @@ enum GroupByArg {
 }
 
 impl GroupByArg {
-    const fn to_group_by(self) -> GroupBy {
+    /// For the usage database and for a heading.
+    const fn names(self) -> (GroupBy, &'static str) {
         match self {
-            Self::Model => GroupBy::Model,
-            Self::Provider => GroupBy::Provider,
-            Self::Client => GroupBy::Client,
-            Self::Day => GroupBy::Day,
-        }
-    }
-
-    const fn heading(self) -> &'static str {
-        match self {
-            Self::Model => "Model",
-            Self::Provider => "Provider",
-            Self::Client => "Client",
-            Self::Day => "Day",
+            Self::Model => (GroupBy::Model, "Model"),
+            Self::Provider => (GroupBy::Provider, "Provider"),
+            Self::Client => (GroupBy::Client, "Client"),
+            Self::Day => (GroupBy::Day, "Day"),
         }
     }
 }
@@ -93,32 +84,33 @@ pub async fn run(args: Args) -> ExitCode {
 async fn execute(args: &Args, context: &mut CommandContext<'_>) -> Result<(), CommandError> {
     let settings = context.load_settings()?;
     let range = DateRange::last_days(args.days, Zoned::now())?;
-    let database = open_usage(context)?;
+    let state = context.state_directory("the usage database")?;
+    let database = open_usage(&state)?;
+    let (by, heading) = args.by.names();
     let report = match &database {
-        Some(database) => UsageReport::gather(database.as_ref(), &range, args.by.to_group_by()).await?,
+        Some(database) => UsageReport::gather(database.as_ref(), &range, by).await?,
         None => UsageReport::default(),
     };
-    let note = data_note(&settings, database.is_some(), &context.environment);
+    let note = data_note(&settings, database.is_some(), &state);
     let quotas = if args.no_quota { None } else { Some(fetch_quotas(&settings).await) };
-    let view = UsageView { range, by: args.by, report, note, quotas };
+    let view = UsageView { range, heading, report, note, quotas };
     let style = OutputStyle::from_environment(&context.environment);
     context.report(&view.to_json(), || view.to_text(style, SystemTime::now()))
 }
 
 /// Opens the usage database in the state directory, whether or not the gateway runs.
-fn open_usage(context: &CommandContext<'_>) -> Result<Option<Arc<dyn UsageDatabase>>, CommandError> {
-    usage::open_read_only(&context.state_directory("the usage database")?)
-        .map_err(|error| CommandError::failure("ledger_error", error.to_string()))
+pub(in crate::cli) fn open_usage(state: &Path) -> Result<Option<Arc<dyn UsageDatabase>>, CommandError> {
+    usage::open_read_only(state).map_err(database_error)
 }
 
 /// Explains why records may be missing or incomplete.
-fn data_note(settings: &Settings, has_database: bool, environment: &Environment) -> Option<String> {
+fn data_note(settings: &Settings, has_database: bool, state: &Path) -> Option<String> {
     match (settings.usage.is_enabled, has_database) {
         (true, true) => None,
         (true, false) => Some(format!(
             "Nothing is recorded yet: {} has no usage database. The gateway creates it when it runs as this user. If \
              it runs as another user, set STATE_DIRECTORY to its state directory.",
-            environment.state_directory().unwrap_or_default().display()
+            state.display()
         )),
         (false, true) => Some("usage.store is \"none\": these are earlier records.".to_owned()),
         (false, false) => Some("Nothing is recorded: usage.store is \"none\".".to_owned()),
@@ -187,7 +179,8 @@ impl DateRange {
 /// Everything that the command prints.
 struct UsageView {
     range: DateRange,
-    by: GroupByArg,
+    /// Of the first column.
+    heading: &'static str,
     report: UsageReport,
     note: Option<String>,
     quotas: Option<Value>,
@@ -199,7 +192,7 @@ impl UsageView {
             "days": self.range.days,
             "since": self.range.since.timestamp().to_string(),
             "timeZone": self.range.zone_name(),
-            "by": self.by.heading().to_ascii_lowercase(),
+            "by": self.heading.to_ascii_lowercase(),
             "rows": self.report.keyed_rows(),
             "total": self.report.total,
         });
@@ -213,7 +206,7 @@ impl UsageView {
     }
 
     fn to_text(&self, style: OutputStyle, now: SystemTime) -> String {
-        let (by, zone) = (self.by.heading().to_ascii_lowercase(), self.range.zone_name());
+        let (by, zone) = (self.heading.to_ascii_lowercase(), self.range.zone_name());
         let first = self.range.since.date();
         let mut parts = Vec::new();
         if self.report.total.requests > 0 {
@@ -221,7 +214,7 @@ impl UsageView {
                 1 => format!("Today, {first}, by {by} ({zone})"),
                 days => format!("The last {days} days by {by}, since {first} ({zone})"),
             });
-            parts.push(self.report.to_table(self.by.heading(), style));
+            parts.push(self.report.to_table(self.heading, style));
         } else if self.note.is_none() {
             parts.push(format!("no requests since {first}"));
         }

@@ -7,8 +7,10 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::assistant::backend::Backend;
-use crate::assistant::search::Searcher;
-use crate::assistant::search::tool::SearchTool;
+use crate::assistant::context::SystemPrompt;
+use crate::assistant::search::{Searcher, tool};
+use crate::assistant::tools::{Tool, ToolFuture, ToolSet};
+use crate::assistant::turn::Agent;
 use crate::cli::command::{CommandError, print_note};
 use crate::cli::gateway::no_key_error;
 use crate::config::settings::Settings;
@@ -20,82 +22,102 @@ use crate::usage::UsageStore;
 /// How long the command waits at its end until the usage of its turns is written.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The gateway, or the providers and a usage database.
-pub(in crate::cli) struct AgentBackend {
-    settings: Arc<Settings>,
-    connector: Arc<dyn Connector>,
-    /// `None` if turns go through the gateway, which records them.
-    local_usage: Option<LocalUsage>,
-}
-
-/// The usage database and the task that writes it. A gateway may write the same file.
-struct LocalUsage {
+/// The usage database of turns in this process, and the task that writes it. A gateway may write the same file.
+pub(in crate::cli) struct LocalUsage {
     store: Arc<UsageStore>,
     writer_task: JoinSet<()>,
 }
 
-impl LocalUsage {
-    fn sink(&self) -> RecordSink {
-        let store = self.store.clone();
-        Arc::new(move |record| store.record(record))
+/// An agent whose turns go through the gateway, which records their usage. If `is_local`, it calls the providers and
+/// records usage in the directory `state`. It offers web search if that is configured or `is_search_requested`.
+pub(in crate::cli) fn new_agent(
+    settings: &Arc<Settings>,
+    state: &Path,
+    is_local: bool,
+    is_search_requested: bool,
+) -> Result<(Agent, Option<LocalUsage>), CommandError> {
+    if is_local && !settings.has_target() {
+        return Err(no_key_error(settings));
     }
+    let connector: Arc<dyn Connector> = Arc::new(Client::new(settings.failover.connect_timeout));
+    let usage = is_local.then(|| LocalUsage::open(settings, state));
+    let address = GatewayAddress::from_bind(&settings.gateway.bind, settings.gateway.port);
+    let mut searcher = Searcher::new(connector.clone(), settings);
+    let backend = if let Some(usage) = &usage {
+        let store = usage.store.clone();
+        Backend::new_local(settings.clone(), connector, Arc::new(move |record| store.record(record)))
+    } else {
+        // The gateway has the key of the service, and a cache.
+        searcher = searcher.with_gateway(address.clone(), settings);
+        Backend::new_gateway(settings.clone(), address, connector)
+    };
+    let mut tools = ToolSet::default();
+    if is_search_requested || settings.web_search.is_configured {
+        let usage = usage.as_ref().map(|usage| usage.store.clone());
+        tools = tools.with_tool(Arc::new(WebSearchTool { searcher, usage }));
+    }
+    Ok((Agent::new(backend, &load_context(settings), tools), usage))
 }
 
-impl AgentBackend {
-    /// `is_local`: call the providers, and record usage in this state directory.
-    pub(in crate::cli) fn new(
-        settings: Arc<Settings>,
-        is_local: bool,
-        state: &Path,
-    ) -> Result<Self, CommandError> {
-        if is_local && !settings.has_target() {
-            return Err(no_key_error(&settings));
-        }
-        let connector: Arc<dyn Connector> = Arc::new(Client::new(settings.failover.connect_timeout));
-        let local_usage = is_local.then(|| {
-            let (store, writer) = UsageStore::persistent(Some(state), settings.usage);
-            let mut writer_task = JoinSet::new();
-            writer_task.spawn(writer.run());
-            LocalUsage { store: Arc::new(store), writer_task }
-        });
-        Ok(Self { settings, connector, local_usage })
+/// Reads the workspace's files and reports those that cannot be read.
+pub(super) fn load_context(settings: &Settings) -> SystemPrompt {
+    let context = SystemPrompt::from_workspace(settings.workspace.as_deref());
+    for warning in &context.warnings {
+        print_note(format_args!("warning: {warning}"));
     }
+    context
+}
 
-    /// The backend for an `Agent`.
-    pub(in crate::cli) fn new_exchange(&self) -> Backend {
-        let (settings, connector) = (self.settings.clone(), self.connector.clone());
-        match &self.local_usage {
-            Some(usage) => Backend::new_local(settings, connector, usage.sink()),
-            None => Backend::new_gateway(settings, self.gateway_address(), connector),
-        }
-    }
-
-    /// Web search for the model of a turn, if it is configured or `is_requested`. Through the gateway, which has the
-    /// key of a service and a cache, if turns go through it; else from this process.
-    pub(in crate::cli) fn tools(&self, is_requested: bool) -> Option<SearchTool> {
-        if !is_requested && !self.settings.web_search.is_configured {
-            return None;
-        }
-        let searcher = Searcher::new(self.connector.clone(), &self.settings);
-        Some(match &self.local_usage {
-            Some(usage) => SearchTool::new(searcher, Some(usage.sink())),
-            None => SearchTool::new(searcher.with_gateway(self.gateway_address(), &self.settings), None),
-        })
-    }
-
-    fn gateway_address(&self) -> GatewayAddress {
-        GatewayAddress::from_bind(&self.settings.gateway.bind, self.settings.gateway.port)
+impl LocalUsage {
+    fn open(settings: &Settings, state: &Path) -> Self {
+        let (store, writer) = UsageStore::persistent(Some(state), settings.usage);
+        let mut writer_task = JoinSet::new();
+        writer_task.spawn(writer.run());
+        Self { store: Arc::new(store), writer_task }
     }
 
     /// Writes the remaining usage records.
-    pub(in crate::cli) async fn finish(self) {
-        let Some(LocalUsage { store, mut writer_task }) = self.local_usage else { return };
-        store.close();
-        let is_in_time = tokio::time::timeout(FLUSH_TIMEOUT, writer_task.join_next()).await.is_ok();
-        let health = store.health();
+    pub(in crate::cli) async fn finish(mut self) {
+        self.store.close();
+        let is_in_time = tokio::time::timeout(FLUSH_TIMEOUT, self.writer_task.join_next()).await.is_ok();
+        let health = self.store.health();
         if !is_in_time || health.queued + health.dropped > 0 {
             let why = health.last_error.unwrap_or_else(|| "writing takes too long".to_owned());
             print_note(format_args!("warning: the usage database misses the cost of this: {why}"));
         }
+    }
+}
+
+/// Web search as a tool of the model.
+struct WebSearchTool {
+    searcher: Searcher,
+    /// Records the searches of a turn in this process; the gateway records its own.
+    usage: Option<Arc<UsageStore>>,
+}
+
+impl WebSearchTool {
+    async fn search(&self, arguments: &Value) -> Result<String, String> {
+        let query = tool::parse_query(arguments)?;
+        let outcome = match &self.usage {
+            Some(usage) => {
+                let record = Record::new(RequestId::now(), "moonrelay".to_owned(), Api::ChatCompletions);
+                self.searcher.search_recorded(query, record, |record| usage.record(record)).await
+            }
+            None => self.searcher.search(query).await,
+        };
+        match tool::render_outcome(&outcome) {
+            (text, false) => Ok(text),
+            (text, true) => Err(text),
+        }
+    }
+}
+
+impl Tool for WebSearchTool {
+    fn definition(&self) -> Value {
+        tool::definition()
+    }
+
+    fn call<'a>(&'a self, arguments: &'a Value) -> ToolFuture<'a> {
+        Box::pin(self.search(arguments))
     }
 }

@@ -9,21 +9,23 @@ use tokio_util::sync::CancellationToken;
 use super::text::{available_models, context_window, describe_model};
 use super::view::AnswerView;
 use super::{Chat, ChatError};
-use crate::assistant::command::{COMMANDS, Command, ReasoningDisplay, UsageFooter};
+use crate::assistant::command::{COMMANDS, Command, CommandSpec, ReasoningDisplay, UsageFooter};
 use crate::assistant::session::{self, Session, SessionUsage};
-use crate::assistant::thinking;
+use crate::assistant::thinking::{self, ThinkingLevels};
 use crate::assistant::transcript::TranscriptMessage;
 use crate::catalog::ThinkingLevel;
+use crate::cli::command::CommandError;
 use crate::cli::output::{
-    format_compact, format_cost, format_duration, format_tokens, format_total, render_pairs, render_table,
+    format_compact, format_cost, format_duration, format_session_total, format_tokens, format_total,
+    render_pairs, render_table,
 };
-use crate::cli::usage::DateRange;
-use crate::cli::usage::report::total_tokens;
+use crate::cli::usage::report::{query_total, total_tokens};
+use crate::cli::usage::{DateRange, open_usage};
 use crate::config::Environment;
 use crate::config::settings::{Auth, Lookup, MatchKind, Reference, Settings};
 use crate::upstream::Client;
 use crate::upstream::gateway_status::{GatewayStatus, STATUS_TIMEOUT};
-use crate::usage::{self, UsageQuery, UsageRow};
+use crate::usage::UsageRow;
 
 impl Chat {
     pub(super) async fn execute_command(&mut self, command: Command) -> Result<(), ChatError> {
@@ -47,7 +49,7 @@ impl Chat {
     }
 
     fn model_text(&self) -> String {
-        let chain = self.active_chain().references;
+        let chain = self.active_chain();
         let Some((first, fallbacks)) = chain.split_first() else {
             return "Model: the gateway's default (not known here).".to_owned();
         };
@@ -67,8 +69,8 @@ impl Chat {
             self.model = model;
             self.notices.reset();
         }
-        let chain = self.active_chain().references;
-        let text = match (&self.model, chain.first()) {
+        let requested = self.requested_model();
+        let text = match (&self.model, &requested) {
             (Some(_), Some(first)) if first.to_string() == name => {
                 format!("Model set to {first} for this session.")
             }
@@ -77,7 +79,7 @@ impl Chat {
             (_, None) => "Model reset to default.".to_owned(),
         };
         self.print_reply(&text)?;
-        let provider = chain.first().and_then(|first| self.settings.providers.get(&first.provider));
+        let provider = requested.and_then(|model| self.settings.providers.get(&model.provider));
         // The gateway has keys of its own.
         if let Some(why) = provider.and_then(|provider| provider.disabled_reason.clone())
             && self.gateway.is_none()
@@ -110,9 +112,9 @@ impl Chat {
             (None, Some(level)) => format!("default ({})", self.level_name(level)),
             (None, None) => "default (the model's own)".to_owned(),
         };
-        let supported = self.thinking_levels().map_or_else(String::new, |levels| {
-            let model = self.active_chain().references.first().map(ToString::to_string).unwrap_or_default();
-            format!("\n{model} supports: {}; default uses the configuration.", levels.names().join(", "))
+        let supported = self.requested_model().map_or_else(String::new, |model| {
+            let levels = ThinkingLevels::for_reference(&self.settings, &model).names().join(", ");
+            format!("\n{model} supports: {levels}; default uses the configuration.")
         });
         format!("Thinking: {current}.{supported}")
     }
@@ -128,11 +130,10 @@ impl Chat {
                 return Err(ChatError::Rejected(why));
             }
         };
-        if let (Some(level), Some(first), Some(levels)) =
-            (level, self.active_chain().references.first(), levels)
+        if let (Some(level), Some(model), Some(levels)) = (level, self.requested_model(), levels)
             && !levels.supports(level)
         {
-            return Err(ChatError::Rejected(levels.unsupported_message(level, first)));
+            return Err(ChatError::Rejected(levels.unsupported_message(level, &model)));
         }
         if level != self.thinking {
             self.lock_session().await?.set_thinking(level.map_or("default", ThinkingLevel::as_str))?;
@@ -150,18 +151,23 @@ impl Chat {
         self.thinking_levels().map_or(level.as_str(), |levels| levels.name_of(level))
     }
 
+    /// The requested model's context window, in tokens.
+    fn context_window(&self) -> Option<u64> {
+        context_window(&self.settings, &self.requested_model()?)
+    }
+
     fn set_reasoning(&mut self, display: Option<ReasoningDisplay>) -> String {
         self.reasoning = display.unwrap_or(self.reasoning);
-        match display {
+        let text = match display {
             None => {
                 let options = ReasoningDisplay::NAMES.join(", ");
                 return format!("Reasoning: {}. Options: {options}.", self.reasoning.as_str());
             }
-            Some(ReasoningDisplay::Off) => "Reasoning is hidden.",
-            Some(ReasoningDisplay::On) => "Reasoning is shown before the answer.",
-            Some(ReasoningDisplay::Stream) => "Reasoning is shown as it arrives.",
-        }
-        .to_owned()
+            Some(ReasoningDisplay::Off) => "hidden",
+            Some(ReasoningDisplay::On) => "shown before the answer",
+            Some(ReasoningDisplay::Stream) => "shown as it arrives",
+        };
+        format!("Reasoning is {text}.")
     }
 
     async fn set_usage(&mut self, footer: Option<UsageFooter>) -> Result<String, ChatError> {
@@ -189,7 +195,7 @@ impl Chat {
             None => None,
         };
         let mut rows = vec![("moonrelay", self.gateway_text(status.as_ref()))];
-        let chain = self.active_chain().references;
+        let chain = self.active_chain();
         let status = status.and_then(Result::ok);
         let cooldown = |reference: &Reference| cooldown_text(status.as_ref(), reference);
         if let Some((first, fallbacks)) = chain.split_first() {
@@ -200,8 +206,7 @@ impl Chat {
             let fallbacks = if fallbacks.is_empty() { "none".to_owned() } else { fallbacks.join(", ") };
             rows.push(("fallbacks", fallbacks));
         }
-        let window = chain.first().and_then(|first| context_window(&self.settings, first));
-        let context = match window {
+        let context = match self.context_window() {
             Some(window) => {
                 let percent = context.saturating_mul(100).checked_div(window).unwrap_or_default();
                 format!("{} of {} ({percent} %)", format_compact(context), format_compact(window))
@@ -215,7 +220,7 @@ impl Chat {
         };
         rows.push(("thinking", thinking));
         rows.push(("tokens", format_tokens(&usage.tokens) + &cache_share_text(&usage)));
-        rows.push(("cost", format_total(&usage)));
+        rows.push(("cost", format_session_total(&usage)));
         rows.push(("context", context));
         rows.push(("session", self.id.clone()));
         Ok(render_pairs(&rows))
@@ -282,8 +287,7 @@ impl Chat {
         let before = context_tokens(&session);
         let summary = self.summarize(&session).await?;
         session.compact(&summary, before)?;
-        let chain = self.active_chain().references;
-        let window = chain.first().and_then(|first| context_window(&self.settings, first));
+        let window = self.context_window();
         let window = window.map_or_else(String::new, |window| format!(" of {}", format_compact(window)));
         let (before, after) = (format_compact(before), format_compact(context_tokens(&session)));
         Ok(format!("Compacted: context {before} -> {after}{window}"))
@@ -304,9 +308,9 @@ impl Chat {
 }
 
 fn help_text() -> String {
-    let lines: Vec<String> = COMMANDS.iter().map(|row| row.usage_line().clone()).collect();
-    let rows: Vec<(&str, String)> =
-        lines.iter().zip(COMMANDS).map(|(line, row)| (line.as_str(), row.help.to_owned())).collect();
+    let lines: Vec<String> = COMMANDS.iter().map(CommandSpec::usage_line).collect();
+    let helps = COMMANDS.iter().map(|row| row.help.to_owned());
+    let rows: Vec<_> = lines.iter().map(String::as_str).zip(helps).collect();
     render_pairs(&rows)
         + "\n\nAlt-Enter, or a backslash before Enter, continues on another line; //text sends /text."
 }
@@ -372,32 +376,24 @@ fn context_tokens(session: &Session) -> u64 {
 
 /// Usage of the session from its transcript, and of all clients from the usage database.
 async fn usage_totals(session: &SessionUsage, environment: &Environment) -> String {
-    let mut rows = vec![("session", format_total(session))];
+    let mut rows = vec![("session", format_session_total(session))];
     match load_usage(environment).await {
-        Ok(Some([today, month])) => {
-            rows.push(("today", today));
-            rows.push(("30 days", month));
-        }
+        Ok(Some([today, month])) => rows.extend([("today", today), ("30 days", month)]),
         Ok(None) => rows.push(("today", "unknown: there is no usage database yet".to_owned())),
-        Err(why) => rows.push(("today", format!("unknown: {why}"))),
+        Err(why) => rows.push(("today", format!("unknown: {}", why.message()))),
     }
     render_pairs(&rows)
 }
 
-/// Usage of today and of 30 days.
-async fn load_usage(environment: &Environment) -> Result<Option<[String; 2]>, String> {
+/// Usage of today and of 30 days; `None` without a usage database.
+async fn load_usage(environment: &Environment) -> Result<Option<[String; 2]>, CommandError> {
     let Some(directory) = environment.state_directory() else { return Ok(None) };
-    let opened = tokio::task::spawn_blocking(move || usage::open_read_only(&directory)).await;
-    let opened = opened.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
-    let Some(database) = opened else { return Ok(None) };
+    let Some(database) = open_usage(&directory)? else { return Ok(None) };
     let now = Zoned::now();
     let mut totals = [String::new(), String::new()];
     for (total, days) in totals.iter_mut().zip([1, 30]) {
-        let range = DateRange::last_days(days, now.clone()).map_err(|error| error.message().to_owned())?;
-        let (since, zone) = (range.since.timestamp().into(), now.time_zone().clone());
-        let query = UsageQuery { since, until: None, group_by: Vec::new(), zone };
-        let rows = database.query(&query).await.map_err(|error| error.to_string())?;
-        *total = usage_row_text(&rows.into_iter().next().unwrap_or_default());
+        let range = DateRange::last_days(days, now.clone())?;
+        *total = usage_row_text(&query_total(database.as_ref(), &range).await?);
     }
     Ok(Some(totals))
 }
@@ -405,11 +401,5 @@ async fn load_usage(environment: &Environment) -> Result<Option<[String; 2]>, St
 fn usage_row_text(row: &UsageRow) -> String {
     let answered = &row.answered;
     let costs = answered.cost.iter().map(|(currency, amount)| format_cost(*amount, currency));
-    let mut parts = vec![costs.collect::<Vec<_>>().join(" + ")];
-    parts.retain(|cost| !cost.is_empty());
-    parts.push(format!("{} tokens", format_compact(total_tokens(&answered.tokens))));
-    if answered.unpriced > 0 {
-        parts.push(format!("no price for {} answers", answered.unpriced));
-    }
-    parts.join(", ")
+    format_total(&costs.collect::<Vec<_>>(), total_tokens(&answered.tokens), answered.unpriced)
 }

@@ -36,23 +36,18 @@ use crate::cli::output::AnswerWriter;
 
 /// Where inputs come from, and inputs that wait.
 pub(super) struct ChatInput {
-    source: Source,
+    /// Standard input and output are terminals; else lines are read from a pipe.
+    pub(super) is_terminal: bool,
+    /// Of a terminal; `None` while it reads on another thread.
+    editor: Option<Box<LineEditor>>,
+    /// What was typed at the terminal during an answer, without a line end.
+    unfinished_line: String,
     /// Ctrl-C outside the line editor.
     interrupts: Signal,
     /// Lines that were typed during an answer.
     pub(super) queued_lines: VecDeque<String>,
     /// No further input follows.
     pub(super) has_quit: bool,
-}
-
-enum Source {
-    Terminal {
-        /// `None` while it reads on another thread.
-        editor: Option<Box<LineEditor>>,
-        /// What was typed during an answer, without a line end.
-        unfinished_line: String,
-    },
-    Pipe,
 }
 
 /// The result of a prompt.
@@ -68,21 +63,19 @@ pub(super) enum ReadOutcome {
 impl ChatInput {
     /// Standard input, with a line editor if both ends are terminals. A history that cannot be read is returned as text.
     pub(super) fn new(state: &Path, writer: &AnswerWriter) -> Result<(Self, Option<String>), CommandError> {
-        let (source, history_error) = if writer.is_terminal && io::stdin().is_terminal() {
+        let is_terminal = writer.is_terminal && io::stdin().is_terminal();
+        let (editor, history_error) = if is_terminal {
             let (editor, error) = LineEditor::new(state, writer.use_colour).map_err(input_error)?;
-            (Source::Terminal { editor: Some(Box::new(editor)), unfinished_line: String::new() }, error)
+            (Some(Box::new(editor)), error)
         } else {
-            (Source::Pipe, None)
+            (None, None)
         };
         let interrupts = signal(SignalKind::interrupt()).map_err(|error| {
             CommandError::failure("signal_error", format!("cannot catch Ctrl-C: {error}"))
         })?;
-        let queued_lines = VecDeque::new();
-        Ok((Self { source, interrupts, queued_lines, has_quit: false }, history_error))
-    }
-
-    pub(super) const fn is_terminal(&self) -> bool {
-        matches!(self.source, Source::Terminal { .. })
+        let (unfinished_line, queued_lines) = (String::new(), VecDeque::new());
+        let input = Self { is_terminal, editor, unfinished_line, interrupts, queued_lines, has_quit: false };
+        Ok((input, history_error))
     }
 
     /// Waits for Ctrl-C.
@@ -101,22 +94,22 @@ impl ChatInput {
         prompt: String,
         helper: ChatHelper,
     ) -> Result<ReadOutcome, CommandError> {
-        let Source::Terminal { editor, unfinished_line } = &mut self.source else {
+        if !self.is_terminal {
             let line = tokio::task::spawn_blocking(read_pipe_line);
             return tokio::select! {
                 line = line => line.map_err(io::Error::other).flatten().map_err(input_error),
                 _ = self.interrupts.recv() => Ok(ReadOutcome::EndOfInput),
             };
-        };
-        let Some(mut taken) = editor.take() else { return Ok(ReadOutcome::EndOfInput) };
-        let initial = std::mem::take(unfinished_line);
+        }
+        let Some(mut taken) = self.editor.take() else { return Ok(ReadOutcome::EndOfInput) };
+        let initial = std::mem::take(&mut self.unfinished_line);
         let read = tokio::task::spawn_blocking(move || {
             taken.editor.set_helper(Some(helper));
             let outcome = taken.read_line(&prompt, &initial);
             (taken, outcome)
         });
         let (taken, outcome) = read.await.map_err(input_error)?;
-        *editor = Some(taken);
+        self.editor = Some(taken);
         outcome.map_err(input_error)
     }
 
@@ -129,7 +122,7 @@ impl ChatInput {
         mut events: mpsc::UnboundedReceiver<TurnEvent>,
         view: &mut AnswerView<'_>,
     ) -> (T, io::Result<()>) {
-        let mut typed = TerminalInput::open(self.is_terminal());
+        let mut typed = TerminalInput::open(self.is_terminal);
         let mut work = pin!(work);
         let mut written = Ok(());
         let done = loop {
@@ -155,9 +148,7 @@ impl ChatInput {
         while let Ok(event) = events.try_recv() {
             written = written.and_then(|()| view.show_event(&event));
         }
-        if let Source::Terminal { unfinished_line, .. } = &mut self.source {
-            unfinished_line.push_str(&String::from_utf8_lossy(&typed.buffer));
-        }
+        self.unfinished_line.push_str(&String::from_utf8_lossy(&typed.buffer));
         (done, written)
     }
 }
@@ -235,16 +226,10 @@ impl LineEditor {
         editor.set_color_mode(if use_colour { ColorMode::Enabled } else { ColorMode::Disabled });
         editor.set_helper(Some(ChatHelper::default()));
         let is_continued = Arc::<AtomicBool>::default();
-        let key = |code, modifiers| Event::from(KeyEvent(code, modifiers));
-        editor.bind_sequence(key(KeyCode::Enter, Modifiers::ALT), EventHandler::Simple(Cmd::Newline));
-        editor.bind_sequence(
-            key(KeyCode::Enter, Modifiers::NONE),
-            EventHandler::Conditional(Box::new(ContinueLine(is_continued.clone()))),
-        );
-        editor.bind_sequence(
-            key(KeyCode::Char('C'), Modifiers::CTRL),
-            EventHandler::Conditional(Box::new(ClearLine)),
-        );
+        let on_enter = EventHandler::Conditional(Box::new(ContinueLine(is_continued.clone())));
+        editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::ALT), Cmd::Newline);
+        editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::NONE), on_enter);
+        editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(ClearLine)));
         let mut editor = Self { editor, history: None, is_continued };
         let error = editor.load_history(state).err();
         Ok((editor, error))
@@ -315,7 +300,7 @@ pub(super) struct ChatHelper {
     /// Names of models.
     pub(super) models: Vec<String>,
     /// Thinking levels of the requested model.
-    pub(super) levels: Vec<String>,
+    pub(super) levels: Vec<&'static str>,
 }
 
 /// Dimmed text after the cursor.
@@ -350,18 +335,21 @@ impl ChatHelper {
         let Some(row) = CommandSpec::find(name).filter(|_| !word.contains(char::is_whitespace)) else {
             return (0, Vec::new());
         };
-        let matches = |known: &&String| {
-            starts_with_ignore_case(known, word)
-                || known.split('/').any(|part| starts_with_ignore_case(part, word))
+        let choices = |words: &[&'static str]| {
+            let words = words.iter().filter(|known| starts_with_ignore_case(known, word));
+            words.map(ToString::to_string).collect()
         };
         let found: Vec<String> = match row.argument {
             ArgumentKind::NoArgument => Vec::new(),
-            ArgumentKind::Model => self.models.iter().filter(matches).cloned().collect(),
-            ArgumentKind::ThinkingLevel => self.levels.iter().filter(matches).cloned().collect(),
-            ArgumentKind::Choice(words) => {
-                let words = words.iter().filter(|known| starts_with_ignore_case(known, word));
-                words.map(ToString::to_string).collect()
+            ArgumentKind::Model => {
+                let matches = |known: &&String| {
+                    starts_with_ignore_case(known, word)
+                        || known.split('/').any(|part| starts_with_ignore_case(part, word))
+                };
+                self.models.iter().filter(matches).cloned().collect()
             }
+            ArgumentKind::ThinkingLevel => choices(&self.levels),
+            ArgumentKind::Choice(words) => choices(words),
         };
         (before.len() - word.len(), found)
     }

@@ -61,7 +61,7 @@ fn helper() -> ChatHelper {
     let own = |words: &[&str]| words.iter().map(ToString::to_string).collect();
     ChatHelper {
         models: own(&["kimi", "default", "moonshot/kimi-k3", "openrouter/auto"]),
-        levels: own(&["off", "on"]),
+        levels: vec!["off", "on"],
     }
 }
 

@@ -6,7 +6,7 @@ use crate::assistant::command::UsageFooter;
 use crate::assistant::session::SessionUsage;
 use crate::assistant::turn::TurnResult;
 use crate::cli::agent::failure_reason;
-use crate::cli::output::{NO_PRICE, format_costs, format_duration, format_tokens, format_total};
+use crate::cli::output::{NO_PRICE, format_costs, format_duration, format_session_total, format_tokens};
 use crate::config::settings::{Reference, Settings};
 
 /// Reports that a fallback answers instead of the requested model, and that the model is back; each once.
@@ -49,7 +49,7 @@ pub(super) fn render_footer(kind: UsageFooter, turn: &TurnResult, session: &Sess
     Some(match kind {
         UsageFooter::Off => return None,
         UsageFooter::Tokens => tokens,
-        UsageFooter::Cost => format!("{cost} · session {}", format_total(session)),
+        UsageFooter::Cost => format!("{cost} · session {}", format_session_total(session)),
         UsageFooter::Full => {
             let model = turn.answered_by.as_ref().map_or_else(|| "no answer".to_owned(), ToString::to_string);
             format!("{model} · {tokens} · {cost} · {}", format_duration(turn.duration))

@@ -3,12 +3,13 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Case;
 use super::run::ObservedResponse;
 use super::setup::{self, DrillSetup};
-use crate::cli::output::{format_duration, sanitize_line};
+use crate::cli::output::{format_duration, render_pairs, sanitize_line};
 use crate::record::{Attempt, AttemptOutcome, Record, render_attempts_header};
 
 /// Characters of an error in the text; `--json` has all of it.
@@ -74,7 +75,8 @@ pub(super) fn evaluate(observed: &ObservedResponse, baseline: &[ObservedResponse
 pub(super) struct CaseResult {
     label: String,
     phase: &'static str,
-    observed: ObservedResponse,
+    status: u16,
+    elapsed: Duration,
     verdict: CaseVerdict,
     /// The target that answered.
     model: Option<String>,
@@ -86,7 +88,7 @@ pub(super) struct CaseResult {
 impl CaseResult {
     pub(super) fn new(
         case: &Case,
-        observed: ObservedResponse,
+        observed: &ObservedResponse,
         verdict: CaseVerdict,
         record: Option<Record>,
         setup: &DrillSetup,
@@ -101,8 +103,9 @@ impl CaseResult {
         Self {
             label: case.label(),
             phase: case.phase.as_str(),
+            status: observed.status,
+            elapsed: observed.elapsed,
             real_duration: setup::estimate_real_time(&setup.timeouts, observed.elapsed, &attempts),
-            observed,
             verdict,
             model,
             attempts,
@@ -111,8 +114,6 @@ impl CaseResult {
 
     /// The row, in columns as wide as all `cases` need.
     pub(super) fn to_line(&self, cases: &[Case]) -> String {
-        let width = label_width(cases);
-        let time = format_duration(self.real_duration);
         let outcome = match &self.verdict {
             CaseVerdict::Unnoticed => {
                 let model = self.model.as_deref().unwrap_or("unknown target");
@@ -121,7 +122,7 @@ impl CaseResult {
             CaseVerdict::Error(what) => truncate(what),
             CaseVerdict::Lost(what) => format!("LOST: {}", truncate(what)),
         };
-        format!("{:<width$}  {:<10}  {time:>10}  {outcome}", self.label, self.phase)
+        render_row(cases, &self.label, self.phase, &format_duration(self.real_duration), &outcome)
     }
 
     fn to_json(&self) -> Value {
@@ -133,17 +134,18 @@ impl CaseResult {
             "fault": self.label,
             "phase": self.phase,
             "result": self.verdict.as_str(),
-            "status": self.observed.status,
+            "status": self.status,
             "model": self.model,
             "attempts": render_attempts_header(&self.attempts),
             "message": message,
-            "drillMs": whole_millis(self.observed.elapsed),
+            "drillMs": whole_millis(self.elapsed),
             "realMs": whole_millis(self.real_duration),
         })
     }
 }
 
 /// How all cases ended.
+#[derive(Serialize)]
 pub(super) struct DrillSummary {
     cases: usize,
     unnoticed: usize,
@@ -173,27 +175,27 @@ impl DrillSummary {
 
 /// The chain, the timeouts, and the headings of the columns.
 pub(super) fn heading_text(setup: &DrillSetup, cases: &[Case]) -> String {
-    let chain: Vec<String> = setup.chain.references.iter().map(ToString::to_string).collect();
-    let mut text = format!("requested  {}\nchain      {}\n", setup.requested_model, chain.join(" → "));
-    let _ = writeln!(text, "faults on  {}", setup.primary_provider().unwrap_or_default());
+    let mut pairs = vec![
+        ("requested", setup.requested_model.clone()),
+        ("chain", chain_names(setup).join(" → ")),
+        ("faults on", setup.primary_provider().unwrap_or_default().to_owned()),
+    ];
     if !setup.providers_without_key.is_empty() {
         let providers = setup.providers_without_key.join(", ");
-        let _ = writeln!(text, "no key     {providers}: simulated as if there were one");
+        pairs.push(("no key", format!("{providers}: simulated as if there were one")));
     }
     let shortened = setup.timeouts.iter().filter(|timeout| timeout.configured > timeout.shortened);
-    let shortened: Vec<String> = shortened
-        .map(|timeout| {
-            let [shortened, configured] = [timeout.shortened, timeout.configured].map(format_duration);
-            format!("{} {shortened} instead of {configured}", timeout.name)
-        })
-        .collect();
-    if !shortened.is_empty() {
-        let timeouts = shortened.join(", ");
-        let _ = writeln!(text, "timeouts   {timeouts}; the times below are those with your own timeouts");
+    let shortened = shortened.map(|timeout| {
+        let [shortened, configured] = [timeout.shortened, timeout.configured].map(format_duration);
+        format!("{} {shortened} instead of {configured}", timeout.name)
+    });
+    let timeouts = shortened.collect::<Vec<_>>().join(", ");
+    if !timeouts.is_empty() {
+        let text = format!("{timeouts}; the times below are those with your own timeouts");
+        pairs.push(("timeouts", text));
     }
-    let width = label_width(cases);
-    let _ = write!(text, "\n{:<width$}  {:<10}  {:>10}  CLIENT RECEIVES", "FAULT", "REQUEST", "TIME");
-    text
+    let headings = render_row(cases, "FAULT", "REQUEST", "TIME", "CLIENT RECEIVES");
+    format!("{}\n\n{headings}", render_pairs(&pairs))
 }
 
 pub(super) fn to_json(setup: &DrillSetup, results: &[CaseResult], summary: &DrillSummary) -> Value {
@@ -204,16 +206,11 @@ pub(super) fn to_json(setup: &DrillSetup, results: &[CaseResult], summary: &Dril
     json!({
         "ok": summary.lost == 0,
         "requested": setup.requested_model,
-        "chain": setup.chain.references.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "chain": chain_names(setup),
         "withoutKey": setup.providers_without_key,
         "clocks": timeouts.collect::<Vec<_>>(),
         "cases": results.iter().map(CaseResult::to_json).collect::<Vec<_>>(),
-        "summary": {
-            "cases": summary.cases,
-            "unnoticed": summary.unnoticed,
-            "errors": summary.errors,
-            "lost": summary.lost,
-        },
+        "summary": summary,
     })
 }
 
@@ -233,8 +230,13 @@ fn failed_attempts_text(attempts: &[Attempt]) -> String {
     text
 }
 
-fn label_width(cases: &[Case]) -> usize {
-    cases.iter().map(|case| case.label().len()).chain(["FAULT".len()]).max().unwrap_or_default()
+fn chain_names(setup: &DrillSetup) -> Vec<String> {
+    setup.chain.references.iter().map(ToString::to_string).collect()
+}
+
+fn render_row(cases: &[Case], label: &str, phase: &str, time: &str, outcome: &str) -> String {
+    let width = cases.iter().map(|case| case.label().len()).chain(["FAULT".len()]).max().unwrap_or_default();
+    format!("{label:<width$}  {phase:<10}  {time:>10}  {outcome}")
 }
 
 fn whole_millis(time: Duration) -> u64 {

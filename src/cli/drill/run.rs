@@ -3,21 +3,19 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use futures_util::StreamExt;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::setup::DrillSetup;
-use super::{Case, Phase};
+use super::{Case, Phase, drill_error};
 use crate::cli::command::CommandError;
 use crate::cli::simulation::{self, InProcessGateway, SimulatedUpstreams};
 use crate::protocol::sse::FrameReader;
 use crate::record::Record;
-use crate::upstream::{Client, Connector, UpstreamRequest, UpstreamResponse};
+use crate::upstream::{Client, UpstreamResponse};
 use moonrelay_simulator::SimulatorOptions;
 
 /// The record of a request arrives after its response; a missing record is a defect of the gateway.
@@ -59,8 +57,9 @@ impl DrillRunner {
                     drill.setup.providers().iter().any(|provider| provider.id == reference.provider);
                 let error = response.error.as_ref().or(response.connection_error.as_ref());
                 if let Some(error) = error.filter(|_| is_called) {
-                    let message = format!("{reference} fails even without a simulated failure: {error}");
-                    return Err(CommandError::failure("drill_error", message));
+                    return Err(drill_error(format!(
+                        "{reference} fails even without a simulated failure: {error}"
+                    )));
                 }
                 responses.push(response);
             }
@@ -69,8 +68,7 @@ impl DrillRunner {
     }
 
     async fn start_environment(&self) -> Result<CaseEnvironment, CommandError> {
-        let failed =
-            |error: std::io::Error| CommandError::failure("drill_error", format!("cannot start: {error}"));
+        let failed = |error: std::io::Error| drill_error(format!("cannot start: {error}"));
         let mut upstreams = Vec::new();
         for provider in self.setup.providers() {
             let defaults = SimulatorOptions::default();
@@ -153,24 +151,14 @@ fn request_body(model: &str, phase: Phase, with_tool: bool) -> Value {
 
 /// Sends a request and reads the response to its end.
 async fn send_request(
-    client: &dyn Connector,
+    client: &Client,
     gateway: &str,
     body: &Value,
     is_fallback_disabled: bool,
 ) -> ObservedResponse {
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if is_fallback_disabled {
-        headers.insert(HeaderName::from_static("x-moonrelay-fallback"), HeaderValue::from_static("off"));
-    }
-    let call = UpstreamRequest {
-        method: Method::POST,
-        url: format!("{gateway}/v1/chat/completions").into(),
-        headers,
-        body: vec![Bytes::from(body.to_string())],
-    };
+    let fallback = is_fallback_disabled.then_some(("x-moonrelay-fallback", "off"));
     let started = Instant::now();
-    let mut observed = match client.send(call).await {
+    let mut observed = match simulation::send_chat(client, gateway, body, fallback).await {
         Ok(response) => read_response(response).await,
         Err(failure) => {
             ObservedResponse { connection_error: Some(failure.to_string()), ..ObservedResponse::default() }

@@ -58,17 +58,20 @@ impl DrillSetup {
         };
         let without_key = isolate_settings(&mut settings, &chain);
         let timeouts = shorten_timeouts(&mut settings);
-        let usable = chain.references.iter().find_map(|reference| find_primary(&settings, reference));
-        let Some((provider, reference)) = usable else {
+        let primary = chain.references.iter().find_map(|reference| {
+            let provider = settings.providers.get(&reference.provider)?;
+            let model = provider.find_model(&reference.model)?;
+            provider.disabled_reason.is_none().then_some((provider, model, reference))
+        });
+        let Some((provider, model, reference)) = primary else {
             let message = "no provider of the chain can be called: see moonrelay config validate";
             return Err(CommandError::configuration(message));
         };
-        let facts = provider.find_model(&reference.model);
         Ok(Self {
             primary_simulator: simulator_for(provider.adapter),
             primary_model: provider.upstream_model_id(&reference.model),
             is_generic: provider.adapter == AdapterId::Generic,
-            accepts_tools: facts.is_none_or(|model| model.model.compat.supports_tools != Some(false)),
+            accepts_tools: model.model.compat.supports_tools != Some(false),
             settings,
             timeouts,
             requested_model: requested,
@@ -125,13 +128,6 @@ fn chain_assuming_keys(settings: &Settings) -> Chain {
         Some(Reference { provider: known.id.clone(), model: known.default_model.clone() })
     });
     Chain { references: references.collect() }
-}
-
-/// The provider of a reference that can be called.
-fn find_primary<'s>(settings: &'s Settings, reference: &Reference) -> Option<(&'s Provider, Reference)> {
-    let provider = settings.providers.get(&reference.provider)?;
-    (provider.disabled_reason.is_none() && provider.find_model(&reference.model).is_some())
-        .then(|| (provider.as_ref(), reference.clone()))
 }
 
 /// The simulator for a provider with this adapter. Moonshot's API is the simplest of the three.
@@ -219,7 +215,7 @@ const MAX_BACKOFF: Duration = Duration::from_secs(2);
 
 /// What a timeout limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Limit {
+enum Limit {
     /// An attempt, at every provider.
     Timeout(TimeoutKind),
     /// An attempt at this provider: [`TimeoutKind::Provider`].
@@ -231,7 +227,7 @@ pub(super) enum Limit {
 /// A timeout of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Timeout {
-    pub(super) limit: Limit,
+    limit: Limit,
     /// The last key of its setting, or the provider's id.
     pub(super) name: String,
     pub(super) configured: Duration,
@@ -239,57 +235,37 @@ pub(super) struct Timeout {
 }
 
 /// Shortens every timeout and keeps their order. Returns those that an attempt can exceed.
-pub(super) fn shorten_timeouts(settings: &mut Settings) -> Vec<Timeout> {
-    let mut known: Vec<Duration> = timeouts_mut(settings).into_iter().map(|timeout| *timeout).collect();
-    known.sort_unstable();
-    known.dedup();
-    let short = |configured: Duration| {
-        let index = known.iter().position(|timeout| *timeout == configured).unwrap_or(known.len());
-        configured.min(MIN_TIMEOUT + TIMEOUT_STEP * u32::try_from(index).unwrap_or(u32::MAX))
-    };
-    let failover = &settings.failover;
-    let kind = |kind, name, configured| (Limit::Timeout(kind), name, configured);
-    let providers = settings.providers.values().filter_map(|provider| {
-        let configured = provider.first_token_timeout?;
-        Some((Limit::OfProvider(provider.id.clone()), provider.id.as_str(), configured))
-    });
-    let limits = [
-        kind(TimeoutKind::ResponseHeader, "headSeconds", failover.response_header_timeout),
-        kind(TimeoutKind::FirstToken, "firstByteSeconds", failover.first_token_timeout),
-        kind(TimeoutKind::Idle, "idleSeconds", failover.idle_timeout),
-    ];
-    let total = failover.total_timeout.map(|total| kind(TimeoutKind::Total, "totalSeconds", total));
-    let hedge = failover.hedge_after.map(|hedge| (Limit::Hedge, "hedgeAfterMs", hedge));
-    let limits = limits.into_iter().chain(total).chain(hedge).chain(providers);
-    let timeout = |(limit, name, configured): (Limit, &str, Duration)| Timeout {
-        limit,
-        name: name.to_owned(),
-        configured,
-        shortened: short(configured),
-    };
-    let timeouts = limits.map(timeout).collect();
-    timeouts_mut(settings).into_iter().for_each(|timeout| *timeout = short(*timeout));
+fn shorten_timeouts(settings: &mut Settings) -> Vec<Timeout> {
     let failover = &mut settings.failover;
     failover.initial_backoff = failover.initial_backoff.min(MAX_BACKOFF);
     failover.max_backoff = failover.max_backoff.min(MAX_BACKOFF);
-    timeouts
-}
-
-/// Every timeout of the settings.
-fn timeouts_mut(settings: &mut Settings) -> Vec<&mut Duration> {
-    let failover = &mut settings.failover;
+    let of_kind = |kind| Some(Limit::Timeout(kind));
     let mut timeouts = vec![
-        &mut failover.connect_timeout,
-        &mut failover.response_header_timeout,
-        &mut failover.first_token_timeout,
-        &mut failover.idle_timeout,
-        &mut failover.keep_alive_interval,
+        (None, "connectSeconds", &mut failover.connect_timeout),
+        (None, "keepAliveSeconds", &mut failover.keep_alive_interval),
+        (of_kind(TimeoutKind::ResponseHeader), "headSeconds", &mut failover.response_header_timeout),
+        (of_kind(TimeoutKind::FirstToken), "firstByteSeconds", &mut failover.first_token_timeout),
+        (of_kind(TimeoutKind::Idle), "idleSeconds", &mut failover.idle_timeout),
     ];
-    timeouts.extend(&mut failover.total_timeout);
-    timeouts.extend(&mut failover.hedge_after);
-    let providers = settings.providers.values_mut();
-    timeouts.extend(providers.filter_map(|provider| Arc::make_mut(provider).first_token_timeout.as_mut()));
-    timeouts
+    let total = failover.total_timeout.iter_mut();
+    timeouts.extend(total.map(|total| (of_kind(TimeoutKind::Total), "totalSeconds", total)));
+    let hedge = failover.hedge_after.iter_mut();
+    timeouts.extend(hedge.map(|hedge| (Some(Limit::Hedge), "hedgeAfterMs", hedge)));
+    timeouts.extend(settings.providers.iter_mut().filter_map(|(id, provider)| {
+        let timeout = Arc::make_mut(provider).first_token_timeout.as_mut()?;
+        Some((Some(Limit::OfProvider(id.clone())), id.as_str(), timeout))
+    }));
+    let mut known: Vec<Duration> = timeouts.iter().map(|(.., timeout)| **timeout).collect();
+    known.sort_unstable();
+    known.dedup();
+    let shorten = |(limit, name, timeout): (Option<Limit>, &str, &mut Duration)| {
+        let configured = *timeout;
+        let index = known.iter().position(|timeout| *timeout == configured).unwrap_or(known.len());
+        let shortened = MIN_TIMEOUT + TIMEOUT_STEP * u32::try_from(index).unwrap_or(u32::MAX);
+        *timeout = configured.min(shortened);
+        Some(Timeout { limit: limit?, name: name.to_owned(), configured, shortened: *timeout })
+    };
+    timeouts.into_iter().filter_map(shorten).collect()
 }
 
 /// The timeout that ended an attempt.

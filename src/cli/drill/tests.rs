@@ -140,8 +140,12 @@ fn simulator_knows_every_case() {
         let cases = list_cases(&setup, &[]).unwrap();
         assert!(cases.len() > 60, "{model}: {}", cases.len());
         for case in cases {
-            let faults = case.simulator_faults(&setup).unwrap_or_else(|ending| panic!("{case}: {ending:?}"));
-            assert!(faults.iter().all(|fault| fault.model.as_ref() == Some(&setup.primary_model)), "{case}");
+            let faults =
+                case.simulator_faults(&setup).unwrap_or_else(|ending| panic!("{case:?}: {ending:?}"));
+            assert!(
+                faults.iter().all(|fault| fault.model.as_ref() == Some(&setup.primary_model)),
+                "{case:?}"
+            );
         }
     }
     let setup = setup(CONFIG, None);

@@ -17,7 +17,7 @@ use crate::cli::command::{CommandContext, CommandError};
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {
     /// Session id, or a prefix of it
-    id: String,
+    pub(super) id: String,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Markdown)]
     format: Format,
@@ -30,12 +30,6 @@ pub(super) struct Args {
     /// Replace the file if it exists
     #[arg(long, requires = "output")]
     force: bool,
-}
-
-impl Args {
-    pub(super) fn id(&self) -> &str {
-        &self.id
-    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -9,7 +9,8 @@ use crate::assistant::transcript::{
     AnswerUsage, AssistantMessage, ContentBlock, StopReason, TranscriptLine, TranscriptMessage,
 };
 use crate::cli::output::{
-    NO_PRICE, format_costs, format_count, format_time, format_tokens, format_total, sanitize, sanitize_line,
+    NO_PRICE, format_costs, format_count, format_session_total, format_time, format_tokens, sanitize,
+    sanitize_line,
 };
 
 /// JSON with all entries.
@@ -42,10 +43,10 @@ pub(super) fn as_text(id: &str, transcript: &Transcript, thinking: bool) -> Stri
     });
     let mut parts = vec![format!("Session {id}{origin}\n{}", totals(transcript))];
     parts.extend(transcript.entries().iter().filter_map(|entry| {
-        let section = Section::new(entry, sanitize_line)?;
+        let section = Section::new(entry, thinking, sanitize_line)?;
         let usage = section.usage.map(|usage| format!(" ({})", format_usage(usage))).unwrap_or_default();
         let mut lines = vec![format!("[{}] {}{usage}", format_time(section.time), section.title)];
-        for part in section.parts(thinking) {
+        for part in section.parts {
             let (label, text) = match part {
                 Part::Text(text) => ("", text),
                 Part::Thinking(text) => ("  (thinking)\n", text),
@@ -67,13 +68,14 @@ pub(super) fn as_markdown(id: &str, transcript: &Transcript, thinking: bool) -> 
         format!("# Session {id}"),
         format!("Started {}. {}.", sanitize_line(started), totals(transcript)),
     ];
-    for section in transcript.entries().iter().filter_map(|entry| Section::new(entry, inline_code)) {
+    for section in transcript.entries().iter().filter_map(|entry| Section::new(entry, thinking, inline_code))
+    {
         parts.push(match section.kind {
             SectionKind::Note => format!("*{}*", section.title),
             SectionKind::Message => format!("## {}", section.title),
             SectionKind::ToolResult => format!("### {}", section.title),
         });
-        parts.extend(section.parts(thinking).map(|part| match part {
+        parts.extend(section.parts.into_iter().map(|part| match part {
             Part::Text(text) => text,
             Part::Thinking(text) => indent(&text, "> "),
             Part::Call(name, arguments) => {
@@ -92,9 +94,7 @@ struct Section<'t> {
     kind: SectionKind,
     time: &'t str,
     title: String,
-    blocks: Vec<&'t ContentBlock>,
-    /// The summary of a compaction.
-    text: Option<&'t str>,
+    parts: Vec<Part>,
     /// How an answer ended, if it is not complete.
     ending: Option<String>,
     usage: Option<&'t AnswerUsage>,
@@ -115,65 +115,58 @@ enum Part {
 
 impl<'t> Section<'t> {
     /// `name` renders the name of a model or a tool.
-    fn new(entry: &'t TranscriptLine, name: fn(&str) -> String) -> Option<Self> {
-        let note = |time: &'t str, title: String| Self {
-            kind: SectionKind::Note,
-            time,
-            title,
-            blocks: Vec::new(),
-            text: None,
-            ending: None,
-            usage: None,
-        };
+    fn new(entry: &'t TranscriptLine, thinking: bool, name: fn(&str) -> String) -> Option<Self> {
+        let time = entry.meta()?.timestamp.as_str();
+        let section = |kind, title| Self { kind, time, title, parts: Vec::new(), ending: None, usage: None };
         Some(match entry {
             TranscriptLine::Session { .. } => return None,
-            TranscriptLine::ModelChange { meta, provider, model_id } => {
-                note(&meta.timestamp, format!("Model: {}", name(&model_name(provider, model_id))))
+            TranscriptLine::ModelChange { provider, model_id, .. } => {
+                section(SectionKind::Note, format!("Model: {}", name(&model_name(provider, model_id))))
             }
-            TranscriptLine::ThinkingLevelChange { meta, thinking_level } => {
-                note(&meta.timestamp, format!("Thinking: {}", sanitize_line(thinking_level)))
+            TranscriptLine::ThinkingLevelChange { thinking_level, .. } => {
+                section(SectionKind::Note, format!("Thinking: {}", sanitize_line(thinking_level)))
             }
-            TranscriptLine::Compaction { meta, summary, .. } if summary.is_empty() => {
-                note(&meta.timestamp, "Context reset".to_owned())
+            TranscriptLine::Compaction { summary, .. } if summary.is_empty() => {
+                section(SectionKind::Note, "Context reset".to_owned())
             }
-            TranscriptLine::Compaction { meta, summary, tokens_before } => {
+            TranscriptLine::Compaction { summary, tokens_before, .. } => {
                 let before = format_count(*tokens_before, "token");
                 let title = format!("Summary of the conversation above ({before})");
-                let section = note(&meta.timestamp, title);
-                Self { kind: SectionKind::Message, text: Some(summary), ..section }
+                Self { parts: vec![Part::Text(sanitize(summary))], ..section(SectionKind::Message, title) }
             }
-            TranscriptLine::Message { meta, message } => Self::from_message(&meta.timestamp, message, name),
+            TranscriptLine::Message { message, .. } => match message {
+                TranscriptMessage::User { content, .. } => Self {
+                    parts: read_parts(content, thinking),
+                    ..section(SectionKind::Message, "You".to_owned())
+                },
+                TranscriptMessage::Assistant(answer) => Self {
+                    parts: read_parts(&answer.content, thinking),
+                    ending: ending(answer),
+                    usage: answer.usage.as_ref(),
+                    ..section(
+                        SectionKind::Message,
+                        sanitize_line(&model_name(&answer.provider, &answer.model)),
+                    )
+                },
+                TranscriptMessage::ToolResult { tool_name, content, is_error, .. } => {
+                    let failed = if *is_error { " (failed)" } else { "" };
+                    let title = format!("Result of {}{failed}", name(tool_name));
+                    Self { parts: read_parts(content, thinking), ..section(SectionKind::ToolResult, title) }
+                }
+            },
         })
     }
+}
 
-    fn from_message(time: &'t str, message: &'t TranscriptMessage, name: fn(&str) -> String) -> Self {
-        let (kind, title, blocks, ending, usage) = match message {
-            TranscriptMessage::User { content, .. } => {
-                (SectionKind::Message, "You".to_owned(), content, None, None)
-            }
-            TranscriptMessage::Assistant(answer) => {
-                let title = sanitize_line(&model_name(&answer.provider, &answer.model));
-                (SectionKind::Message, title, &answer.content, ending(answer), answer.usage.as_ref())
-            }
-            TranscriptMessage::ToolResult { tool_name, content, is_error, .. } => {
-                let failed = if *is_error { " (failed)" } else { "" };
-                let title = format!("Result of {}{failed}", name(tool_name));
-                (SectionKind::ToolResult, title, content, None, None)
-            }
-        };
-        Self { kind, time, title, blocks: blocks.iter().collect(), text: None, ending, usage }
-    }
-
-    fn parts(&self, thinking: bool) -> impl Iterator<Item = Part> {
-        let blocks = self.blocks.iter().filter_map(move |block| match block {
-            ContentBlock::Text { text } => Some(Part::Text(sanitize(text).trim_end().to_owned())),
-            ContentBlock::Thinking { thinking: text, .. } => thinking.then(|| Part::Thinking(sanitize(text))),
-            ContentBlock::ToolCall { name, arguments, .. } => {
-                Some(Part::Call(sanitize_line(name), sanitize_line(&arguments.to_string())))
-            }
-        });
-        self.text.map(|text| Part::Text(sanitize(text))).into_iter().chain(blocks)
-    }
+fn read_parts(content: &[ContentBlock], thinking: bool) -> Vec<Part> {
+    let part = |block: &ContentBlock| match block {
+        ContentBlock::Text { text } => Some(Part::Text(sanitize(text).trim_end().to_owned())),
+        ContentBlock::Thinking { thinking: text, .. } => thinking.then(|| Part::Thinking(sanitize(text))),
+        ContentBlock::ToolCall { name, arguments, .. } => {
+            Some(Part::Call(sanitize_line(name), sanitize_line(&arguments.to_string())))
+        }
+    };
+    content.iter().filter_map(part).collect()
 }
 
 fn ending(answer: &AssistantMessage) -> Option<String> {
@@ -196,7 +189,7 @@ fn count_turns(transcript: &Transcript) -> u64 {
 
 fn totals(transcript: &Transcript) -> String {
     let usage = SessionUsage::from_entries(transcript.entries());
-    format!("{}, {}", format_count(count_turns(transcript), "turn"), format_total(&usage))
+    format!("{}, {}", format_count(count_turns(transcript), "turn"), format_session_total(&usage))
 }
 
 /// `600 in, 400 cached, 200 out, 0.001434 USD`.
@@ -212,17 +205,15 @@ fn model_name(provider: &str, model: &str) -> String {
 
 /// What is not shown.
 fn hidden_notes(transcript: &Transcript) -> Vec<String> {
-    let mut notes = Vec::new();
     let numbers: Vec<String> = transcript.corrupt_lines().iter().map(ToString::to_string).collect();
-    if !numbers.is_empty() {
+    let corrupt = (!numbers.is_empty()).then(|| {
         let lines = format_count(numbers.len() as u64, "unreadable line");
-        notes.push(format!("Not shown: {lines} (number {}).", numbers.join(", ")));
-    }
-    if transcript.unknown_line_count() > 0 {
-        let lines = format_count(transcript.unknown_line_count() as u64, "line");
-        notes.push(format!("Not shown: {lines} of an unknown kind."));
-    }
-    notes
+        format!("Not shown: {lines} (number {}).", numbers.join(", "))
+    });
+    let unknown = transcript.unknown_line_count() as u64;
+    let unknown =
+        (unknown > 0).then(|| format!("Not shown: {} of an unknown kind.", format_count(unknown, "line")));
+    corrupt.into_iter().chain(unknown).collect()
 }
 
 /// Markdown code, with more backticks around the text than it contains in sequence.

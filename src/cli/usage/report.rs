@@ -51,15 +51,8 @@ impl UsageReport {
         range: &DateRange,
         by: GroupBy,
     ) -> Result<Self, CommandError> {
-        let query = |group_by| UsageQuery {
-            since: range.since.timestamp().into(),
-            until: None,
-            group_by,
-            zone: range.now.time_zone().clone(),
-        };
-        let unreadable = |error: DatabaseError| CommandError::failure("ledger_error", error.to_string());
-        let rows = database.query(&query(vec![by])).await.map_err(unreadable)?;
-        let total = database.query(&query(Vec::new())).await.map_err(unreadable)?;
+        let rows = query(database, range, vec![by]).await?;
+        let total = query_total(database, range).await?;
         let rows = rows.into_iter().map(|row| (row.keys.first().cloned().unwrap_or_default(), row));
         let rows = if by == GroupBy::Day {
             let empty = range.dates().into_iter().map(|date| (date, UsageRow::default()));
@@ -69,7 +62,7 @@ impl UsageReport {
             rows.sort_by_key(|(_, row)| Reverse((total_tokens(&row.answered.tokens), row.requests)));
             rows
         };
-        Ok(Self { rows, total: total.into_iter().next().unwrap_or_default() })
+        Ok(Self { rows, total })
     }
 
     pub(super) fn keyed_rows(&self) -> Vec<KeyedRow<'_>> {
@@ -240,6 +233,27 @@ impl UsageReport {
         }
         notes
     }
+}
+
+pub(super) fn database_error(error: DatabaseError) -> CommandError {
+    CommandError::failure("ledger_error", error.to_string())
+}
+
+async fn query(
+    database: &dyn UsageDatabase,
+    range: &DateRange,
+    group_by: Vec<GroupBy>,
+) -> Result<Vec<UsageRow>, CommandError> {
+    let (since, zone) = (range.since.timestamp().into(), range.now.time_zone().clone());
+    database.query(&UsageQuery { since, until: None, group_by, zone }).await.map_err(database_error)
+}
+
+/// The usage of all requests of these days.
+pub(in crate::cli) async fn query_total(
+    database: &dyn UsageDatabase,
+    range: &DateRange,
+) -> Result<UsageRow, CommandError> {
+    Ok(query(database, range, Vec::new()).await?.pop().unwrap_or_default())
 }
 
 /// All tokens together.

@@ -42,13 +42,7 @@ fn sample() -> UsageReport {
 
 fn view(report: UsageReport, quotas: Option<Value>) -> UsageView {
     let now = jiff::civil::date(2026, 11, 21).at(12, 0, 0, 0).to_zoned(jiff::tz::TimeZone::UTC).unwrap();
-    UsageView {
-        range: DateRange::last_days(7, now).unwrap(),
-        by: GroupByArg::Model,
-        report,
-        note: None,
-        quotas,
-    }
+    UsageView { range: DateRange::last_days(7, now).unwrap(), heading: "Model", report, note: None, quotas }
 }
 
 fn text(width: usize) -> String {
