@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args as ClapArgs;
 use serde_json::{Value, json};
@@ -18,7 +19,6 @@ use super::explain::Explanation;
 use super::output::{AnswerWriter, Colour, sanitize};
 use crate::assistant::session::{SessionStore, new_id};
 use crate::assistant::thinking;
-use crate::assistant::transcript::AnswerUsage;
 use crate::assistant::turn::{Agent, TurnEvent, TurnFailure, TurnRequest, TurnResult, explain_request};
 use crate::catalog::ThinkingLevel;
 use crate::config::settings::{Reference, Settings};
@@ -209,6 +209,7 @@ fn turn_json(session: &str, outcome: &Result<TurnResult, TurnFailure>) -> Value 
     };
     value["sessionId"] = session.into();
     let Some(turn) = turn else { return value };
+    let milliseconds = |time: Duration| (time.as_secs_f64() * 1e6).round() / 1e3;
     let attempts = turn.attempts.iter().map(|attempt| {
         let (target, ms) = (&attempt.target, milliseconds(attempt.duration));
         let mut value = json!({
@@ -225,23 +226,14 @@ fn turn_json(session: &str, outcome: &Result<TurnResult, TurnFailure>) -> Value 
     value["fallbackUsed"] = turn.is_fallback_used().into();
     value["attempts"] = attempts.collect();
     value["payloads"] = if turn.text.is_empty() { json!([]) } else { json!([{"text": turn.text}]) };
-    value["usage"] = turn.usage.as_ref().map_or(Value::Null, usage_json);
+    // As in the transcript, but with `cost: null` if no price is known.
+    value["usage"] = json!(turn.usage);
+    if turn.usage.as_ref().is_some_and(|usage| usage.cost.is_none()) {
+        value["usage"]["cost"] = Value::Null;
+    }
     value["currency"] = json!(turn.currency);
     value["stopReason"] = json!(turn.stop_reason);
     value["tookMs"] = milliseconds(turn.duration).into();
-    value
-}
-
-fn milliseconds(time: std::time::Duration) -> f64 {
-    (time.as_secs_f64() * 1e6).round() / 1e3
-}
-
-/// As in the transcript, but with `cost: null` if no price is known.
-fn usage_json(usage: &AnswerUsage) -> Value {
-    let mut value = json!(usage);
-    if usage.cost.is_none() {
-        value["cost"] = Value::Null;
-    }
     value
 }
 

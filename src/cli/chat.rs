@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use clap::Args as ClapArgs;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use self::input::{ChatHelper, ChatInput, ReadOutcome};
 use self::text::{FallbackNotices, model_names, render_footer, short_name};
@@ -27,7 +27,7 @@ use crate::assistant::command::{Command, Input, ReasoningDisplay, UsageFooter, p
 use crate::assistant::session::{self, Session, SessionError, SessionStore, is_id};
 use crate::assistant::thinking::{self, ThinkingLevels};
 use crate::assistant::transcript::StopReason;
-use crate::assistant::turn::{Agent, TurnEvent, TurnFailure, TurnRequest, TurnResult};
+use crate::assistant::turn::{Agent, TurnEvent, TurnRequest};
 use crate::catalog::ThinkingLevel;
 use crate::config::Environment;
 use crate::config::settings::{Reference, Settings};
@@ -225,7 +225,13 @@ impl Chat {
     /// Sends the message, displays the answer as it arrives, then notes on it.
     async fn answer(&mut self, message: String) -> Result<(), ChatError> {
         let mut session = self.lock_session().await?;
-        let outcome = Box::pin(self.run_turn(&mut session, message)).await?;
+        let request = TurnRequest { message, ..TurnRequest::default() };
+        let outcome = self
+            .run_agent(self.reasoning, "thinking…", async |agent, stopped, sender| {
+                let mut send = |event| drop(sender.send(event));
+                agent.run_turn(&mut session, request, stopped, &mut send).await
+            })
+            .await?;
         // Another process may have changed them before the lock was taken.
         self.load_session_choices(&session);
         let usage = session.usage();
@@ -261,19 +267,18 @@ impl Chat {
         Ok(())
     }
 
-    async fn run_turn(
+    /// Runs `work` of the agent, displays its events, and reads what is typed meanwhile.
+    async fn run_agent<T>(
         &mut self,
-        session: &mut Session,
-        message: String,
-    ) -> Result<Result<TurnResult, TurnFailure>, ChatError> {
+        reasoning: ReasoningDisplay,
+        status: &str,
+        work: impl AsyncFnOnce(&Agent, WaitForCancellationFutureOwned, mpsc::UnboundedSender<TurnEvent>) -> T,
+    ) -> Result<T, ChatError> {
         let stop = CancellationToken::new();
         let (sender, events) = mpsc::unbounded_channel();
-        let mut send = |event: TurnEvent| drop(sender.send(event));
-        let mut view = AnswerView::new(&mut self.writer, self.reasoning, "thinking…")?;
-        let request = TurnRequest { message, ..TurnRequest::default() };
-        let stopped = stop.clone().cancelled_owned();
-        let turn = Box::pin(self.agent.run_turn(session, request, stopped, &mut send));
-        let (outcome, written) = self.input.watch(turn, &stop, events, &mut view).await;
+        let mut view = AnswerView::new(&mut self.writer, reasoning, status)?;
+        let work = Box::pin(work(&self.agent, stop.clone().cancelled_owned(), sender));
+        let (outcome, written) = self.input.watch(work, &stop, events, &mut view).await;
         view.finish().and(written)?;
         Ok(outcome)
     }

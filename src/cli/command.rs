@@ -221,8 +221,8 @@ fn open_error(error: EditError) -> CommandError {
 /// The result of a saved change, for `--json`.
 pub(super) fn save_result_json(saved: &SaveOutcome, file: &Path) -> Value {
     let mut report = json!({ "ok": true, "changed": saved.is_written(), "path": file });
-    if let (SaveOutcome::Written { backup: Some(backup) }, Some(report)) = (saved, report.as_object_mut()) {
-        report.insert("backup".to_owned(), json!(backup));
+    if let SaveOutcome::Written { backup: Some(backup) } = saved {
+        report["backup"] = json!(backup);
     }
     report
 }

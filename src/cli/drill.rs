@@ -59,8 +59,7 @@ async fn run_drill(args: &Args, context: &mut CommandContext<'_>) -> Result<(), 
         .buffered(MAX_CONCURRENT);
     while let Some((case, outcome)) = running.next().await {
         let (response, record) = outcome?;
-        let verdict = report::evaluate(&response, drill.baseline(case));
-        let result = CaseResult::new(case, &response, verdict, record, &drill.setup);
+        let result = CaseResult::new(case, &response, drill.baseline(case), record, &drill.setup);
         if !context.json {
             context.print_line(result.to_line(&cases))?;
         }

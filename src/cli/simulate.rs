@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
+use super::command::{CommandError, into_exit_code};
 use crate::service::signals::TerminationSignals;
 use moonrelay_simulator::{Api, Fault, Provider, Simulator, SimulatorOptions};
 
@@ -39,13 +40,8 @@ pub struct Args {
 
 /// Serves until SIGINT or SIGTERM.
 pub async fn run(args: Args) -> ExitCode {
-    match serve(args).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "moonrelay simulate: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    let failed = |error: io::Error| CommandError::failure("simulate_error", error.to_string());
+    into_exit_code(serve(args).await.map_err(failed), false)
 }
 
 async fn serve(args: Args) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! Simulated providers, and a gateway that uses them, in this process and on free ports.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue, Method};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::config::settings::Settings;
 use crate::failure::Failure;
@@ -22,14 +22,14 @@ use moonrelay_simulator::{Control, Simulator, SimulatorOptions};
 
 /// For a connection on the same machine.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// Simulated providers; they stop when this is dropped.
 pub(super) struct SimulatedUpstreams {
     /// `http://127.0.0.1:PORT`.
     pub(super) address: String,
     pub(super) control: Control,
-    task: JoinHandle<()>,
+    _task: AbortOnDropHandle<()>,
 }
 
 /// A gateway; it stops when this is dropped.
@@ -37,7 +37,7 @@ pub(super) struct InProcessGateway {
     /// `http://127.0.0.1:PORT`.
     pub(super) address: String,
     stop: mpsc::Sender<()>,
-    task: JoinHandle<()>,
+    task: AbortOnDropHandle<()>,
 }
 
 /// Starts the three simulated providers.
@@ -45,7 +45,8 @@ pub(super) async fn start_upstreams(options: SimulatorOptions) -> io::Result<Sim
     let simulator = Simulator::bind(ANY_PORT, options).await?;
     let address = format!("http://{}", simulator.address());
     let control = simulator.control();
-    Ok(SimulatedUpstreams { address, control, task: tokio::spawn(simulator.run(std::future::pending())) })
+    let task = tokio::spawn(simulator.run(std::future::pending()));
+    Ok(SimulatedUpstreams { address, control, _task: AbortOnDropHandle::new(task) })
 }
 
 /// Starts a gateway; `sink` receives the records of its requests.
@@ -53,15 +54,11 @@ pub(super) async fn start_gateway(settings: Settings, sink: RecordSink) -> io::R
     let listener = Listener::from_tcp(TcpListener::bind(ANY_PORT).await?)?;
     let address = listener.address().to_owned();
     let connector = Arc::new(Client::new(settings.failover.connect_timeout));
-    let app = runtime::build(
-        Arc::new(settings),
-        vec![listener],
-        connector,
-        None,
-        TelemetryBuilder::from_sink(sink),
-    );
+    let telemetry = TelemetryBuilder::from_sink(sink);
+    let app = runtime::build(Arc::new(settings), vec![listener], connector, None, telemetry);
     let (stop, stopped) = mpsc::channel(1);
-    Ok(InProcessGateway { address, stop, task: tokio::spawn(app.run(stopped)) })
+    let task = AbortOnDropHandle::new(tokio::spawn(app.run(stopped)));
+    Ok(InProcessGateway { address, stop, task })
 }
 
 /// Sends a Chat Completions request to a gateway, with one more header if given.
@@ -82,20 +79,8 @@ pub(super) async fn send_chat(
 
 impl InProcessGateway {
     /// Waits for active requests.
-    pub(super) async fn stop(mut self) {
+    pub(super) async fn stop(self) {
         let _ = self.stop.send(()).await;
-        let _ = (&mut self.task).await;
-    }
-}
-
-impl Drop for SimulatedUpstreams {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-impl Drop for InProcessGateway {
-    fn drop(&mut self) {
-        self.task.abort();
+        let _ = self.task.await;
     }
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use serde_json::Value;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::assistant::backend::Backend;
 use crate::assistant::context::SystemPrompt;
@@ -25,7 +26,7 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 /// The usage database of turns in this process, and the task that writes it. A gateway may write the same file.
 pub(in crate::cli) struct LocalUsage {
     store: Arc<UsageStore>,
-    writer_task: JoinSet<()>,
+    writer_task: AbortOnDropHandle<()>,
 }
 
 /// An agent whose turns go through the gateway, which records their usage. If `is_local`, it calls the providers and
@@ -71,15 +72,14 @@ pub(super) fn load_context(settings: &Settings) -> SystemPrompt {
 impl LocalUsage {
     fn open(settings: &Settings, state: &Path) -> Self {
         let (store, writer) = UsageStore::persistent(Some(state), settings.usage);
-        let mut writer_task = JoinSet::new();
-        writer_task.spawn(writer.run());
+        let writer_task = AbortOnDropHandle::new(tokio::spawn(writer.run()));
         Self { store: Arc::new(store), writer_task }
     }
 
     /// Writes the remaining usage records.
-    pub(in crate::cli) async fn finish(mut self) {
+    pub(in crate::cli) async fn finish(self) {
         self.store.close();
-        let is_in_time = tokio::time::timeout(FLUSH_TIMEOUT, self.writer_task.join_next()).await.is_ok();
+        let is_in_time = tokio::time::timeout(FLUSH_TIMEOUT, self.writer_task).await.is_ok();
         let health = self.store.health();
         if !is_in_time || health.queued + health.dropped > 0 {
             let why = health.last_error.unwrap_or_else(|| "writing takes too long".to_owned());

@@ -3,11 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use jiff::Zoned;
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 use super::text::{available_models, context_window, describe_model};
-use super::view::AnswerView;
 use super::{Chat, ChatError};
 use crate::assistant::command::{COMMANDS, Command, CommandSpec, ReasoningDisplay, UsageFooter};
 use crate::assistant::session::{self, Session, SessionUsage};
@@ -295,13 +292,10 @@ impl Chat {
 
     /// Runs a turn that is not displayed and not stored in the session.
     async fn summarize(&mut self, session: &Session) -> Result<String, ChatError> {
-        let stop = CancellationToken::new();
-        let (_, no_events) = mpsc::unbounded_channel();
-        let mut view = AnswerView::new(&mut self.writer, ReasoningDisplay::Off, "compacting…")?;
-        let turn = self.agent.summarize(session, stop.clone().cancelled_owned());
-        let (outcome, written) = self.input.watch(turn, &stop, no_events, &mut view).await;
-        view.finish().and(written)?;
-        outcome.map_err(|failure| {
+        let outcome = self.run_agent(ReasoningDisplay::Off, "compacting…", async |agent, stopped, _| {
+            agent.summarize(session, stopped).await
+        });
+        outcome.await?.map_err(|failure| {
             ChatError::Rejected(format!("not compacted, the session is unchanged: {}", failure.message))
         })
     }

@@ -4,7 +4,7 @@ use super::input::*;
 use super::text::*;
 use super::view::*;
 use super::*;
-use crate::assistant::turn::TurnAttempt;
+use crate::assistant::turn::{TurnAttempt, TurnResult};
 use crate::cli::output::tests::TestOutput;
 
 fn printed(reasoning: ReasoningDisplay, events: &[TurnEvent], is_terminal: bool) -> String {

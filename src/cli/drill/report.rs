@@ -12,32 +12,24 @@ use super::setup::{self, DrillSetup};
 use crate::cli::output::{format_duration, render_pairs, sanitize_line};
 use crate::record::{Attempt, AttemptOutcome, Record, render_attempts_header};
 
-/// Characters of an error in the text; `--json` has all of it.
-const MAX_ERROR_CHARS: usize = 110;
-
 /// How a case ended for the client.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum CaseVerdict {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Verdict {
     /// A complete answer, as without the fault.
     Unnoticed,
     /// An error that an SDK raises.
-    Error(String),
+    Error,
     /// An incomplete or different answer without an error: no client can detect this.
-    Lost(String),
+    Lost,
 }
 
-impl CaseVerdict {
-    pub(super) const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Unnoticed => "unnoticed",
-            Self::Error(_) => "error",
-            Self::Lost(_) => "lost",
-        }
-    }
-}
-
-/// Compares a response with the `baseline`: the answers of the chain's targets without a fault.
-pub(super) fn evaluate(observed: &ObservedResponse, baseline: &[ObservedResponse]) -> CaseVerdict {
+/// Compares a response with the `baseline`: the answers of the chain's targets without a fault. The text says what
+/// the client received instead.
+pub(super) fn evaluate(
+    observed: &ObservedResponse,
+    baseline: &[ObservedResponse],
+) -> (Verdict, Option<String>) {
     let sent = observed.text.chars().count();
     if let Some(error) = &observed.error {
         let status = match observed.status {
@@ -45,120 +37,109 @@ pub(super) fn evaluate(observed: &ObservedResponse, baseline: &[ObservedResponse
             status => format!("status {status}"),
         };
         let after = if sent == 0 { String::new() } else { format!(" after {sent} characters of the answer") };
-        return CaseVerdict::Error(format!("{status}{after}: {error}"));
-    }
-    if let Some(error) = &observed.connection_error {
-        return CaseVerdict::Lost(format!("no error, and the connection was interrupted: {error}"));
-    }
-    if observed.status != 200 {
-        return CaseVerdict::Lost(format!("status {} without an error", observed.status));
+        return (Verdict::Error, Some(format!("{status}{after}: {error}")));
     }
     let is_equal = |other: &ObservedResponse| {
         other.text == observed.text
             && other.finish_reasons == observed.finish_reasons
             && other.tool_calls == observed.tool_calls
     };
-    if !baseline.iter().any(is_equal) {
+    let lost = if let Some(error) = &observed.connection_error {
+        format!("no error, and the connection was interrupted: {error}")
+    } else if observed.status != 200 {
+        format!("status {} without an error", observed.status)
+    } else if !baseline.iter().any(is_equal) {
         let finish = match observed.finish_reasons.as_slice() {
             [] => "none".to_owned(),
             reasons => reasons.join(", "),
         };
-        let message = format!("no error, and a different answer: {sent} characters, finish reason {finish}");
-        return CaseVerdict::Lost(message);
-    }
-    if observed.done_count != usize::from(observed.is_stream) {
-        return CaseVerdict::Lost(format!("no error, and {} [DONE] events", observed.done_count));
-    }
-    CaseVerdict::Unnoticed
+        format!("no error, and a different answer: {sent} characters, finish reason {finish}")
+    } else if observed.done_count != usize::from(observed.is_stream) {
+        format!("no error, and {} [DONE] events", observed.done_count)
+    } else {
+        return (Verdict::Unnoticed, None);
+    };
+    (Verdict::Lost, Some(lost))
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct CaseResult {
-    label: String,
+    fault: String,
     phase: &'static str,
+    result: Verdict,
     status: u16,
-    elapsed: Duration,
-    verdict: CaseVerdict,
     /// The target that answered.
     model: Option<String>,
-    attempts: Vec<Attempt>,
+    /// As in `x-moonrelay-attempts`.
+    attempts: String,
+    message: Option<String>,
+    drill_ms: u64,
     /// With the user's own timeouts.
-    real_duration: Duration,
+    real_ms: u64,
+    #[serde(skip)]
+    failed_attempts: String,
 }
 
 impl CaseResult {
     pub(super) fn new(
         case: &Case,
         observed: &ObservedResponse,
-        verdict: CaseVerdict,
+        baseline: &[ObservedResponse],
         record: Option<Record>,
         setup: &DrillSetup,
     ) -> Self {
         let (attempts, model) = record.map(|record| (record.attempts, record.served_by)).unwrap_or_default();
-        let verdict = match verdict {
-            CaseVerdict::Error(text) => {
-                CaseVerdict::Error(setup::with_real_times(&setup.timeouts, &attempts, &text))
-            }
-            other => other,
-        };
+        let (result, message) = evaluate(observed, baseline);
+        let real_time = setup::estimate_real_time(&setup.timeouts, observed.elapsed, &attempts);
         Self {
-            label: case.label(),
+            fault: case.label(),
             phase: case.phase.as_str(),
+            result,
             status: observed.status,
-            elapsed: observed.elapsed,
-            real_duration: setup::estimate_real_time(&setup.timeouts, observed.elapsed, &attempts),
-            verdict,
             model,
-            attempts,
+            attempts: render_attempts_header(&attempts),
+            message: message.map(|text| setup::with_real_times(&setup.timeouts, &attempts, &text)),
+            drill_ms: whole_millis(observed.elapsed),
+            real_ms: whole_millis(real_time),
+            failed_attempts: failed_attempts_text(&attempts),
         }
     }
 
     /// The row, in columns as wide as all `cases` need.
     pub(super) fn to_line(&self, cases: &[Case]) -> String {
-        let outcome = match &self.verdict {
-            CaseVerdict::Unnoticed => {
+        let outcome = match &self.message {
+            None => {
                 let model = self.model.as_deref().unwrap_or("unknown target");
-                format!("{model} answers{}", failed_attempts_text(&self.attempts))
+                format!("{model} answers{}", self.failed_attempts)
             }
-            CaseVerdict::Error(what) => truncate(what),
-            CaseVerdict::Lost(what) => format!("LOST: {}", truncate(what)),
+            Some(message) if self.result == Verdict::Lost => format!("LOST: {}", truncate(message)),
+            Some(message) => truncate(message),
         };
-        render_row(cases, &self.label, self.phase, &format_duration(self.real_duration), &outcome)
-    }
-
-    fn to_json(&self) -> Value {
-        let message = match &self.verdict {
-            CaseVerdict::Unnoticed => None,
-            CaseVerdict::Error(what) | CaseVerdict::Lost(what) => Some(what),
-        };
-        json!({
-            "fault": self.label,
-            "phase": self.phase,
-            "result": self.verdict.as_str(),
-            "status": self.status,
-            "model": self.model,
-            "attempts": render_attempts_header(&self.attempts),
-            "message": message,
-            "drillMs": whole_millis(self.elapsed),
-            "realMs": whole_millis(self.real_duration),
-        })
+        let time = format_duration(Duration::from_millis(self.real_ms));
+        render_row(cases, &self.fault, self.phase, &time, &outcome)
     }
 }
 
-/// How all cases ended.
+/// How many cases ended how.
 #[derive(Serialize)]
 pub(super) struct DrillSummary {
     cases: usize,
     unnoticed: usize,
     errors: usize,
-    /// Cases in which content was lost without an error.
+    /// Content was lost without an error.
     pub(super) lost: usize,
 }
 
 impl DrillSummary {
     pub(super) fn from_results(results: &[CaseResult]) -> Self {
-        let count = |word: &str| results.iter().filter(|result| result.verdict.as_str() == word).count();
-        let (unnoticed, errors, lost) = (count("unnoticed"), count("error"), count("lost"));
-        Self { cases: results.len(), unnoticed, errors, lost }
+        let count = |verdict| results.iter().filter(|result| result.result == verdict).count();
+        Self {
+            cases: results.len(),
+            unnoticed: count(Verdict::Unnoticed),
+            errors: count(Verdict::Error),
+            lost: count(Verdict::Lost),
+        }
     }
 
     pub(super) fn to_text(&self) -> String {
@@ -209,7 +190,7 @@ pub(super) fn to_json(setup: &DrillSetup, results: &[CaseResult], summary: &Dril
         "chain": chain_names(setup),
         "withoutKey": setup.providers_without_key,
         "clocks": timeouts.collect::<Vec<_>>(),
-        "cases": results.iter().map(CaseResult::to_json).collect::<Vec<_>>(),
+        "cases": results,
         "summary": summary,
     })
 }
@@ -243,7 +224,9 @@ fn whole_millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// For the text; `--json` has all of it.
 fn truncate(text: &str) -> String {
+    const MAX_ERROR_CHARS: usize = 110;
     let text = sanitize_line(text);
     match text.char_indices().nth(MAX_ERROR_CHARS) {
         Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),

@@ -76,13 +76,10 @@ impl DrillRunner {
             let upstream = simulation::start_upstreams(options).await.map_err(failed)?;
             upstreams.push((provider.id.clone(), upstream));
         }
-        let addresses: Vec<(String, String)> =
-            upstreams.iter().map(|(id, upstream)| (id.clone(), upstream.address.clone())).collect();
+        let addresses = upstreams.iter().map(|(id, upstream)| (id.as_str(), upstream.address.as_str()));
+        let settings = self.setup.simulated_settings(addresses)?;
         let (sender, records) = mpsc::unbounded_channel();
-        let sink = Arc::new(move |record| {
-            let _ = sender.send(record);
-        });
-        let settings = self.setup.simulated_settings(&addresses)?;
+        let sink = Arc::new(move |record| drop(sender.send(record)));
         let gateway = simulation::start_gateway(settings, sink).await.map_err(failed)?;
         Ok(CaseEnvironment { gateway, upstreams, records })
     }

@@ -1,8 +1,10 @@
 //! The user's settings, made safe: every provider simulated, every key invented, every timeout shortened.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::drill_error;
 use crate::catalog::{AdapterId, builtin_catalog};
 use crate::cli::command::CommandError;
 use crate::cli::gateway::no_key_error;
@@ -82,16 +84,10 @@ impl DrillSetup {
 
     /// The providers of the chain, each once.
     pub(super) fn providers(&self) -> Vec<&Arc<Provider>> {
-        let mut providers: Vec<&Arc<Provider>> = Vec::new();
-        for reference in &self.chain.references {
-            if let Some(provider) = self.settings.providers.get(&reference.provider)
-                && provider.disabled_reason.is_none()
-                && !providers.iter().any(|known| known.id == provider.id)
-            {
-                providers.push(provider);
-            }
-        }
-        providers
+        let mut seen = BTreeSet::new();
+        let ids = self.chain.references.iter().map(|reference| &reference.provider);
+        let providers = ids.filter(|id| seen.insert(*id)).filter_map(|id| self.settings.providers.get(id));
+        providers.filter(|provider| provider.disabled_reason.is_none()).collect()
     }
 
     /// The id of the provider with the faults.
@@ -103,9 +99,9 @@ impl DrillSetup {
     ///
     /// # Errors
     /// When an address would still be outside this machine: then nothing is started.
-    pub(super) fn simulated_settings(
+    pub(super) fn simulated_settings<'a>(
         &self,
-        addresses: &[(String, String)],
+        addresses: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Settings, CommandError> {
         let mut settings = self.settings.clone();
         for (id, address) in addresses {
@@ -197,13 +193,10 @@ fn verify_loopback_only(settings: &Settings) -> Result<(), CommandError> {
         provider.apis.iter().all(|(_, url)| is_local(url))
             && provider.keys.iter().all(|key| key.secret.expose().starts_with("sk-drill-invented-"))
     };
-    match settings.providers.values().find(|provider| !is_safe(provider)) {
-        None => Ok(()),
-        Some(provider) => {
-            let message = format!("{} would not be simulated: nothing was started", provider.id);
-            Err(CommandError::failure("drill_error", message))
-        }
-    }
+    let unsafe_provider = settings.providers.values().find(|provider| !is_safe(provider));
+    unsafe_provider.map_or(Ok(()), |provider| {
+        Err(drill_error(format!("{} would not be simulated: nothing was started", provider.id)))
+    })
 }
 
 /// The shortest timeout of a drill: long enough on a busy machine.

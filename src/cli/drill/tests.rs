@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::report::{CaseVerdict, evaluate};
+use super::report::{Verdict, evaluate};
 use super::run::ObservedResponse;
 use super::setup::{DrillSetup, estimate_real_time, with_real_times};
 use super::{Phase, list_cases};
@@ -33,9 +33,7 @@ fn keys_and_addresses_of_the_user_are_removed() {
     assert_eq!(setup.providers_without_key, ["kimi"]);
     let ids: Vec<&str> = setup.providers().iter().map(|provider| provider.id.as_str()).collect();
     assert_eq!(ids, ["own", "kimi", "openrouter"]);
-    let addresses =
-        ids.iter().map(|id| ((*id).to_owned(), "http://127.0.0.1:4".to_owned())).collect::<Vec<_>>();
-    let settings = setup.simulated_settings(&addresses).unwrap();
+    let settings = setup.simulated_settings(ids.iter().map(|id| (*id, "http://127.0.0.1:4"))).unwrap();
     for provider in settings.providers.values() {
         let id = &provider.id;
         for (_, url) in &provider.apis {
@@ -55,7 +53,7 @@ fn keys_and_addresses_of_the_user_are_removed() {
     // A provider without a simulator gets a local address, never the user's.
     assert!(
         setup
-            .simulated_settings(&[])
+            .simulated_settings([])
             .unwrap()
             .providers
             .values()
@@ -166,19 +164,28 @@ fn incomplete_answer_without_an_error_is_lost() {
         ..ObservedResponse::default()
     };
     let baseline = [whole.clone()];
-    let word = |observed: &ObservedResponse| evaluate(observed, &baseline).as_str();
-    assert_eq!(evaluate(&whole, &baseline), CaseVerdict::Unnoticed);
-    assert_eq!(word(&ObservedResponse { text: "the m".into(), ..whole.clone() }), "lost");
-    assert_eq!(word(&ObservedResponse { finish_reasons: Vec::new(), ..whole.clone() }), "lost");
-    assert_eq!(word(&ObservedResponse { finish_reasons: vec!["stop".into(); 2], ..whole.clone() }), "lost");
-    assert_eq!(word(&ObservedResponse { tool_calls: vec!["get_weather {".into()], ..whole.clone() }), "lost");
-    let streamed = ObservedResponse { is_stream: true, done_count: 1, ..whole.clone() };
-    assert_eq!(word(&streamed), "unnoticed");
-    assert_eq!(word(&ObservedResponse { done_count: 0, ..streamed }), "lost");
-    assert_eq!(word(&ObservedResponse { connection_error: Some("reset".into()), ..whole.clone() }), "lost");
-    assert_eq!(word(&ObservedResponse { status: 503, ..ObservedResponse::default() }), "lost");
+    let verdict = |observed: &ObservedResponse| evaluate(observed, &baseline).0;
+    assert_eq!(verdict(&whole), Verdict::Unnoticed);
+    assert_eq!(verdict(&ObservedResponse { text: "the m".into(), ..whole.clone() }), Verdict::Lost);
+    assert_eq!(verdict(&ObservedResponse { finish_reasons: Vec::new(), ..whole.clone() }), Verdict::Lost);
     assert_eq!(
-        word(&ObservedResponse { text: "the m".into(), error: Some("interrupted".into()), ..whole }),
-        "error"
+        verdict(&ObservedResponse { finish_reasons: vec!["stop".into(); 2], ..whole.clone() }),
+        Verdict::Lost
+    );
+    assert_eq!(
+        verdict(&ObservedResponse { tool_calls: vec!["get_weather {".into()], ..whole.clone() }),
+        Verdict::Lost
+    );
+    let streamed = ObservedResponse { is_stream: true, done_count: 1, ..whole.clone() };
+    assert_eq!(verdict(&streamed), Verdict::Unnoticed);
+    assert_eq!(verdict(&ObservedResponse { done_count: 0, ..streamed }), Verdict::Lost);
+    assert_eq!(
+        verdict(&ObservedResponse { connection_error: Some("reset".into()), ..whole.clone() }),
+        Verdict::Lost
+    );
+    assert_eq!(verdict(&ObservedResponse { status: 503, ..ObservedResponse::default() }), Verdict::Lost);
+    assert_eq!(
+        verdict(&ObservedResponse { text: "the m".into(), error: Some("interrupted".into()), ..whole }),
+        Verdict::Error
     );
 }
