@@ -1,12 +1,12 @@
 //! The command line: one module per command; `command`, `output` and `prompt` are shared.
 
-pub mod agent;
-pub mod chat;
+mod agent;
+mod chat;
 mod command;
 pub mod config;
-pub mod demo;
+mod demo;
 pub mod doctor;
-pub mod drill;
+mod drill;
 pub mod explain;
 pub mod gateway;
 pub mod login;
@@ -15,12 +15,12 @@ pub mod onboard;
 mod output;
 mod prompt;
 pub mod service;
-pub mod sessions;
-pub mod simulate;
+mod sessions;
+mod simulate;
 mod simulation;
 mod systemd;
-pub mod usage;
-pub mod web_search;
+mod usage;
+mod web_search;
 
 use std::io::Write;
 use std::path::PathBuf;

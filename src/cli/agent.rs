@@ -24,9 +24,8 @@ use crate::catalog::ThinkingLevel;
 use crate::config::settings::{Reference, Settings};
 use crate::service::signals::TerminationSignals;
 
-/// Arguments of `agent`.
 #[derive(Debug, ClapArgs)]
-pub struct Args {
+pub(super) struct Args {
     /// The prompt; `-` or no prompt with piped input reads standard input
     #[arg(short, long, value_name = "TEXT")]
     message: Option<String>,
@@ -56,8 +55,7 @@ pub struct Args {
     json: bool,
 }
 
-/// Runs `moonrelay agent`.
-pub async fn run(args: Args) -> ExitCode {
+pub(super) async fn run(args: Args) -> ExitCode {
     command::run(args.config.clone(), args.json, async |context| run_agent(args, context).await).await
 }
 

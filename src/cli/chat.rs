@@ -33,9 +33,8 @@ use crate::config::Environment;
 use crate::config::settings::{Reference, Settings};
 use crate::upstream::gateway_client::GatewayAddress;
 
-/// Arguments of `chat`.
 #[derive(Debug, ClapArgs)]
-pub struct Args {
+pub(super) struct Args {
     /// Session to continue or create; without this a new one
     #[arg(long, value_name = "ID")]
     session_id: Option<String>,
@@ -56,8 +55,7 @@ pub struct Args {
     config: Option<PathBuf>,
 }
 
-/// Runs the chat until the user leaves it.
-pub async fn run(args: Args) -> ExitCode {
+pub(super) async fn run(args: Args) -> ExitCode {
     command::run(args.config.clone(), false, async |context| run_chat(args, context).await).await
 }
 
@@ -136,7 +134,6 @@ struct Chat {
     settings: Arc<Settings>,
     agent: Agent,
     sessions: SessionStore,
-    /// The session's id.
     id: String,
     /// The model and the thinking level that the session has chosen.
     model: Option<Reference>,

@@ -144,7 +144,6 @@ pub(super) struct CommandContext<'w> {
 }
 
 impl CommandContext<'_> {
-    /// Prints a line.
     pub(super) fn print_line(&mut self, text: impl Display) -> Result<(), CommandError> {
         writeln!(self.out, "{text}").map_err(CommandError::from_output_error)
     }

@@ -23,16 +23,14 @@ use moonrelay_simulator::{Control, SimulatorOptions};
 const PRIMARY: &str = "moonshot/kimi-k3";
 const FALLBACK: &str = "openrouter/auto";
 
-/// Arguments of `demo`.
 #[derive(Debug, ClapArgs)]
-pub struct Args {
+pub(super) struct Args {
     /// Keep serving afterwards, until Ctrl-C (default on a terminal)
     #[arg(long)]
     serve: bool,
 }
 
-/// Runs the demonstration.
-pub async fn run(args: Args) -> ExitCode {
+pub(super) async fn run(args: Args) -> ExitCode {
     command::run(None, false, async |context| run_demo(&args, context).await).await
 }
 

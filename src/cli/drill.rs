@@ -24,9 +24,8 @@ use moonrelay_simulator::{Fault, FaultDescription, list_faults};
 /// Cases that run at the same time. They mostly wait; more would delay each other on a small machine.
 const MAX_CONCURRENT: usize = 6;
 
-/// Arguments of `drill`.
 #[derive(Debug, ClapArgs)]
-pub struct Args {
+pub(super) struct Args {
     /// Model to request: an alias, a reference or a route [default: the primary of the default chain]
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
@@ -41,8 +40,7 @@ pub struct Args {
     json: bool,
 }
 
-/// Runs the failure simulations.
-pub async fn run(args: Args) -> ExitCode {
+pub(super) async fn run(args: Args) -> ExitCode {
     command::run(args.config.clone(), args.json, async |context| run_drill(&args, context).await).await
 }
 
@@ -123,10 +121,7 @@ impl Case {
         }
     }
 
-    /// The faults for the simulator of the primary.
-    ///
-    /// # Errors
-    /// When the simulator does not know the fault, which a test excludes.
+    /// The faults for the simulator of the primary. A test excludes that it does not know one.
     fn simulator_faults(&self, setup: &DrillSetup) -> Result<Vec<Fault>, CommandError> {
         let spec = self.value.map_or_else(|| self.kind.to_owned(), |value| format!("{}={value}", self.kind));
         // A reset discards what was not read yet; a drip lets each piece be read before.
@@ -147,10 +142,7 @@ impl Case {
     }
 }
 
-/// Every fault of the primary's provider, or only the `wanted` ones.
-///
-/// # Errors
-/// Exit 2 for an unknown fault.
+/// Every fault of the primary's provider, or only the `wanted` ones. An unknown one is exit 2.
 fn list_cases(setup: &DrillSetup, wanted: &[String]) -> Result<Vec<Case>, CommandError> {
     // An unknown server has no errors of its own, and markup leaks only if tools are offered. Faults of a model
     // that continues an answer are excluded: they have no effect without another fault.

@@ -20,7 +20,6 @@ use crate::protocol::amount::Amount;
 pub(super) const NO_PRICE: &str = "no price";
 
 /// Columns under headings, two spaces apart. On a terminal that is too narrow, cells are wrapped.
-#[must_use]
 pub(super) fn render_table(headings: &[&str], rows: &[Vec<String>]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
@@ -52,7 +51,6 @@ pub(super) fn progress(text: impl Into<String>) -> ProgressBar {
 
 /// Replaces what a terminal would obey: control characters become visible symbols. Line ends and tabs stay, carriage
 /// returns are removed.
-#[must_use]
 pub(super) fn sanitize(text: &str) -> String {
     let visible = |c: char| match c {
         '\n' | '\t' => Some(c),
@@ -334,7 +332,6 @@ impl AnswerWriter {
         self.out.flush()
     }
 
-    /// Writes whole lines.
     pub(super) fn write_line(&mut self, colour: Colour, text: &str) -> io::Result<()> {
         self.end_line()?;
         // A colour ends with its line, so that scrolling or resizing does not spread it.

@@ -20,9 +20,8 @@ use super::prompt;
 use crate::assistant::session::{DeleteOutcome, SessionError, SessionStore, SessionSummary, SessionUsage};
 use crate::config::nearest::format_suggestion;
 
-/// Arguments of `sessions`.
 #[derive(Debug, ClapArgs)]
-pub struct Args {
+pub(super) struct Args {
     #[command(subcommand)]
     command: SessionsCommand,
     /// Print JSON
@@ -55,8 +54,7 @@ enum SessionsCommand {
     },
 }
 
-/// Runs a subcommand.
-pub async fn run(args: Args) -> ExitCode {
+pub(super) async fn run(args: Args) -> ExitCode {
     command::run(None, args.json, async |context| execute(args.command, context).await).await
 }
 

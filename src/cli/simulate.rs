@@ -26,7 +26,7 @@ Routes (chat stands for POST /chat/completions):
 /// Simulate Moonshot, Kimi Code and OpenRouter on one port, with failures on request.
 #[derive(Clone, clap::Args)]
 #[command(after_help = ROUTES)]
-pub struct Args {
+pub(super) struct Args {
     /// Address to listen on; port 0 picks a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1970")]
     listen: SocketAddr,
@@ -39,7 +39,7 @@ pub struct Args {
 }
 
 /// Serves until SIGINT or SIGTERM.
-pub async fn run(args: Args) -> ExitCode {
+pub(super) async fn run(args: Args) -> ExitCode {
     let failed = |error: io::Error| CommandError::failure("simulate_error", error.to_string());
     into_exit_code(serve(args).await.map_err(failed), false)
 }

@@ -31,9 +31,8 @@ const GATEWAY_TIMEOUT: Duration = Duration::from_secs(6);
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(8);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Arguments of `moonrelay usage`.
 #[derive(Debug, ClapArgs)]
-pub struct Args {
+pub(super) struct Args {
     /// Number of days, including today, in local time
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=36_500))]
     days: u32,
@@ -76,8 +75,7 @@ impl GroupByArg {
     }
 }
 
-/// Prints usage, cost and quotas.
-pub async fn run(args: Args) -> ExitCode {
+pub(super) async fn run(args: Args) -> ExitCode {
     command::run(args.config.clone(), args.json, async |context| execute(&args, context).await).await
 }
 
@@ -144,10 +142,7 @@ pub(in crate::cli) struct DateRange {
 }
 
 impl DateRange {
-    /// The last `days` days, including today.
-    ///
-    /// # Errors
-    /// When the calendar does not reach back that far.
+    /// The last `days` days, including today. Fails if the calendar does not reach back that far.
     pub(in crate::cli) fn last_days(days: u32, now: Zoned) -> Result<Self, CommandError> {
         let back = Span::new().try_days(days.saturating_sub(1));
         let first = back.and_then(|back| now.date().checked_sub(back)?.to_zoned(now.time_zone().clone()));

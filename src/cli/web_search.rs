@@ -13,9 +13,8 @@ use crate::config::settings::Settings;
 use crate::upstream::Client;
 use crate::upstream::gateway_client::GatewayAddress;
 
-/// Arguments of `web-search`.
 #[derive(Debug, ClapArgs)]
-pub struct Args {
+pub(super) struct Args {
     /// Question; several words form one question
     #[arg(required = true, value_name = "QUERY")]
     query: Vec<String>,
@@ -30,8 +29,7 @@ pub struct Args {
     json: bool,
 }
 
-/// Searches, and prints the answer.
-pub async fn run(args: Args) -> ExitCode {
+pub(super) async fn run(args: Args) -> ExitCode {
     command::run(args.config.clone(), args.json, async |context| execute(&args, context).await).await
 }
 

@@ -88,13 +88,9 @@ impl Chat {
 
     fn model_list(&self) -> String {
         let chain = &self.settings.default_chain.references;
-        let mut rows: Vec<Vec<String>> = Vec::new();
-        for (index, reference) in chain.iter().enumerate() {
-            let tag = if index == 0 { "default".to_owned() } else { format!("fallback#{index}") };
-            rows.push(model_row(&self.settings, reference, Some(tag)));
-        }
         let others = available_models(&self.settings).filter(|reference| !chain.contains(reference));
-        rows.extend(others.map(|reference| model_row(&self.settings, &reference, None)));
+        let models = chain.iter().cloned().chain(others);
+        let rows: Vec<Vec<String>> = models.map(|model| model_row(&self.settings, &model)).collect();
         let mut text = render_table(&["Model", "Context", "Tags"], &rows);
         let routes: Vec<&str> = self.settings.routes.iter().map(|route| route.pattern.as_str()).collect();
         if !routes.is_empty() {
@@ -327,7 +323,12 @@ fn resolve_model(settings: &Settings, name: &str) -> Result<Option<Reference>, S
     Err(format!("no model, alias or route is called \"{name}\"{hint}"))
 }
 
-fn model_row(settings: &Settings, reference: &Reference, tag: Option<String>) -> Vec<String> {
+fn model_row(settings: &Settings, reference: &Reference) -> Vec<String> {
+    let position = settings.default_chain.references.iter().position(|other| other == reference);
+    let tag = position.map(|position| match position {
+        0 => "default".to_owned(),
+        fallback => format!("fallback#{fallback}"),
+    });
     let aliases = settings.aliases.iter().filter(|(_, target)| *target == reference);
     let tags: Vec<String> =
         tag.into_iter().chain(aliases.map(|(alias, _)| format!("alias:{alias}"))).collect();

@@ -78,7 +78,6 @@ impl ChatInput {
         Ok((input, history_error))
     }
 
-    /// Waits for Ctrl-C.
     pub(super) async fn interrupted(&mut self) {
         self.interrupts.recv().await;
     }
@@ -88,7 +87,6 @@ impl ChatInput {
         while self.interrupts.recv().now_or_never().is_some() {}
     }
 
-    /// Reads the next line.
     pub(super) async fn next_line(
         &mut self,
         prompt: String,

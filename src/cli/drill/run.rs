@@ -41,10 +41,7 @@ struct CaseEnvironment {
 }
 
 impl DrillRunner {
-    /// Sends each target one request without a fault, to learn its complete answer.
-    ///
-    /// # Errors
-    /// When the environment cannot be started, or a target fails without a fault.
+    /// Sends each target requests without a fault, which must succeed, to learn its complete answers.
     pub(super) async fn new(setup: DrillSetup) -> Result<Self, CommandError> {
         let client = Client::new(simulation::CONNECT_TIMEOUT);
         let mut drill = Self { setup, client, baseline: [Vec::new(), Vec::new()] };
@@ -84,10 +81,7 @@ impl DrillRunner {
         Ok(CaseEnvironment { gateway, upstreams, records })
     }
 
-    /// Runs a case: the response, and the record of the request.
-    ///
-    /// # Errors
-    /// When the environment cannot be started.
+    /// Returns the response, and the record of the request.
     pub(super) async fn run_case(
         &self,
         case: &Case,

@@ -41,10 +41,8 @@ pub(super) struct DrillSetup {
 }
 
 impl DrillSetup {
-    /// Uses the chain of `model`, or the default one.
-    ///
-    /// # Errors
-    /// Exit 78 for a configuration without a chain, 1 for an unknown name.
+    /// Uses the chain of `model`, or the default one. Exit 78 for a configuration without a chain, 1 for an unknown
+    /// name.
     pub(super) fn load(mut settings: Settings, model: Option<&str>) -> Result<Self, CommandError> {
         if settings.default_chain.references.is_empty() {
             settings.default_chain = chain_assuming_keys(&settings);
@@ -95,10 +93,8 @@ impl DrillSetup {
         self.providers().first().map(|provider| provider.id.as_str())
     }
 
-    /// The settings with `addresses`, pairs of a provider's id and its simulator, as the upstreams.
-    ///
-    /// # Errors
-    /// When an address would still be outside this machine: then nothing is started.
+    /// The settings with `addresses`, pairs of a provider's id and its simulator, as the upstreams. Fails if an
+    /// address would still be outside this machine.
     pub(super) fn simulated_settings<'a>(
         &self,
         addresses: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -182,8 +178,7 @@ fn invented_key(index: usize) -> ProviderKey {
     ProviderKey { secret: Secret::new(format!("sk-drill-invented-{index}")), origin: SecretOrigin::Drill }
 }
 
-/// # Errors
-/// When a provider could be called outside this machine, or with a real key.
+/// Fails if a provider could be called outside this machine, or with a real key.
 fn verify_loopback_only(settings: &Settings) -> Result<(), CommandError> {
     let is_local = |url: &str| {
         url::Url::parse(url)

@@ -42,10 +42,6 @@ pub(super) struct UsageReport {
 }
 
 impl UsageReport {
-    /// Queries the usage database.
-    ///
-    /// # Errors
-    /// When it cannot be read.
     pub(super) async fn gather(
         database: &dyn UsageDatabase,
         range: &DateRange,
