@@ -3,82 +3,21 @@
 //! `Facts::gather` runs every query once, with a timeout. A check is a function of these facts, so that a test states
 //! the facts and reads the findings. This module prints nothing.
 
-pub mod checks;
-mod config_facts;
-pub(crate) mod facts;
-pub mod kind;
-mod network;
+pub mod finding;
 pub(crate) mod provider_query;
+mod network;
+mod files;
 mod systemd;
+mod facts;
+pub mod checks;
 #[cfg(test)]
 mod tests;
-
-use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use self::checks::CHECKS;
 pub(crate) use self::facts::Facts;
-use self::kind::FindingKind;
-
-/// How severe a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Severity {
-    /// Something does not work, or a secret is readable by others. The command exits with 1.
-    Error,
-    /// A problem that will occur later, or for some users.
-    Warning,
-    /// Good to know.
-    Info,
-}
-
-/// A problem. Its texts never contain a secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Finding {
-    pub(crate) kind: FindingKind,
-    pub(crate) severity: Severity,
-    #[serde(rename = "what")]
-    pub(crate) problem: String,
-    #[serde(rename = "how")]
-    pub(crate) evidence: String,
-    /// A command, or a line of the Nix configuration.
-    pub(crate) fix: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) path: Option<PathBuf>,
-}
-
-impl Finding {
-    fn new(
-        severity: Severity,
-        kind: FindingKind,
-        problem: impl Into<String>,
-        evidence: impl Into<String>,
-    ) -> Self {
-        let (problem, evidence) = (problem.into(), evidence.into());
-        Self { kind, severity, problem, evidence, fix: None, path: None }
-    }
-
-    fn error(kind: FindingKind, problem: impl Into<String>, evidence: impl Into<String>) -> Self {
-        Self::new(Severity::Error, kind, problem, evidence)
-    }
-
-    fn warning(kind: FindingKind, problem: impl Into<String>, evidence: impl Into<String>) -> Self {
-        Self::new(Severity::Warning, kind, problem, evidence)
-    }
-
-    fn info(kind: FindingKind, problem: impl Into<String>, evidence: impl Into<String>) -> Self {
-        Self::new(Severity::Info, kind, problem, evidence)
-    }
-
-    fn with_fix(self, fix: impl Into<String>) -> Self {
-        Self { fix: Some(fix.into()), ..self }
-    }
-
-    fn with_path(self, path: &Path) -> Self {
-        Self { path: Some(path.to_owned()), ..self }
-    }
-}
+pub(crate) use self::finding::{Finding, Severity};
 
 /// The result of all checks, as in `--json`.
 #[derive(Debug, Serialize)]

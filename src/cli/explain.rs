@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::command::{self, CommandContext, CommandError};
 use super::gateway::no_key_error;
-use super::output::render_pairs;
+use super::output::{json_list, json_text, render_pairs};
 use crate::config::settings::{MatchKind, Settings};
 use crate::protocol::api::Api;
 use crate::protocol::request::RequestBody;
@@ -43,7 +43,7 @@ pub struct Args {
 
 /// The API formats by their common names.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum ClientApi {
+pub(super) enum ClientApi {
     /// OpenAI Chat Completions
     #[default]
     Chat,
@@ -54,7 +54,7 @@ enum ClientApi {
 }
 
 impl ClientApi {
-    const fn api(self) -> Api {
+    pub(super) const fn api(self) -> Api {
         match self {
             Self::Chat => Api::ChatCompletions,
             Self::Responses => Api::Responses,
@@ -183,38 +183,38 @@ fn describe_match(by: &MatchKind) -> String {
 }
 
 fn render(plan: &Value, client_api: Api) -> String {
-    fn text<'v>(value: &'v Value, key: &str) -> &'v str {
-        value[key].as_str().unwrap_or_default()
-    }
-    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    let names = |value: &Value| match list(value).iter().filter_map(Value::as_str).collect::<Vec<_>>() {
+    let names = |value, key| match json_list(value, key).filter_map(Value::as_str).collect::<Vec<_>>() {
         names if names.is_empty() => "nothing".to_owned(),
         names => names.join(", "),
     };
-    let mut out = format!("{} is {}\n", text(plan, "requested"), text(plan, "matched"));
-    for warning in list(&plan["warnings"]) {
+    let mut out = format!("{} is {}\n", json_text(plan, "requested"), json_text(plan, "matched"));
+    for warning in json_list(plan, "warnings") {
         out.push_str(&format!("warning: {}\n", warning.as_str().unwrap_or_default()));
     }
     if let Some(note) = plan["note"].as_str() {
         out.push_str(&format!("note: {note}\n"));
     }
-    for (index, target) in list(&plan["targets"]).iter().enumerate() {
+    for (index, target) in json_list(plan, "targets").enumerate() {
         let mut pairs = Vec::new();
         if let Some(reason) = target["skipped"]["reason"].as_str() {
-            pairs.push(("skipped", format!("{reason}: {}", text(&target["skipped"], "detail"))));
+            pairs.push(("skipped", format!("{reason}: {}", json_text(&target["skipped"], "detail"))));
         } else {
-            pairs.push(("sent to", format!("{} as {}", text(target, "url"), text(target, "sentAs"))));
+            pairs.push((
+                "sent to",
+                format!("{} as {}", json_text(target, "url"), json_text(target, "sentAs")),
+            ));
             if let Some(key) = target["key"]["masked"].as_str() {
-                pairs.push(("key", format!("{key} from {}", text(&target["key"], "origin"))));
+                pairs.push(("key", format!("{key} from {}", json_text(&target["key"], "origin"))));
             }
             if target["translated"] == true {
-                pairs.push(("translate", format!("{} to {}", client_api.as_str(), text(target, "face"))));
-                pairs.push(("dropped", names(&target["dropped"])));
+                pairs
+                    .push(("translate", format!("{} to {}", client_api.as_str(), json_text(target, "face"))));
+                pairs.push(("dropped", names(target, "dropped")));
             }
-            pairs.push(("rewrites", names(&target["rules"])));
+            pairs.push(("rewrites", names(target, "rules")));
         }
         let lines = render_pairs(&pairs).replace('\n', "\n   ");
-        out.push_str(&format!("\n{}. {}\n   {lines}\n", index + 1, text(target, "reference")));
+        out.push_str(&format!("\n{}. {}\n   {lines}\n", index + 1, json_text(target, "reference")));
     }
     out
 }

@@ -2,12 +2,12 @@
 
 mod choice;
 mod key_check;
-mod provider;
-mod provider_config;
 mod report;
+mod provider_config;
+mod provider;
+mod web_search;
 #[cfg(test)]
 mod tests;
-mod web_search;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,12 +15,10 @@ use std::time::Duration;
 
 use clap::{Args as ClapArgs, ValueEnum};
 
-use self::choice::{Choice, Region};
-use self::key_check::{parse_key, read_key_from_stdin};
+use self::choice::{Choice, Region, option_word};
 use super::command::{self, CommandContext, CommandError};
+use super::explain::ClientApi;
 use super::prompt;
-use crate::config::settings::ProviderKey;
-use crate::secret::Secret;
 use crate::upstream::{Client, Connector};
 
 /// Connect timeout; short, because a user waits.
@@ -55,7 +53,7 @@ pub struct Args {
     provider: Option<String>,
     /// With custom: API format of the server
     #[arg(long, value_enum, value_name = "FACE")]
-    face: Option<CustomApi>,
+    face: Option<ClientApi>,
     /// With custom: the server needs no key
     #[arg(long, conflicts_with = "api_key_stdin")]
     no_key: bool,
@@ -89,27 +87,6 @@ pub struct Args {
 enum Section {
     /// Kimi's web search
     WebSearch,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum CustomApi {
-    /// OpenAI Chat Completions
-    Chat,
-    /// OpenAI Responses
-    Responses,
-    /// Anthropic Messages
-    Messages,
-}
-
-impl CustomApi {
-    /// The value of the configuration key `api`.
-    const fn as_config_value(self) -> &'static str {
-        match self {
-            Self::Chat => "openai-completions",
-            Self::Responses => "openai-responses",
-            Self::Messages => "anthropic-messages",
-        }
-    }
 }
 
 /// Writes the configuration from options and answers.
@@ -174,58 +151,15 @@ fn reject_misplaced_options(args: &Args, choice: Option<Choice>) -> Result<(), C
 }
 
 async fn ask_choice(args: &Args) -> Result<Choice, CommandError> {
-    let choices = Choice::value_variants();
     match args.auth_choice {
         Some(choice) => Ok(choice),
         None if args.non_interactive => {
-            let words: Vec<String> = choices.iter().map(|choice| choice.word()).collect();
+            let words: Vec<String> = Choice::value_variants().iter().copied().map(option_word).collect();
             Err(CommandError::usage(format!(
                 "--auth-choice is required: {}; or --section web-search",
                 words.join(", ")
             )))
         }
-        None => {
-            let labels = choices.iter().map(|choice| choice.label()).collect();
-            let index = prompt::select("Which provider?", labels).await?;
-            choices.get(index).copied().ok_or_else(prompt::cancelled_error)
-        }
-    }
-}
-
-/// The key: from standard input, the existing one (`None`), or typed by the user.
-async fn ask_key(
-    args: &Args,
-    provider: &str,
-    existing: Option<&ProviderKey>,
-) -> Result<Option<Secret>, CommandError> {
-    if args.api_key_stdin {
-        return read_key_from_stdin().map(Some);
-    }
-    if args.non_interactive {
-        return match existing {
-            Some(_) => Ok(None),
-            None => Err(CommandError::usage(format!(
-                "there is no key for {provider} yet: pass it on standard input with --api-key-stdin"
-            ))),
-        };
-    }
-    if let Some(key) = existing {
-        let question =
-            format!("Keep the existing key for {provider} ({}, {})?", key.secret.masked(), key.origin);
-        if prompt::confirm(&question, true).await? {
-            return Ok(None);
-        }
-    }
-    prompt_key(provider).await.map(Some)
-}
-
-async fn prompt_key(provider: &str) -> Result<Secret, CommandError> {
-    let mut question = format!("Key for {provider} (not shown):");
-    loop {
-        let text = prompt::read_secret(&question).await?;
-        match parse_key(&text) {
-            Ok(key) => return Ok(key),
-            Err(why) => question = format!("{why}. Key for {provider}:"),
-        }
+        None => prompt::select_value("Which provider?").await,
     }
 }

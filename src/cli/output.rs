@@ -15,6 +15,7 @@ use crate::assistant::session::SessionUsage;
 use crate::assistant::transcript::{AnswerCosts, AnswerUsage};
 use crate::config::Environment;
 use crate::protocol::amount::Amount;
+use serde_json::Value;
 
 /// Shown instead of an unknown cost.
 pub(super) const NO_PRICE: &str = "no price";
@@ -136,6 +137,16 @@ pub(super) fn format_costs(costs: &[AnswerCosts]) -> String {
 
 fn list_costs(costs: &[AnswerCosts]) -> Vec<String> {
     costs.iter().map(|cost| format_cost(cost.total, cost.currency.code())).collect()
+}
+
+/// A text of a JSON object; empty if there is none.
+pub(super) fn json_text<'v>(object: &'v Value, key: &str) -> &'v str {
+    object[key].as_str().unwrap_or_default()
+}
+
+/// The elements of a list of a JSON object.
+pub(super) fn json_list<'v>(object: &'v Value, key: &str) -> impl Iterator<Item = &'v Value> + use<'v> {
+    object[key].as_array().into_iter().flatten()
 }
 
 /// `600 in, 400 cached, 200 out`.

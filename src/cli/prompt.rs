@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write, stderr, stdin};
 
+use clap::ValueEnum;
 use inquire::validator::Validation;
 use inquire::{Confirm, InquireError, Password, PasswordDisplayMode, Select, Text};
 
@@ -39,6 +40,14 @@ pub(super) async fn select(question: &str, answers: Vec<String>) -> Result<usize
     let question = question.to_owned();
     run(move || Select::new(&question, answers).without_filtering().raw_prompt().map(|chosen| chosen.index))
         .await
+}
+
+/// Selects one of the values of an option, shown by their help texts.
+pub(super) async fn select_value<T: ValueEnum>(question: &str) -> Result<T, CommandError> {
+    let values = T::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+    let labels = values.map(|value| value.get_help().map(ToString::to_string).unwrap_or_default());
+    let index = select(question, labels.collect()).await?;
+    T::value_variants().get(index).cloned().ok_or_else(cancelled_error)
 }
 
 /// Reads text without echo. An empty answer cancels.

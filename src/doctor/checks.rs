@@ -1,13 +1,13 @@
 //! The checks, in report order. The reference page is generated from this table.
 
+mod secrets;
 mod config;
 mod machine;
 mod providers;
-mod secrets;
 mod service;
 
-use super::Finding;
 use super::facts::Facts;
+use super::finding::Finding;
 use crate::catalog::builtin_catalog;
 #[cfg(test)]
 pub(super) use machine::quote;
@@ -63,14 +63,11 @@ pub const CHECKS: &[Check] = &[
     local("ledger", "Machine", "the usage database is readable and written", machine::usage_database),
 ];
 
-/// The variable of a provider's key.
-pub(super) fn key_variable(provider: &str) -> &'static str {
-    let variables = builtin_catalog().provider(provider).map(|known| known.key_variables.as_slice());
-    variables.and_then(<[String]>::first).map_or("NAME", String::as_str)
-}
-
-/// How to give the gateway a key, which is looked up under `name`.
-pub(super) fn key_fix(facts: &Facts, provider: &str, name: &str) -> String {
+/// How to give the gateway a key, which is looked up under `name`, else under the provider's variable of the catalog.
+pub(super) fn key_fix(facts: &Facts, provider: &str, name: Option<&str>) -> String {
+    let known = builtin_catalog().provider(provider);
+    let variable = known.and_then(|known| known.key_variables.first()).map(String::as_str);
+    let name = name.or(variable).unwrap_or("NAME");
     let choice = match provider {
         "kimi" => "kimi-code-api-key",
         "moonshot" => "moonshot-api-key",

@@ -1,12 +1,10 @@
 //! The facts that the checks use. Each query has a timeout; those that wait run concurrently.
 
-use std::fs::{self, Metadata, OpenOptions};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::config_facts::{ConfigFacts, is_in_nix_store};
+use super::files::{ConfigFacts, FileRole, SecretFile, StateDirectory};
 use super::network::{self, ProviderProbe};
 use super::systemd::UnitFacts;
 use crate::config::Environment;
@@ -14,7 +12,6 @@ use crate::config::settings::Settings;
 use crate::upstream::Connector;
 use crate::upstream::gateway_client::GatewayAddress;
 use crate::upstream::gateway_status::GatewayStatus;
-use crate::usage;
 
 /// A gateway on this machine responds within milliseconds.
 const GATEWAY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -38,6 +35,8 @@ pub(crate) struct Facts {
     pub(super) uid: u32,
     pub(super) now: SystemTime,
 }
+
+pub(super) const INVALID_CONFIGURATION: &str = "the configuration is invalid";
 
 impl Facts {
     /// Collects the facts. `config` is the `--config` option; `progress` shows the current step.
@@ -70,7 +69,7 @@ impl Facts {
         let address = GatewayAddress::from_bind(&settings.gateway.bind, settings.gateway.port);
         let gateway = address.status(settings, connector.as_ref(), GATEWAY_TIMEOUT);
         let probes = async {
-            let settings = facts.effective_settings().filter(|_| !is_offline)?;
+            let settings = facts.require_settings().ok().filter(|_| !is_offline)?;
             Some(network::probe_providers(settings, connector, progress).await)
         };
         let (gateway, provider_probes) = tokio::join!(gateway, probes);
@@ -79,15 +78,10 @@ impl Facts {
         facts
     }
 
-    /// The settings of the gateway: with the keys of its unit if there is one.
-    pub(super) fn effective_settings(&self) -> Option<&Settings> {
-        let own = || self.config.settings.as_ref().ok();
-        self.installed_unit().and_then(|service| service.settings.as_ref()).or_else(own)
-    }
-
-    /// The settings of the gateway, or why a check that needs them is skipped.
+    /// The settings of the gateway, with the keys of its unit if there is one; or why a check that needs them is skipped.
     pub(super) fn require_settings(&self) -> Result<&Settings, String> {
-        self.effective_settings().ok_or_else(|| INVALID_CONFIGURATION.to_owned())
+        let of_unit = self.installed_unit().and_then(|service| service.settings.as_ref());
+        of_unit.or(self.config.settings.as_ref().ok()).ok_or_else(|| INVALID_CONFIGURATION.to_owned())
     }
 
     /// The unit, if it is installed.
@@ -97,11 +91,13 @@ impl Facts {
 
     /// The unit, or why there is none.
     pub(super) fn require_unit(&self) -> Result<&UnitFacts, String> {
-        let service = self.service.as_ref().map_err(|why| format!("cannot reach user systemd: {why}"))?;
-        match (service.service_state.exists(), service.is_system_unit) {
-            (true, _) => Ok(service),
-            (false, true) => Err("the unit is a system unit: systemctl status moonrelay".to_owned()),
-            (false, false) => Err("no unit is installed".to_owned()),
+        match &self.service {
+            Err(why) => Err(format!("cannot reach user systemd: {why}")),
+            Ok(service) if service.service_state.exists() => Ok(service),
+            Ok(service) if service.is_system_unit => {
+                Err("the unit is a system unit: systemctl status moonrelay".to_owned())
+            }
+            Ok(_) => Err("no unit is installed".to_owned()),
         }
     }
 
@@ -128,11 +124,11 @@ impl Facts {
         if self.config.is_managed { nix.into() } else { command.into() }
     }
 
-    /// The command that sets a value of the configuration, or its Nix line.
+    /// The command that sets a value of the configuration, or its Nix line. `value` is JSON.
     pub(super) fn set_fix(&self, path: &str, value: &str) -> String {
         self.choose_fix(
-            format!("moonrelay config set {path} {value}"),
-            format!("services.moonrelay.settings.{path} = \"{value}\";"),
+            format!("moonrelay config set {path} {}", value.trim_matches('"')),
+            format!("services.moonrelay.settings.{path} = {value};"),
         )
     }
 
@@ -141,8 +137,6 @@ impl Facts {
         if self.is_offline { "--offline" } else { INVALID_CONFIGURATION }
     }
 }
-
-pub(super) const INVALID_CONFIGURATION: &str = "the configuration is invalid";
 
 /// Queries systemd and the disk in threads, which are abandoned after a timeout.
 async fn query_machine(
@@ -163,80 +157,6 @@ async fn query_machine(
     let late = || Err(format!("systemctl did not respond within {} s", MACHINE_TIMEOUT.as_secs()));
     let service = service.ok().and_then(Result::ok).unwrap_or_else(late);
     (service, state.ok().and_then(Result::ok).flatten())
-}
-
-/// Why a file is inspected.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum FileRole {
-    Configuration,
-    /// `~/.config/moonrelay/env`.
-    Secrets,
-    /// The `id` of a SecretRef.
-    Reference,
-    /// `LoadCredential=` of the unit; its name.
-    Credential(String),
-    /// `EnvironmentFile=` of the unit.
-    EnvironmentFile,
-}
-
-/// A file that holds or may hold secrets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct SecretFile {
-    /// As it is named in the configuration or the unit.
-    pub(super) path: PathBuf,
-    pub(super) role: FileRole,
-    /// After all links are followed; `None` if there is no file.
-    pub(super) permissions: Option<FilePermissions>,
-    /// Why an existing file cannot be read.
-    pub(super) read_error: Option<String>,
-    /// Its path or a link on it leads into the Nix store, even if nothing is there.
-    pub(super) is_in_nix_store: bool,
-    /// It is a link to a path that does not exist.
-    pub(super) is_dangling: bool,
-}
-
-/// Permission bits (the lowest nine) and owner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct FilePermissions {
-    pub(super) mode: u32,
-    pub(super) uid: u32,
-}
-
-impl FilePermissions {
-    fn from_metadata(metadata: &Metadata) -> Self {
-        Self { mode: metadata.mode() & 0o777, uid: metadata.uid() }
-    }
-}
-
-impl SecretFile {
-    fn inspect(path: &Path, role: FileRole) -> Self {
-        let metadata = fs::metadata(path).ok();
-        // Opening a pipe would wait for its writer.
-        let read_error = match &metadata {
-            Some(metadata) if metadata.is_dir() => Some("it is a directory".to_owned()),
-            Some(metadata) if metadata.is_file() => fs::File::open(path).err().map(|error| error.to_string()),
-            _ => None,
-        };
-        Self {
-            is_dangling: metadata.is_none() && path.symlink_metadata().is_ok(),
-            permissions: metadata.as_ref().map(FilePermissions::from_metadata),
-            read_error,
-            is_in_nix_store: is_in_nix_store(path),
-            path: path.to_owned(),
-            role,
-        }
-    }
-
-    pub(super) fn describe(&self) -> String {
-        let path = self.path.display();
-        match &self.role {
-            FileRole::Configuration => format!("the configuration {path}"),
-            FileRole::Secrets => format!("the secrets file {path}"),
-            FileRole::Reference => format!("the key file {path}"),
-            FileRole::Credential(name) => format!("the file {path} of the credential {name}"),
-            FileRole::EnvironmentFile => format!("the unit's EnvironmentFile {path}"),
-        }
-    }
 }
 
 /// Inspects each file that the configuration or the unit names, once.
@@ -264,90 +184,4 @@ fn list_secret_files(
         }
     }
     files
-}
-
-/// The state directory.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct StateDirectory {
-    /// Its path, whether it exists or not.
-    pub(super) path: PathBuf,
-    /// `None` if it does not exist.
-    pub(super) permissions: Option<FilePermissions>,
-    /// Why it cannot be written; if it does not exist, why its nearest existing parent cannot.
-    pub(super) write_error: Option<String>,
-    /// Free disk space for this user, in bytes.
-    pub(super) free_bytes: Option<u64>,
-    /// Why the usage database cannot be read.
-    pub(super) usage_error: Option<String>,
-    /// Set if it is a symbolic link to the configuration directory.
-    pub(super) link: Option<StateLink>,
-}
-
-/// The configuration directory behind a state directory that is a symbolic link to it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct StateLink {
-    /// The path of the configuration directory.
-    pub(super) configuration: PathBuf,
-    /// Whether files of the database are stored there.
-    pub(super) has_database: bool,
-    /// The names of the other state files and directories that are stored there.
-    pub(super) entries: Vec<&'static str>,
-}
-
-/// Prefix of the database files and their backups.
-pub(super) const DATABASE_FILES: &str = "ledger.";
-
-/// The other entries of a state directory: sessions, log-ins, the history of `chat`, and the file of the home-manager
-/// module that keeps the directory in existence.
-const STATE_ENTRIES: [&str; 4] = [".keep", "chat_history", "oauth", "sessions"];
-
-impl StateDirectory {
-    fn inspect(path: PathBuf, configuration: Option<&Path>, is_usage_enabled: bool) -> Self {
-        let metadata = fs::metadata(&path).ok();
-        let existing = path.ancestors().find(|part| part.exists());
-        let write_error = match (&metadata, existing) {
-            (Some(metadata), _) if !metadata.is_dir() => Some("it is not a directory".to_owned()),
-            (_, Some(directory)) => try_write(directory).err().map(|error| error.to_string()),
-            (_, None) => Some("none of its parent directories exists".to_owned()),
-        };
-        let statistics = existing.and_then(|path| rustix::fs::statvfs(path).ok());
-        let usage_error = if is_usage_enabled && metadata.is_some() {
-            usage::open_read_only(&path).err().map(|error| error.to_string())
-        } else {
-            None
-        };
-        Self {
-            permissions: metadata.as_ref().filter(|it| it.is_dir()).map(FilePermissions::from_metadata),
-            write_error,
-            free_bytes: statistics.map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
-            usage_error,
-            link: configuration.and_then(|configuration| StateLink::find(&path, configuration)),
-            path,
-        }
-    }
-}
-
-/// Creates a file with a unique name and removes it.
-fn try_write(directory: &Path) -> std::io::Result<()> {
-    let path = directory.join(format!(".moonrelay-doctor-{}", std::process::id()));
-    OpenOptions::new().write(true).create_new(true).open(&path)?;
-    fs::remove_file(path)
-}
-
-impl StateLink {
-    fn find(state: &Path, configuration: &Path) -> Option<Self> {
-        let is_link = fs::symlink_metadata(state).is_ok_and(|metadata| metadata.is_symlink());
-        if !is_link || fs::canonicalize(state).ok()? != fs::canonicalize(configuration).ok()? {
-            return None;
-        }
-        let names: Vec<_> =
-            fs::read_dir(configuration).ok()?.flatten().map(|entry| entry.file_name()).collect();
-        let is_of_database = |name: &std::ffi::OsString| name.to_string_lossy().starts_with(DATABASE_FILES);
-        let is_stored = |entry: &&str| names.iter().any(|name| name == *entry);
-        Some(Self {
-            configuration: configuration.to_owned(),
-            has_database: names.iter().any(is_of_database),
-            entries: STATE_ENTRIES.into_iter().filter(is_stored).collect(),
-        })
-    }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::config_facts::{ConfigFacts, is_in_nix_store, is_same_file};
+use super::files::{ConfigFacts, is_in_nix_store, is_same_file};
 use crate::config::secrets_file::SecretsFile;
 use crate::config::settings::Settings;
 use crate::config::{self, Environment};

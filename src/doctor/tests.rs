@@ -10,9 +10,9 @@ use http::header::DATE;
 use serde_json::{Value, json};
 
 use super::checks::CHECKS;
-use super::config_facts::ConfigFacts;
-use super::facts::{Facts, FilePermissions, FileRole, SecretFile, StateDirectory};
-use super::kind::FindingKind;
+use super::facts::Facts;
+use super::files::{ConfigFacts, FilePermissions, FileRole, SecretFile, StateDirectory};
+use super::finding::FindingKind;
 use super::network::{ProbeOutcome, ProbeStage, ProviderProbe, clock_offset_seconds, diagnose};
 use super::provider_query::{detect_other_product, other_region_base_url};
 use super::{Finding, Report, Severity};
@@ -340,7 +340,7 @@ fn report_lists_skipped_checks_and_fails_with_an_error() {
     assert_eq!(value["checksRun"].as_u64().unwrap() + skipped.len() as u64, CHECKS.len() as u64);
     let chain = json!({ "check": "chain", "why": "the configuration is invalid" });
     assert!(skipped.contains(&chain), "{value}");
-    let finding = Finding::error(FindingKind::InvalidConfiguration, "problem", "evidence");
+    let finding = Finding::new(FindingKind::InvalidConfiguration, "problem", "evidence");
     let expected = json!({ "kind": "invalid_configuration", "severity": "error", "what": "problem", "how": "evidence", "fix": null });
     assert_eq!(json!(finding), expected);
 }

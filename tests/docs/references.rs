@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use moonrelay::doctor::checks::CHECKS;
-use moonrelay::doctor::kind::FindingKind;
+use moonrelay::doctor::finding::FindingKind;
 use moonrelay::protocol::model::losses::LOSSES;
 use moonrelay::provider::rules::RULES;
 use moonrelay::telemetry::metrics::family::{ALL, MetricKind};

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use crate::catalog::{InputModalities, ThinkingControl, TokenPrices};
 use crate::cli::command::{CommandContext, CommandError};
-use crate::cli::output::{format_compact, format_count, render_table};
+use crate::cli::output::{format_compact, format_count, json_list, json_text, render_table};
 use crate::config::nearest::format_suggestion;
-use crate::config::settings::{Provider, ProviderModel, Reference, Settings};
+use crate::config::settings::{Provider, Reference, Settings};
 use crate::doctor::provider_query::{self, ListedModel, ModelList};
 use crate::upstream::Connector;
 use crate::upstream::oauth::AuthenticatedConnector;
@@ -24,24 +24,20 @@ pub(super) async fn execute(
 ) -> Result<(), CommandError> {
     let settings = context.load_settings()?;
     let only = provider.map(|id| resolve_provider(&settings, id)).transpose()?;
-    let rows = list_rows(&settings, only.as_deref());
-    let models: Vec<Value> = rows.iter().map(row_json).collect();
+    let (models, rows) = list_models(&settings, only.as_deref());
     let mut list = json!({ "count": models.len(), "models": models });
-    let listings =
-        if live { fetch_listings(&settings, only.as_deref(), connector).await } else { Vec::new() };
+    let mut listings = Vec::new();
     if live {
-        list["live"] = listings.iter().map(ProviderListing::to_json).collect();
+        listings = compare_providers(&settings, only.as_deref(), connector).await;
+        list["live"] = json!(listings);
     }
     context.report(&list, || {
-        let headings = ["Model", "Input", "Context", "Price in/out", "Ready", "Tags"];
-        let table = render_table(&headings, &rows.iter().map(row_cells).collect::<Vec<_>>());
-        let lists = listings.iter().map(|listing| format!("\n\n{}", listing.to_text()));
+        let table = render_table(&["Model", "Input", "Context", "Price in/out", "Ready", "Tags"], &rows);
+        let lists = listings.iter().map(|listing| format!("\n\n{}", render_listing(listing)));
         table.trim_end().to_owned() + &lists.collect::<String>()
     })?;
-    if !listings.is_empty() && listings.iter().all(|listing| listing.difference.is_err()) {
-        return Err(CommandError::silent());
-    }
-    Ok(())
+    let has_failed = !listings.is_empty() && listings.iter().all(|listing| listing["ok"] == false);
+    if has_failed { Err(CommandError::silent()) } else { Ok(()) }
 }
 
 fn resolve_provider(settings: &Settings, id: &str) -> Result<String, CommandError> {
@@ -54,18 +50,9 @@ fn resolve_provider(settings: &Settings, id: &str) -> Result<String, CommandErro
     Err(CommandError::failure("unknown_provider", format!("there is no provider \"{id}\"{hint}")))
 }
 
-struct ModelRow<'s> {
-    reference: Reference,
-    model: Arc<ProviderModel>,
-    provider: &'s Provider,
-    tags: Vec<String>,
-    /// Neither the catalog nor the file has it; its provider accepts any id.
-    is_missing: bool,
-}
-
-/// The chain first, then by provider and id. Retired models, and providers that need configuration, are listed
-/// only if the file names them.
-fn list_rows<'s>(settings: &'s Settings, only: Option<&str>) -> Vec<ModelRow<'s>> {
+/// Each model for `--json`, and its cells in the table: the chain first, then by provider and id. Retired models, and
+/// providers that need configuration, are listed only if the file names them.
+fn list_models(settings: &Settings, only: Option<&str>) -> (Vec<Value>, Vec<Vec<String>>) {
     let mut references = settings.default_chain.references.clone();
     for (id, provider) in &settings.providers {
         let listed = provider.models.values().filter(|model| {
@@ -75,24 +62,67 @@ fn list_rows<'s>(settings: &'s Settings, only: Option<&str>) -> Vec<ModelRow<'s>
             .extend(listed.map(|model| Reference { provider: id.clone(), model: model.model.id.clone() }));
     }
     references.extend(settings.aliases.values().cloned());
-    let mut rows: Vec<ModelRow<'s>> = Vec::new();
+    let mut seen = Vec::new();
+    let (mut models, mut rows) = (Vec::new(), Vec::new());
     for reference in references {
-        let is_listed = rows.iter().any(|row| row.reference == reference);
-        if is_listed || only.is_some_and(|only| only != reference.provider) {
+        if seen.contains(&reference) || only.is_some_and(|only| only != reference.provider) {
             continue;
         }
-        let Some(provider) = settings.providers.get(&reference.provider) else { continue };
-        let Some(model) = provider.find_model(&reference.model) else { continue };
-        let is_missing = !provider.models.contains_key(&reference.model);
-        rows.push(ModelRow {
-            tags: model_tags(settings, &reference),
-            reference,
-            model,
-            provider,
-            is_missing,
-        });
+        if let Some((model, cells)) = describe_model(settings, &reference) {
+            models.push(model);
+            rows.push(cells);
+        }
+        seen.push(reference);
     }
-    rows
+    (models, rows)
+}
+
+fn describe_model(settings: &Settings, reference: &Reference) -> Option<(Value, Vec<String>)> {
+    let provider = settings.providers.get(&reference.provider)?;
+    let model = &provider.find_model(&reference.model)?.model;
+    let mut tags = model_tags(settings, reference);
+    let is_available = provider.disabled_reason.is_none();
+    let units = TokenPrices::millionths_to_units;
+    let cost = model.prices.map(|prices| {
+        json!({
+            "input": units(prices.input),
+            "output": units(prices.output),
+            "cacheRead": units(prices.cache_read),
+            "cacheWrite": units(prices.cache_write),
+        })
+    });
+    let mut value = json!({
+        "key": reference.to_string(),
+        "name": model.name,
+        "input": input_text(model.input_modalities),
+        "contextWindow": model.context_window,
+        "maxTokens": model.max_tokens,
+        "reasoning": match model.thinking_control {
+            ThinkingControl::Unknown => None,
+            ThinkingControl::None => Some(false),
+            ThinkingControl::Switch | ThinkingControl::Always | ThinkingControl::Effort => Some(true),
+        },
+        "cost": cost,
+        "tags": tags,
+        "available": is_available,
+    });
+    // Its provider accepts any id.
+    if !provider.models.contains_key(&reference.model) {
+        value["missing"] = json!(true);
+        tags.push("not in the catalog".to_owned());
+    }
+    let price = |prices: TokenPrices| {
+        format!("{}/{} {}", units(prices.input), units(prices.output), provider.currency)
+    };
+    let cells = vec![
+        reference.to_string(),
+        input_text(model.input_modalities),
+        model.context_window.map_or_else(|| "-".to_owned(), format_compact),
+        model.prices.map_or_else(|| "-".to_owned(), price),
+        if is_available { "yes" } else { "no" }.to_owned(),
+        tags.join(", "),
+    ];
+    Some((value, cells))
 }
 
 fn model_tags(settings: &Settings, reference: &Reference) -> Vec<String> {
@@ -105,38 +135,6 @@ fn model_tags(settings: &Settings, reference: &Reference) -> Vec<String> {
     position.into_iter().chain(aliases.map(|(alias, _)| format!("alias:{alias}"))).collect()
 }
 
-fn row_json(row: &ModelRow<'_>) -> Value {
-    let model = &row.model.model;
-    let reasoning = match model.thinking_control {
-        ThinkingControl::Unknown => None,
-        ThinkingControl::None => Some(false),
-        ThinkingControl::Switch | ThinkingControl::Always | ThinkingControl::Effort => Some(true),
-    };
-    let cost = model.prices.map(|prices| {
-        json!({
-            "input": TokenPrices::millionths_to_units(prices.input),
-            "output": TokenPrices::millionths_to_units(prices.output),
-            "cacheRead": TokenPrices::millionths_to_units(prices.cache_read),
-            "cacheWrite": TokenPrices::millionths_to_units(prices.cache_write),
-        })
-    });
-    let mut value = json!({
-        "key": row.reference.to_string(),
-        "name": model.name,
-        "input": input_text(model.input_modalities),
-        "contextWindow": model.context_window,
-        "maxTokens": model.max_tokens,
-        "reasoning": reasoning,
-        "cost": cost,
-        "tags": row.tags,
-        "available": row.provider.disabled_reason.is_none(),
-    });
-    if row.is_missing {
-        value["missing"] = json!(true);
-    }
-    value
-}
-
 fn input_text(inputs: InputModalities) -> String {
     let mut words = vec!["text"];
     words.extend(inputs.image.then_some("image"));
@@ -144,57 +142,25 @@ fn input_text(inputs: InputModalities) -> String {
     words.join("+")
 }
 
-fn row_cells(row: &ModelRow<'_>) -> Vec<String> {
-    let model = &row.model.model;
-    let price = |prices: TokenPrices| {
-        let units = TokenPrices::millionths_to_units;
-        format!("{}/{} {}", units(prices.input), units(prices.output), row.provider.currency)
-    };
-    let mut tags = row.tags.clone();
-    tags.extend(row.is_missing.then(|| "not in the catalog".to_owned()));
-    vec![
-        row.reference.to_string(),
-        input_text(model.input_modalities),
-        model.context_window.map_or_else(|| "-".to_owned(), format_compact),
-        model.prices.map_or_else(|| "-".to_owned(), price),
-        if row.provider.disabled_reason.is_none() { "yes" } else { "no" }.to_owned(),
-        tags.join(", "),
-    ]
-}
-
-/// Names of a provider with many models that the text shows.
-const MAX_NAMES_SHOWN: usize = 8;
-
-/// A provider's own model list, compared with the catalog and the file.
-struct ProviderListing {
-    provider: String,
-    difference: Result<CatalogDifference, String>,
-}
-
-struct CatalogDifference {
-    count: usize,
-    only_at_provider: Vec<String>,
-    only_in_catalog: Vec<String>,
-    /// Id, window in the catalog, window at the provider.
-    windows: Vec<(String, u64, u64)>,
-}
-
-/// Fetches the list of every available provider, or of the named one.
-async fn fetch_listings(
+/// Compares the list of every available provider, or of the named one, with the catalog and the file.
+async fn compare_providers(
     settings: &Settings,
     only: Option<&str>,
     connector: &Arc<dyn Connector>,
-) -> Vec<ProviderListing> {
+) -> Vec<Value> {
     let mut listings = Vec::new();
     for provider in settings.providers.values() {
         if !only.map_or(provider.disabled_reason.is_none(), |only| only == provider.id) {
             continue;
         }
-        let difference = match &provider.disabled_reason {
+        let listed = match &provider.disabled_reason {
             Some(why) => Err(format!("disabled: {why}")),
-            None => fetch_list(provider, connector).await.map(|listed| compare_lists(provider, &listed)),
+            None => fetch_list(provider, connector).await,
         };
-        listings.push(ProviderListing { provider: provider.id.clone(), difference });
+        listings.push(match listed {
+            Ok(listed) => compare_lists(provider, &listed),
+            Err(error) => json!({ "provider": provider.id, "ok": false, "error": error }),
+        });
     }
     listings
 }
@@ -227,7 +193,7 @@ fn status_hint(status: StatusCode) -> &'static str {
     }
 }
 
-fn compare_lists(provider: &Provider, listed: &[ListedModel]) -> CatalogDifference {
+fn compare_lists(provider: &Provider, listed: &[ListedModel]) -> Value {
     let theirs: BTreeMap<&str, Option<u64>> =
         listed.iter().map(|model| (model.id.as_str(), model.context_length)).collect();
     // Retired models are not expected in the list.
@@ -236,65 +202,49 @@ fn compare_lists(provider: &Provider, listed: &[ListedModel]) -> CatalogDifferen
         ours.map(|model| (provider.upstream_model_id(&model.model.id), model.model.context_window)).collect();
     let windows = ours.iter().filter_map(|(id, window)| {
         let (ours, theirs) = ((*window)?, (*theirs.get(id.as_str())?)?);
-        (ours != theirs).then(|| (id.clone(), ours, theirs))
+        (ours != theirs).then(|| json!({ "id": id, "here": ours, "there": theirs }))
     });
-    let only_at_provider = theirs.keys().filter(|id| !ours.contains_key(**id));
-    CatalogDifference {
-        count: theirs.len(),
-        only_at_provider: only_at_provider.map(|id| (*id).to_owned()).collect(),
-        only_in_catalog: ours.keys().filter(|id| !theirs.contains_key(id.as_str())).cloned().collect(),
-        windows: windows.collect(),
-    }
+    json!({
+        "provider": provider.id,
+        "ok": true,
+        "count": theirs.len(),
+        "onlyThere": theirs.keys().filter(|id| !ours.contains_key(**id)).collect::<Vec<_>>(),
+        "onlyHere": ours.keys().filter(|id| !theirs.contains_key(id.as_str())).collect::<Vec<_>>(),
+        "contextDiffers": windows.collect::<Vec<_>>(),
+    })
 }
 
-impl ProviderListing {
-    fn to_json(&self) -> Value {
-        match &self.difference {
-            Err(error) => json!({ "provider": self.provider, "ok": false, "error": error }),
-            Ok(found) => {
-                let windows = found.windows.iter();
-                let windows =
-                    windows.map(|(id, ours, theirs)| json!({ "id": id, "here": ours, "there": theirs }));
-                json!({
-                    "provider": self.provider,
-                    "ok": true,
-                    "count": found.count,
-                    "onlyThere": found.only_at_provider,
-                    "onlyHere": found.only_in_catalog,
-                    "contextDiffers": windows.collect::<Vec<_>>(),
-                })
-            }
-        }
-    }
+/// Names of a provider with many models that the text shows.
+const MAX_NAMES_SHOWN: usize = 8;
 
-    fn to_text(&self) -> String {
-        let found = match &self.difference {
-            Err(error) => return format!("{}: {error}", self.provider),
-            Ok(found) => found,
+fn render_listing(listing: &Value) -> String {
+    let provider = json_text(listing, "provider");
+    if let Some(error) = listing["error"].as_str() {
+        return format!("{provider}: {error}");
+    }
+    let names = |key| json_list(listing, key).filter_map(Value::as_str).collect::<Vec<_>>();
+    let window = |value: &Value| format_compact(value.as_u64().unwrap_or_default());
+    let count = listing["count"].as_u64().unwrap_or_default();
+    let mut lines = vec![format!("{provider} lists {}", format_count(count, "model"))];
+    let (theirs, ours) = (names("onlyThere"), names("onlyHere"));
+    if !theirs.is_empty() {
+        let shown = theirs.iter().take(MAX_NAMES_SHOWN).copied().collect::<Vec<_>>().join(", ");
+        let more = match theirs.len().checked_sub(MAX_NAMES_SHOWN) {
+            Some(more @ 1..) => format!(" and {more} more (--json shows all)"),
+            _ => String::new(),
         };
-        let mut lines =
-            vec![format!("{} lists {}", self.provider, format_count(found.count as u64, "model"))];
-        if !found.only_at_provider.is_empty() {
-            lines.push(format!("  only at the provider: {}", shorten_names(&found.only_at_provider)));
-        }
-        if !found.only_in_catalog.is_empty() {
-            lines.push(format!("  only in the catalog: {}", found.only_in_catalog.join(", ")));
-        }
-        for (id, ours, theirs) in &found.windows {
-            let (ours, theirs) = (format_compact(*ours), format_compact(*theirs));
-            lines.push(format!("  {id}: context {ours} in the catalog, {theirs} at the provider"));
-        }
-        if lines.len() == 1 {
-            lines.push("  no differences".to_owned());
-        }
-        lines.join("\n")
+        lines.push(format!("  only at the provider: {shown}{more}"));
     }
-}
-
-fn shorten_names(names: &[String]) -> String {
-    let shown = names.iter().take(MAX_NAMES_SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match names.len().checked_sub(MAX_NAMES_SHOWN) {
-        Some(more @ 1..) => format!("{shown} and {more} more (--json shows all)"),
-        _ => shown,
+    if !ours.is_empty() {
+        lines.push(format!("  only in the catalog: {}", ours.join(", ")));
     }
+    for differing in json_list(listing, "contextDiffers") {
+        let (id, here, there) =
+            (json_text(differing, "id"), window(&differing["here"]), window(&differing["there"]));
+        lines.push(format!("  {id}: context {here} in the catalog, {there} at the provider"));
+    }
+    if lines.len() == 1 {
+        lines.push("  no differences".to_owned());
+    }
+    lines.join("\n")
 }

@@ -10,10 +10,11 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::header::{HeaderMap, HeaderValue, USER_AGENT};
 use serde_json::{Map, Value, json};
+use tokio::sync::Mutex;
 
 use crate::catalog::AdapterId;
 use crate::cli::command::{CommandContext, CommandError};
-use crate::cli::output::{self, format_duration, render_table};
+use crate::cli::output::{self, format_duration, json_list, json_text, render_table};
 use crate::config::settings::{Auth, Provider, Reference, Settings};
 use crate::failure::Reason;
 use crate::protocol::api::Api;
@@ -40,11 +41,11 @@ pub(super) async fn execute(
     let status = address.status(&settings, connector.as_ref(), STATUS_TIMEOUT).await;
     let mut value = status_json(&settings, &address.to_string(), &status);
     if let Some(probes) = &probes {
-        value["probes"] = probes.iter().map(ProbeResult::to_json).collect();
+        value["probes"] = json!(probes);
     }
-    context.report(&value, || render(&value, probes.as_deref()))?;
+    context.report(&value, || render(&value))?;
     match probes {
-        Some(probes) if !probes.iter().any(|probe| probe.result == "ok") => Err(CommandError::silent()),
+        Some(probes) if !probes.iter().any(|probe| probe["result"] == "ok") => Err(CommandError::silent()),
         _ => Ok(()),
     }
 }
@@ -103,36 +104,28 @@ fn provider_json(provider: &Provider, cooldown: Option<&Availability>) -> Value 
     value
 }
 
-fn text<'v>(value: &'v Value, key: &str) -> &'v str {
-    value[key].as_str().unwrap_or_default()
-}
-
-fn list<'v>(value: &'v Value, key: &str) -> impl Iterator<Item = &'v Value> {
-    value[key].as_array().into_iter().flatten()
-}
-
-fn render(status: &Value, probes: Option<&[ProbeResult]>) -> String {
+fn render(status: &Value) -> String {
     let gateway = &status["gateway"];
-    let address = text(gateway, "address");
+    let address = json_text(gateway, "address");
     let gateway = match gateway["reason"].as_str() {
         None => format!("running on {address}"),
         Some(why) => format!("not running on {address} ({why}); cooldown state unavailable"),
     };
     let config = status["config"].as_str().unwrap_or("none; the built-in catalog is used");
     let primary = status["primary"].as_str().unwrap_or("none: no provider has a key");
-    let fallbacks = list(status, "fallbacks").filter_map(Value::as_str).collect::<Vec<_>>().join(", ");
+    let fallbacks = json_list(status, "fallbacks").filter_map(Value::as_str).collect::<Vec<_>>().join(", ");
     let mut pairs = vec![("configuration", config.to_owned()), ("primary", primary.to_owned())];
     pairs.extend((!fallbacks.is_empty()).then_some(("fallbacks", fallbacks)));
     pairs.push(("gateway", gateway));
-    let rows: Vec<_> = list(status, "providers").map(provider_cells).collect();
+    let rows: Vec<_> = json_list(status, "providers").map(provider_cells).collect();
     let table = render_table(&["Provider", "State", "Base URL", "Keys"], &rows);
     let mut out = format!("{}\n\n{table}", output::render_pairs(&pairs));
-    if let Some(probes) = probes {
-        let rows: Vec<_> = probes.iter().map(ProbeResult::to_cells).collect();
+    if status.get("probes").is_some() {
+        let rows: Vec<_> = json_list(status, "probes").map(probe_cells).collect();
         out += &format!("\n{}", render_table(&["Target", "Key", "Result", "Time", ""], &rows));
     }
-    for warning in list(status, "warnings") {
-        out += &format!("warning: {}: {}\n", text(warning, "path"), text(warning, "message"));
+    for warning in json_list(status, "warnings") {
+        out += &format!("warning: {}: {}\n", json_text(warning, "path"), json_text(warning, "message"));
     }
     out
 }
@@ -142,16 +135,17 @@ fn provider_cells(provider: &Value) -> Vec<String> {
         let end = UNIX_EPOCH + Duration::from_millis(millis.as_u64().unwrap_or_default());
         end.duration_since(SystemTime::now()).ok().map(format_duration)
     };
-    let (id, state, reason) = (text(provider, "id"), text(provider, "state"), text(provider, "reason"));
-    let keys = list(provider, "keys");
+    let (id, state, reason) =
+        (json_text(provider, "id"), json_text(provider, "state"), json_text(provider, "reason"));
+    let keys = json_list(provider, "keys");
     let mut keys: Vec<String> =
-        keys.map(|key| format!("{} ({})", text(key, "key"), text(key, "origin"))).collect();
+        keys.map(|key| format!("{} ({})", json_text(key, "key"), json_text(key, "origin"))).collect();
     if let Some(login) = provider.get("login") {
         let validity = match left(&login["expiresAt"]) {
             Some(left) => format!("valid for {left}"),
             None => "refreshed at its next use".to_owned(),
         };
-        keys.push(format!("token {}, {validity}", text(login, "key")));
+        keys.push(format!("token {}, {validity}", json_text(login, "key")));
     }
     let details = match (state, keys.is_empty()) {
         ("off", _) => reason.to_owned(),
@@ -168,105 +162,71 @@ fn provider_cells(provider: &Value) -> Vec<String> {
     vec![id.to_owned(), state, provider["baseUrl"].as_str().unwrap_or("-").to_owned(), details]
 }
 
-struct ProbeResult {
-    reference: String,
-    key: String,
-    /// `ok`, or the reason as in `x-moonrelay-attempts`.
-    result: &'static str,
-    detail: String,
-    elapsed: Duration,
-}
-
-impl ProbeResult {
-    fn to_json(&self) -> Value {
-        json!({
-            "model": self.reference,
-            "key": self.key,
-            "result": self.result,
-            "detail": self.detail,
-            "ms": u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX),
-        })
-    }
-
-    fn to_cells(&self) -> Vec<String> {
-        let time = format_duration(self.elapsed);
-        vec![self.reference.clone(), self.key.clone(), self.result.to_owned(), time, self.detail.clone()]
-    }
-}
-
-/// A model with one key of its provider.
-struct ProbeTarget {
-    reference: Reference,
-    provider: Provider,
+fn probe_cells(probe: &Value) -> Vec<String> {
+    let [model, key, result, detail] = ["model", "key", "result", "detail"].map(|key| json_text(probe, key));
+    let time = format_duration(Duration::from_millis(probe["ms"].as_u64().unwrap_or_default()));
+    vec![model.to_owned(), key.to_owned(), result.to_owned(), time, detail.to_owned()]
 }
 
 /// Probes every key of every available model of the default chain. The results are in the order of the chain.
-async fn probe_chain(settings: &Settings, connector: &Arc<dyn Connector>) -> Vec<ProbeResult> {
+async fn probe_chain(settings: &Settings, connector: &Arc<dyn Connector>) -> Vec<Value> {
     let mut targets = Vec::new();
     for reference in &settings.default_chain.references {
         let provider = settings.providers.get(&reference.provider);
         if let Some(provider) = provider.filter(|provider| provider.disabled_reason.is_none()) {
-            targets.extend(provider.keys.iter().map(|key| ProbeTarget {
-                reference: reference.clone(),
-                provider: Provider { keys: vec![key.clone()], ..provider.as_ref().clone() },
-            }));
+            let keys = provider.keys.iter();
+            targets.extend(
+                keys.map(|key| {
+                    (reference, Provider { keys: vec![key.clone()], ..provider.as_ref().clone() })
+                }),
+            );
         }
     }
     let (total, done) = (targets.len(), Cell::new(0_usize));
     let progress = output::progress(format!("probing {total} targets"));
-    let groups = group_by_account(targets).into_iter().map(async |group| {
-        let mut results = Vec::with_capacity(group.len());
-        for (position, target) in group {
-            let result = target.probe(settings, connector).await;
-            done.set(done.get() + 1);
-            progress.set_message(format!(
-                "{} of {total}: {} {}",
-                done.get(),
-                result.reference,
-                result.result
-            ));
-            results.push((position, result));
-        }
-        results
+    // A Moonshot account of the lowest tier allows one request at a time (platform.kimi.ai, limits, 2026-09): concurrent
+    // probes would be rate-limited.
+    let moonshot = Mutex::new(());
+    let probes = stream::iter(targets).map(async |(reference, provider)| {
+        let is_moonshot = provider.adapter == AdapterId::Moonshot;
+        let _permit = if is_moonshot { Some(moonshot.lock().await) } else { None };
+        let result = probe_target(settings, provider, reference, connector).await;
+        done.set(done.get() + 1);
+        progress.set_message(format!(
+            "{} of {total}: {reference} {}",
+            done.get(),
+            json_text(&result, "result")
+        ));
+        result
     });
-    let results: Vec<Vec<(usize, ProbeResult)>> =
-        stream::iter(groups).buffer_unordered(MAX_CONCURRENT).collect().await;
+    let results = probes.buffered(MAX_CONCURRENT).collect().await;
     progress.finish_and_clear();
-    let results: BTreeMap<usize, ProbeResult> = results.into_iter().flatten().collect();
-    results.into_values().collect()
+    results
 }
 
-/// Groups of targets that are probed one after the other, with their positions in the chain. A Moonshot account of the
-/// lowest tier allows one request at a time (platform.kimi.ai, limits, 2026-09): concurrent probes would be rate-limited.
-fn group_by_account(targets: Vec<ProbeTarget>) -> Vec<Vec<(usize, ProbeTarget)>> {
-    let mut groups: Vec<Vec<(usize, ProbeTarget)>> = Vec::new();
-    for (position, target) in targets.into_iter().enumerate() {
-        let is_sequential = target.provider.adapter == AdapterId::Moonshot;
-        let is_same = |group: &&mut Vec<(usize, ProbeTarget)>| {
-            is_sequential && group.first().is_some_and(|(_, first)| first.provider.id == target.provider.id)
-        };
-        match groups.iter_mut().find(is_same) {
-            Some(group) => group.push((position, target)),
-            None => groups.push(vec![(position, target)]),
-        }
-    }
-    groups
-}
-
-impl ProbeTarget {
-    async fn probe(self, settings: &Settings, connector: &Arc<dyn Connector>) -> ProbeResult {
-        let Self { reference, provider } = self;
-        let key = match (provider.auth, provider.keys.first()) {
-            (Auth::None, _) | (_, None) => "none".to_owned(),
-            (_, Some(key)) => provider.mask_key(key),
-        };
-        let started = Instant::now();
-        let call = send_request(settings, provider, &reference, connector);
-        let (result, detail) = tokio::time::timeout(PROBE_TIMEOUT, call).await.unwrap_or_else(|_| {
-            (Reason::Timeout.as_str(), format!("no response within {} s", PROBE_TIMEOUT.as_secs()))
-        });
-        ProbeResult { reference: reference.to_string(), key, result, detail, elapsed: started.elapsed() }
-    }
+async fn probe_target(
+    settings: &Settings,
+    provider: Provider,
+    reference: &Reference,
+    connector: &Arc<dyn Connector>,
+) -> Value {
+    let key = match (provider.auth, provider.keys.first()) {
+        (Auth::None, _) | (_, None) => "none".to_owned(),
+        (_, Some(key)) => provider.mask_key(key),
+    };
+    let started = Instant::now();
+    let call = send_request(settings, provider, reference, connector);
+    // The result is `ok`, or the reason as in `x-moonrelay-attempts`.
+    let (result, detail) = tokio::time::timeout(PROBE_TIMEOUT, call).await.unwrap_or_else(|_| {
+        (Reason::Timeout.as_str(), format!("no response within {} s", PROBE_TIMEOUT.as_secs()))
+    });
+    json!({
+        "model": reference.to_string(),
+        "key": key,
+        "result": result,
+        "detail": detail,
+        "ms": u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+    })
 }
 
 /// Sends one request with one key and returns its result and the detail of an error.

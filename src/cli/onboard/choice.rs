@@ -2,9 +2,6 @@
 
 use clap::ValueEnum;
 
-use crate::catalog::builtin_catalog;
-use crate::protocol::api::Api;
-
 /// An account at a provider, and how to authenticate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Choice {
@@ -52,17 +49,6 @@ impl Choice {
         };
         ChoiceInfo { name, product, provider, region }
     }
-
-    /// Its help text, for a prompt.
-    pub(super) fn label(self) -> String {
-        let value = self.to_possible_value();
-        value.and_then(|value| value.get_help().map(ToString::to_string)).unwrap_or_default()
-    }
-
-    /// The value of `--auth-choice`.
-    pub(super) fn word(self) -> String {
-        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
-    }
 }
 
 /// A region of Moonshot's platform. Keys and balances of the two are separate.
@@ -74,49 +60,39 @@ pub(super) enum Region {
     Cn,
 }
 
-impl Region {
-    pub(super) const fn other(self) -> Self {
-        match self {
-            Self::Ai => Self::Cn,
-            Self::Cn => Self::Ai,
-        }
-    }
-
+/// What is known of a region.
+pub(super) struct RegionInfo {
+    /// In messages.
+    pub(super) name: &'static str,
+    pub(super) host: &'static str,
     /// The base URL of its Chat Completions API.
-    pub(super) fn base_url(self) -> &'static str {
-        let id = match self {
-            Self::Ai => "moonshot",
-            Self::Cn => "moonshot-cn",
-        };
-        let known = builtin_catalog().provider(id);
-        let urls = known.map(|known| known.base_urls.as_slice()).unwrap_or_default();
-        urls.iter().find(|(api, _)| *api == Api::ChatCompletions).map_or("", |(_, base)| base.as_str())
-    }
+    pub(super) base_url: &'static str,
+    pub(super) choice: Choice,
+    pub(super) other: Region,
+}
 
-    /// `api.moonshot.ai` or `api.moonshot.cn`.
-    pub(super) fn host(self) -> &'static str {
-        self.base_url().trim_start_matches("https://").split('/').next().unwrap_or_default()
-    }
-
-    pub(super) const fn name(self) -> &'static str {
+impl Region {
+    pub(super) const fn info(self) -> RegionInfo {
         match self {
-            Self::Ai => "the international platform",
-            Self::Cn => "the China platform",
+            Self::Ai => RegionInfo {
+                name: "the international platform",
+                host: "api.moonshot.ai",
+                base_url: "https://api.moonshot.ai/v1",
+                choice: Choice::MoonshotApiKey,
+                other: Self::Cn,
+            },
+            Self::Cn => RegionInfo {
+                name: "the China platform",
+                host: "api.moonshot.cn",
+                base_url: "https://api.moonshot.cn/v1",
+                choice: Choice::MoonshotApiKeyCn,
+                other: Self::Ai,
+            },
         }
     }
+}
 
-    /// The value of `--region`.
-    pub(super) const fn word(self) -> &'static str {
-        match self {
-            Self::Ai => "ai",
-            Self::Cn => "cn",
-        }
-    }
-
-    pub(super) const fn choice(self) -> Choice {
-        match self {
-            Self::Ai => Choice::MoonshotApiKey,
-            Self::Cn => Choice::MoonshotApiKeyCn,
-        }
-    }
+/// The value of an option as it is typed.
+pub(super) fn option_word(value: impl ValueEnum) -> String {
+    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }

@@ -1,30 +1,21 @@
 //! Configures a provider with a key or a login. Nothing is written before everything is checked.
 
-use std::path::PathBuf;
-
 use serde_json::json;
 
-use super::choice::Choice;
-use super::key_check::{KeyVerdict, check_key};
+use super::Args;
+use super::choice::{Choice, option_word};
+use super::key_check::{KeyCheck, KeyVerdict, prompt_key, read_key_from_stdin};
 use super::provider_config::{CustomProvider, ProviderSetup};
-use super::report::{SetupReport, UnitOutcome};
-use super::{Args, CustomApi, ask_key, prompt_key};
+use super::report::{SecretWrite, SetupReport, UnitReport, managed_error};
 use crate::catalog::builtin_catalog;
 use crate::cli::command::{CommandContext, CommandError};
 use crate::cli::login::{ConfigChange, LoginOptions, run_device_login};
 use crate::cli::models::chain::defaults_path;
 use crate::cli::prompt;
-use crate::config::edit::{Document, EditError, ManagedFile, find_manager, set_secret};
-use crate::config::settings::{Auth, Settings};
+use crate::config::edit::find_manager;
+use crate::config::settings::{Auth, ProviderKey, Settings};
 use crate::secret::Secret;
 use crate::upstream::Connector;
-
-/// A key that was written.
-pub(super) struct SecretWrite {
-    pub(super) path: PathBuf,
-    pub(super) name: String,
-    pub(super) is_changed: bool,
-}
 
 /// Configures a provider, with a login for Kimi Code if that was chosen, else with a key.
 pub(super) async fn set_up(
@@ -53,27 +44,26 @@ pub(super) async fn set_up(
         if !args.non_interactive && !args.primary {
             setup.is_primary = ask_primary(&setup, &settings, context).await?;
         }
-        (key, verdict.to_text(setup.choice, setup.display_name()), verdict.to_json())
+        (key, verdict.text.clone(), verdict.to_json())
     };
     // The key first: a gateway that reads the new configuration finds it.
     let (mut secrets, mut warnings) = (None, Vec::new());
     if let Some(key) = &key {
         let before = context.read_document()?;
-        let written = write_key(&setup.key_variable(&before).name, key, context)?;
+        let name = setup.key_variable(&before).name;
         if setup.replaces_key(&before) {
-            let (id, name) = (&setup.id, &written.name);
-            warnings.push(format!("apiKey of provider {id} had another value; it is ${{{name}}} now"));
+            warnings
+                .push(format!("apiKey of provider {} had another value; it is ${{{name}}} now", setup.id));
         }
-        warnings.extend(shell_override_warning(&written, key, context));
-        secrets = Some(written);
+        secrets = Some(SecretWrite::store(&name, key, context, &mut warnings)?);
     }
     let mut document = context.open_document()?;
     setup.apply_with_chain(key.as_ref(), &mut document, context)?;
     let save_result = context.save(&document)?;
     drop(document);
-    let (subject, provider) = (setup.choice.word(), setup.id);
+    let (subject, provider) = (option_word(setup.choice), setup.id);
     let report = SetupReport { subject, provider, check_text, check_json, secrets, save_result, warnings };
-    let unit = UnitOutcome::offer(args, context).await;
+    let unit = UnitReport::offer(args, context).await;
     report.print(unit, context, connector).await
 }
 
@@ -93,16 +83,7 @@ async fn ask_setup(choice: Choice, args: &Args) -> Result<ProviderSetup, Command
     let api = match args.face {
         Some(api) => api,
         None if args.non_interactive => return Err(missing("--face")),
-        None => {
-            let apis = [
-                (CustomApi::Chat, "OpenAI Chat Completions"),
-                (CustomApi::Responses, "OpenAI Responses"),
-                (CustomApi::Messages, "Anthropic Messages"),
-            ];
-            let names = apis.iter().map(|(_, name)| (*name).to_owned()).collect();
-            let index = prompt::select("Which API format?", names).await?;
-            apis.get(index).map(|(api, _)| *api).ok_or_else(prompt::cancelled_error)?
-        }
+        None => prompt::select_value("Which API format?").await?,
     };
     let model = ask(model, "--model", "Model ID, as the server names it:", None).await?;
     let id = args.provider.clone();
@@ -116,7 +97,7 @@ async fn ask_setup(choice: Choice, args: &Args) -> Result<ProviderSetup, Command
         true => args.no_key,
         false => !prompt::confirm("Does the server require a key?", true).await?,
     };
-    let custom = Some(CustomProvider { api: api.as_config_value(), is_keyless });
+    let custom = Some(CustomProvider { api: api.api().as_str(), is_keyless });
     Ok(ProviderSetup { choice, id, base_url: Some(base_url), custom, model: Some(model), is_primary })
 }
 
@@ -129,31 +110,6 @@ fn refuse_if_managed(setup: &ProviderSetup, context: &CommandContext<'_>) -> Res
     let placeholder = Secret::new("placeholder".to_owned());
     let (document, _) = setup.draft(Some(&placeholder), context)?;
     Err(managed_error(managed, name.as_deref(), &document))
-}
-
-/// The Nix lines for a change, and how to store the key. `LoadCredential=` passes the file to the gateway
-/// (nix/modules/unit.nix). home-manager's sandbox leaves `~/.config/moonrelay` visible, so a key in its `env` file is
-/// found too (nix/modules/sandbox.nix).
-pub(super) fn managed_error(managed: ManagedFile, name: Option<&str>, document: &Document) -> CommandError {
-    let mut nix_lines = document.nix_lines();
-    let Some(name) = name else {
-        return EditError::Managed(ManagedFile { nix_lines, ..managed }).into();
-    };
-    let lower = name.to_lowercase();
-    // There may be a line with a placeholder already.
-    nix_lines.retain(|line| !line.starts_with(&format!("services.moonrelay.credentials.{name} ")));
-    let file = json!(format!("%h/.secrets/{lower}"));
-    nix_lines.push(format!("services.moonrelay.credentials.{name} = {file};"));
-    let error = EditError::Managed(ManagedFile { nix_lines, ..managed });
-    CommandError::failure(
-        "managed_config",
-        format!(
-            "{error}\nStore the key alone in that file, then switch:\n  \
-             (umask 077; mkdir -p ~/.secrets; cat >~/.secrets/{lower})   # paste it, Enter, Ctrl-D\n\
-             For home-manager's service and for commands, a line {name}=… in ~/.config/moonrelay/env (mode 0600) works \
-             too; Nix does not manage that file. Nothing was changed."
-        ),
-    )
 }
 
 /// Asks for the key and checks it, until it is accepted or the user gives up.
@@ -171,39 +127,61 @@ async fn ask_and_check_key(
         false => ask_key(args, setup.display_name(), existing).await?,
     };
     loop {
-        let verdict = if args.skip_check {
-            KeyVerdict::Skipped
-        } else {
-            let provider = setup.resolve(key.as_ref(), context)?;
-            let region = setup.choice.info().region;
-            check_key(&provider, region, args.other_base_url.as_deref(), connector).await
-        };
-        if verdict.is_usable() {
+        if args.skip_check {
+            return Ok((key, KeyVerdict::skipped()));
+        }
+        let (choice, name) = (setup.choice, setup.display_name());
+        let check = KeyCheck { choice, name, other_base_url: args.other_base_url.as_deref() };
+        let verdict = check.run(&setup.resolve(key.as_ref(), context)?, connector).await;
+        if verdict.is_usable {
             return Ok((key, verdict));
         }
         if args.non_interactive {
-            let right = verdict.correct_choice();
-            let command = right.map(|right| format!("moonrelay onboard --auth-choice {}", right.word()));
-            return Err(verdict.to_error(setup.choice, setup.display_name(), command));
+            return Err(verdict.to_error(verdict.correct_command()));
         }
         // The other region of a proxy is at an unknown URL.
-        let other = match verdict {
-            KeyVerdict::OtherRegion { right } if setup.base_url.is_none() => Some(right.choice()),
-            _ => None,
-        };
-        let text = verdict.to_text(setup.choice, setup.display_name());
-        prompt::print_line(&text);
+        let is_region = verdict.kind == "wrong_region" && setup.base_url.is_none();
+        let other = verdict.correct_choice.filter(|_| is_region);
+        prompt::print_line(&verdict.text);
         let mut answers = vec!["Enter another key".to_owned(), "Save it anyway".to_owned()];
         if let Some(other) = other {
-            answers.insert(0, format!("Configure {} instead", other.word()));
+            answers.insert(0, format!("Configure {} instead", option_word(other)));
         }
         let index = prompt::select("What next?", answers).await? + usize::from(other.is_none());
         match (index, other) {
             (0, Some(other)) => *setup = ask_setup(other, args).await?,
             (1, _) => key = Some(prompt_key(setup.display_name()).await?),
-            _ => return Ok((key, KeyVerdict::Unverified { why: text })),
+            _ => return Ok((key, check.unverified(verdict.text))),
         }
     }
+}
+
+/// The key: from standard input, the existing one (`None`), or typed by the user.
+async fn ask_key(
+    args: &Args,
+    provider: &str,
+    existing: Option<&ProviderKey>,
+) -> Result<Option<Secret>, CommandError> {
+    if args.api_key_stdin {
+        return read_key_from_stdin().map(Some);
+    }
+    match existing {
+        Some(_) if args.non_interactive => return Ok(None),
+        None if args.non_interactive => {
+            return Err(CommandError::usage(format!(
+                "there is no key for {provider} yet: pass it on standard input with --api-key-stdin"
+            )));
+        }
+        Some(key) => {
+            let (masked, origin) = (key.secret.masked(), &key.origin);
+            let question = format!("Keep the existing key for {provider} ({masked}, {origin})?");
+            if prompt::confirm(&question, true).await? {
+                return Ok(None);
+            }
+        }
+        None => {}
+    }
+    prompt_key(provider).await.map(Some)
 }
 
 /// Asks whether the provider becomes the primary, if another enabled one is.
@@ -221,29 +199,4 @@ async fn ask_primary(
         return Ok(false);
     }
     prompt::confirm(&format!("The primary is {first}. Make {} the primary?", setup.id), false).await
-}
-
-/// Writes a key into the secrets file.
-pub(super) fn write_key(
-    name: &str,
-    key: &Secret,
-    context: &CommandContext<'_>,
-) -> Result<SecretWrite, CommandError> {
-    let path = context.environment.secrets_file();
-    let path = path.ok_or_else(|| CommandError::failure("no_home", "no directory for the key: set HOME"))?;
-    let is_changed = set_secret(&path, name, key, &context.environment)?;
-    Ok(SecretWrite { path, name: name.to_owned(), is_changed })
-}
-
-/// A variable of the shell wins over the secrets file.
-pub(super) fn shell_override_warning(
-    secrets: &SecretWrite,
-    key: &Secret,
-    context: &CommandContext<'_>,
-) -> Option<String> {
-    let name = &secrets.name;
-    let is_other = context.environment.get(name)?.trim() != key.expose();
-    is_other.then(|| {
-        format!("{name} has another value in this shell, which overrides the file. Run: unset {name}")
-    })
 }

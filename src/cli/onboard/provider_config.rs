@@ -182,9 +182,9 @@ impl ProviderSetup {
         let url = written.and_then(Value::as_str).and_then(|base| Url::parse(base).ok());
         let needs_change = match written {
             None => region == Region::Cn,
-            Some(_) => url.as_ref().and_then(Url::host_str) == Some(region.other().host()),
+            Some(_) => url.as_ref().and_then(Url::host_str) == Some(region.info().other.info().host),
         };
-        needs_change.then(|| region.base_url().to_owned())
+        needs_change.then(|| region.info().base_url.to_owned())
     }
 
     /// Whether a new key replaces something else than a variable.

@@ -8,13 +8,14 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use super::choice::{Choice, Region};
-use super::key_check::{KeyVerdict, check_key, choice_for_other_product, parse_key, suspect_product};
+use super::key_check::{KeyCheck, KeyVerdict, choice_for_other_product, parse_key, suspect_product};
 use super::provider_config::{CustomProvider, ProviderSetup, providers_path};
 use crate::catalog::{AdapterId, builtin_catalog};
 use crate::config::edit::Document;
 use crate::config::settings::Provider;
 use crate::config::{Environment, Location, from_text};
 use crate::failure::{Failure, Reason};
+use crate::protocol::api::Api;
 use crate::secret::Secret;
 use crate::upstream::{Connector, UpstreamRequest, UpstreamResponse};
 
@@ -26,9 +27,12 @@ fn choices_and_regions_match_the_catalog() {
         assert!(provider.is_none_or(|id| builtin_catalog().provider(id).is_some()), "{choice:?}");
     }
     for region in [Region::Ai, Region::Cn] {
-        assert_eq!(region.to_possible_value().unwrap().get_name(), region.word());
-        assert_eq!(region.base_url(), format!("https://{}/v1", region.host()));
-        assert_eq!(region.choice().info().region, Some(region));
+        let info = region.info();
+        let known = builtin_catalog().find_by_host(info.host).unwrap();
+        let base =
+            known.base_urls.iter().find(|(api, _)| *api == Api::ChatCompletions).map(|(_, base)| &**base);
+        assert_eq!(base, Some(info.base_url));
+        assert_eq!(info.choice.info().region, Some(region));
     }
 }
 
@@ -128,7 +132,12 @@ fn provider(id: &str, base: Option<&str>, key: &str) -> Provider {
 }
 
 async fn verdict(provider: &Provider, choice: Choice, hosts: &Hosts) -> KeyVerdict {
-    check_key(provider, choice.info().region, None, hosts).await
+    KeyCheck { choice, name: "it", other_base_url: None }.run(provider, hosts).await
+}
+
+/// The kind of a verdict, and the choice that would accept the key.
+fn outcome(found: &KeyVerdict) -> (&'static str, Option<Choice>) {
+    (found.kind, found.correct_choice)
 }
 
 #[tokio::test]
@@ -136,20 +145,19 @@ async fn key_of_the_other_region_is_recognised_in_both_directions() {
     let hosts = Hosts::of(&[(AI, 401, WRONG), (CN, 200, LIST)]);
     let ai = provider("moonshot", None, "sk-1");
     let found = verdict(&ai, Choice::MoonshotApiKey, &hosts).await;
-    assert_eq!(found, KeyVerdict::OtherRegion { right: Region::Cn });
+    assert_eq!(outcome(&found), ("wrong_region", Some(Choice::MoonshotApiKeyCn)));
     assert_eq!(hosts.requests(), [AI, CN]);
-    assert_eq!(found.correct_choice(), Some(Choice::MoonshotApiKeyCn));
-    let text = found.to_text(Choice::MoonshotApiKey, "it");
+    let text = &found.text;
     assert!(text.contains("api.moonshot.cn accepts it, and api.moonshot.ai does not"), "{text}");
 
     let hosts = Hosts::of(&[(CN, 401, WRONG), (AI, 200, LIST)]);
     let cn = provider("moonshot", Some("https://api.moonshot.cn/v1"), "sk-1");
     let found = verdict(&cn, Choice::MoonshotApiKeyCn, &hosts).await;
-    assert_eq!(found, KeyVerdict::OtherRegion { right: Region::Ai });
+    assert_eq!(outcome(&found), ("wrong_region", Some(Choice::MoonshotApiKey)));
 
     let neither = Hosts::of(&[(CN, 401, WRONG), (AI, 401, WRONG)]);
     let refused = verdict(&cn, Choice::MoonshotApiKeyCn, &neither).await;
-    assert!(matches!(refused, KeyVerdict::Refused { .. }), "{refused:?}");
+    assert_eq!(outcome(&refused), ("key_refused", None), "{refused:?}");
 }
 
 #[tokio::test]
@@ -159,13 +167,12 @@ async fn key_of_a_proxy_is_sent_to_another_host_only_if_its_url_is_given() {
     let hosts =
         Hosts::of(&[("https://proxy.example/v1/models", 401, WRONG), (AI, 200, LIST), (CN, 200, LIST)]);
     let refused = verdict(&proxy, Choice::MoonshotApiKey, &hosts).await;
-    assert!(matches!(refused, KeyVerdict::Refused { .. }), "{refused:?}");
+    assert_eq!(outcome(&refused), ("key_refused", None), "{refused:?}");
     assert_eq!(hosts.requests().len(), 1, "{:?}", hosts.requests());
-    let other = Some("https://api.moonshot.cn/v1/");
-    assert_eq!(
-        check_key(&proxy, Some(Region::Ai), other, &hosts).await,
-        KeyVerdict::OtherRegion { right: Region::Cn }
-    );
+    let other_base_url = Some("https://api.moonshot.cn/v1/");
+    let check = KeyCheck { choice: Choice::MoonshotApiKey, name: "it", other_base_url };
+    let found = check.run(&proxy, &hosts).await;
+    assert_eq!(outcome(&found), ("wrong_region", Some(Choice::MoonshotApiKeyCn)));
 }
 
 #[tokio::test]
@@ -178,10 +185,9 @@ async fn key_with_another_products_prefix_is_not_sent() {
         ("openrouter", Choice::OpenrouterApiKey, "sk-kimi-1", Choice::KimiCodeApiKey),
     ] {
         let found = verdict(&provider(id, None, key), choice, &hosts).await;
-        assert_eq!(found, KeyVerdict::OtherProduct { right, certain: true }, "{id} {key}");
-        let text = found.to_text(choice, "it");
+        assert_eq!(outcome(&found), ("wrong_product", Some(right)), "{id} {key}");
+        let text = &found.text;
         assert!(text.contains("the key belongs to ") && !text.contains(key), "{text}");
-        assert_eq!(found.correct_choice(), Some(right));
     }
     assert_eq!(hosts.requests(), Vec::<String>::new());
 }
@@ -190,16 +196,15 @@ async fn key_with_another_products_prefix_is_not_sent() {
 async fn proxy_decides_about_any_key_and_rejected_plain_key_is_suspected() {
     let proxy = provider("moonshot", Some("https://proxy.example/v1"), "sk-kimi-1");
     let accepting = Hosts::of(&[("https://proxy.example/v1/models", 200, LIST)]);
-    assert!(verdict(&proxy, Choice::MoonshotApiKey, &accepting).await.is_usable());
+    assert!(verdict(&proxy, Choice::MoonshotApiKey, &accepting).await.is_usable);
     let rejecting = Hosts::of(&[("https://proxy.example/v1/models", 401, WRONG)]);
-    let right = Choice::KimiCodeApiKey;
-    assert_eq!(
-        verdict(&proxy, Choice::MoonshotApiKey, &rejecting).await,
-        KeyVerdict::OtherProduct { right, certain: true }
-    );
+    let found = verdict(&proxy, Choice::MoonshotApiKey, &rejecting).await;
+    assert_eq!(outcome(&found), ("wrong_product", Some(Choice::KimiCodeApiKey)));
+    assert!(found.text.starts_with("the key belongs"), "{found:?}");
     let kimi = Hosts::of(&[("https://api.kimi.com/coding/v1/models", 401, WRONG)]);
     let found = verdict(&provider("kimi", None, "sk-1"), Choice::KimiCodeApiKey, &kimi).await;
-    assert_eq!(found, KeyVerdict::OtherProduct { right: Choice::MoonshotApiKey, certain: false });
+    assert_eq!(outcome(&found), ("wrong_product", Some(Choice::MoonshotApiKey)));
+    assert!(found.text.contains("probably"), "{found:?}");
 }
 
 #[tokio::test]
@@ -208,11 +213,11 @@ async fn openrouters_list_is_open_so_the_key_is_requests_about_itself() {
     let openrouter = provider("openrouter", None, "sk-or-v1-1");
     let good = Hosts::of(&[(url, 200, r#"{"data":{"label":"sk-or-v1-1"}}"#)]);
     let found = verdict(&openrouter, Choice::OpenrouterApiKey, &good).await;
-    assert_eq!(found, KeyVerdict::Accepted { models: None, note: None });
+    assert_eq!(found.to_json(), json!({ "result": "ok" }));
     let wrong = Hosts::of(&[(url, 401, r#"{"error":{"code":401,"message":"User not found. KEY"}}"#)]);
     let found = verdict(&openrouter, Choice::OpenrouterApiKey, &wrong).await;
-    let KeyVerdict::Refused { message } = found else { panic!("{found:?}") };
-    assert!(message.contains("User not found") && !message.contains("sk-or-v1-1"), "{message}");
+    assert_eq!(found.kind, "key_refused");
+    assert!(found.text.contains("User not found") && !found.text.contains("sk-or-v1-1"), "{found:?}");
 }
 
 #[tokio::test]
@@ -221,17 +226,19 @@ async fn account_without_balance_has_a_valid_key_and_no_response_is_unreachable(
     let no_balance = r#"{"error":{"type":"exceeded_current_quota_error","message":"Your account is suspended due to insufficient balance, please recharge your account or check your plan and billing details"}}"#;
     let found = verdict(&moonshot, Choice::MoonshotApiKey, &Hosts::of(&[(AI, 429, no_balance)])).await;
     assert!(
-        matches!(&found, KeyVerdict::Accepted { note: Some(note), .. } if note.contains("balance")),
+        found.kind == "ok"
+            && found.is_usable
+            && found.to_json()["note"].as_str().unwrap().contains("balance"),
         "{found:?}"
     );
     for hosts in [Hosts::of(&[]), Hosts::of(&[(AI, 502, "<html>")]), Hosts::of(&[(AI, 200, "<html>")])] {
         let found = verdict(&moonshot, Choice::MoonshotApiKey, &hosts).await;
-        assert!(matches!(found, KeyVerdict::Unreachable { .. }) && !found.is_usable(), "{found:?}");
+        assert!(found.kind == "unreachable" && !found.is_usable, "{found:?}");
     }
     let lab = provider("lab", Some("https://lab.example/v1"), "x");
     let bare = Hosts::of(&[("https://lab.example/v1/models", 404, "{}")]);
     let found = verdict(&lab, Choice::Custom, &bare).await;
-    assert!(matches!(found, KeyVerdict::Unverified { .. }) && found.is_usable(), "{found:?}");
+    assert!(found.kind == "unjudged" && found.is_usable, "{found:?}");
 }
 
 fn setup(id: &str) -> ProviderSetup {
@@ -246,7 +253,7 @@ fn setup(id: &str) -> ProviderSetup {
 }
 
 fn moonshot(region: Region) -> ProviderSetup {
-    ProviderSetup { choice: region.choice(), ..setup("moonshot") }
+    ProviderSetup { choice: region.info().choice, ..setup("moonshot") }
 }
 
 fn read(text: &str) -> Document {

@@ -2,11 +2,10 @@
 
 use serde_json::json;
 
-use super::choice::Region;
-use super::key_check::{KeyVerdict, check_key, read_key_from_stdin};
-use super::provider::{managed_error, shell_override_warning, write_key};
-use super::report::{SetupReport, UnitOutcome};
-use super::{Args, prompt_key};
+use super::Args;
+use super::choice::{Region, option_word};
+use super::key_check::{KeyCheck, KeyVerdict, prompt_key, read_key_from_stdin};
+use super::report::{SecretWrite, SetupReport, UnitReport, managed_error};
 use crate::catalog::builtin_catalog;
 use crate::cli::command::{CommandContext, CommandError};
 use crate::cli::prompt;
@@ -36,7 +35,7 @@ pub(super) async fn set_up(
     connector: &dyn Connector,
 ) -> Result<(), CommandError> {
     let region = ask_region(args).await?;
-    let base_url = args.base_url.clone().unwrap_or_else(|| region.base_url().to_owned());
+    let base_url = args.base_url.clone().unwrap_or_else(|| region.info().base_url.to_owned());
     let mut search = SearchSetup { base_url, model: args.model.clone(), has_own_key: false };
     if let Some(managed) = find_manager(&context.locate_config()?.path, &context.environment) {
         let mut document = context.read_document()?;
@@ -50,18 +49,17 @@ pub(super) async fn set_up(
     let verdict = match used.as_ref().filter(|_| !args.skip_check) {
         Some(key) => {
             let provider = moonshot_provider(&search.base_url, key)?;
-            check_key(&provider, Some(region), args.other_base_url.as_deref(), connector).await
+            let other_base_url = args.other_base_url.as_deref();
+            let (choice, name) = (region.info().choice, region.info().name);
+            KeyCheck { choice, name, other_base_url }.run(&provider, connector).await
         }
-        None => KeyVerdict::Skipped,
+        None => KeyVerdict::skipped(),
     };
-    if !verdict.is_usable() {
-        let command = match &verdict {
-            KeyVerdict::OtherRegion { right } => {
-                Some(format!("moonrelay onboard --section web-search --region {}", right.word()))
-            }
-            _ => None,
-        };
-        return Err(verdict.to_error(region.choice(), region.name(), command));
+    if !verdict.is_usable {
+        let right = verdict.correct_choice.and_then(|right| right.info().region);
+        let command = right
+            .map(|right| format!("moonrelay onboard --section web-search --region {}", option_word(right)));
+        return Err(verdict.to_error(command));
     }
     if !args.non_interactive && search.model.is_none() {
         search.model = ask_model(&verdict, &settings).await?;
@@ -69,10 +67,10 @@ pub(super) async fn set_up(
     let mut warnings = warnings(search.model.as_deref(), &verdict, used.as_ref());
     // An invalid result is reported before a file is written.
     search.resolve(key.as_ref(), context)?;
-    let secrets = key.as_ref().map(|key| write_key(KEY_VARIABLE, key, context)).transpose()?;
-    if let (Some(secrets), Some(key)) = (&secrets, &key) {
-        warnings.extend(shell_override_warning(secrets, key, context));
-    }
+    let secrets = match &key {
+        Some(key) => Some(SecretWrite::store(KEY_VARIABLE, key, context, &mut warnings)?),
+        None => None,
+    };
     let mut document = context.open_document()?;
     search.apply(&mut document)?;
     let save_result = context.save(&document)?;
@@ -80,13 +78,13 @@ pub(super) async fn set_up(
     let report = SetupReport {
         subject: "web-search".to_owned(),
         provider: "web search".to_owned(),
-        check_text: verdict.to_text(region.choice(), region.name()),
         check_json: verdict.to_json(),
+        check_text: verdict.text,
         secrets,
         save_result,
         warnings,
     };
-    report.print(UnitOutcome::NotInstalled, context, connector).await
+    report.print(UnitReport::default(), context, connector).await
 }
 
 async fn ask_region(args: &Args) -> Result<Region, CommandError> {
@@ -96,9 +94,7 @@ async fn ask_region(args: &Args) -> Result<Region, CommandError> {
     if args.non_interactive {
         return Err(CommandError::usage("--section web-search requires --region ai or --region cn"));
     }
-    let names = [Region::Ai, Region::Cn].map(|region| format!("{} ({})", region.name(), region.host()));
-    let index = prompt::select("Which region?", names.to_vec()).await?;
-    Ok(if index == 0 { Region::Ai } else { Region::Cn })
+    prompt::select_value("Which region?").await
 }
 
 /// A key for the search alone, if it is passed, or if there is no key and the user wants to enter one.
@@ -127,9 +123,9 @@ fn moonshot_provider(base_url: &str, key: &ProviderKey) -> Result<Provider, Comm
 
 /// Selects the model from the account's list if it was requested, else from the catalog. `None` keeps the default.
 async fn ask_model(verdict: &KeyVerdict, settings: &Settings) -> Result<Option<String>, CommandError> {
-    let models = match verdict {
-        KeyVerdict::Accepted { models: Some(listed), .. } => listed.clone(),
-        _ => {
+    let models = match &verdict.models {
+        Some(listed) => listed.clone(),
+        None => {
             let known = builtin_catalog().provider("moonshot").into_iter().flat_map(|known| &known.models);
             known.filter(|model| model.retirement.is_none()).map(|model| model.id.clone()).collect()
         }
@@ -154,9 +150,7 @@ fn warnings(model: Option<&str>, verdict: &KeyVerdict, key: Option<&ProviderKey>
         );
     }
     let Some(model) = model else { return warnings };
-    if let KeyVerdict::Accepted { models: Some(listed), .. } = verdict
-        && !listed.iter().any(|id| id == model)
-    {
+    if verdict.models.as_ref().is_some_and(|listed| !listed.iter().any(|id| id == model)) {
         warnings.push(format!("the account's list does not contain {model}"));
     }
     let known = builtin_catalog().provider("moonshot").and_then(|known| known.model(model));

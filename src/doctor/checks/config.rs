@@ -6,11 +6,12 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::{CheckResult, key_fix, key_variable, secrets};
+use super::{CheckResult, key_fix, secrets};
 use crate::catalog::{ModelInfo, Retirement, builtin_catalog};
 use crate::config::settings::{Reference, SecretsFileProblem, Settings, WarningKind};
-use crate::doctor::facts::{Facts, FileRole};
-use crate::doctor::{Finding, FindingKind, Severity};
+use crate::doctor::facts::Facts;
+use crate::doctor::files::FileRole;
+use crate::doctor::finding::{Finding, FindingKind, Severity};
 
 pub(super) fn file(facts: &Facts) -> CheckResult {
     let mut found = Vec::new();
@@ -23,7 +24,7 @@ pub(super) fn file(facts: &Facts) -> CheckResult {
             );
             let evidence = "moonrelay config validate rejects it";
             found.extend(invalid.issues.iter().map(|issue| {
-                Finding::error(FindingKind::InvalidConfiguration, issue.to_string(), evidence)
+                Finding::new(FindingKind::InvalidConfiguration, issue.to_string(), evidence)
                     .with_fix(&fix)
                     .with_path(&path)
             }));
@@ -33,7 +34,7 @@ pub(super) fn file(facts: &Facts) -> CheckResult {
             found.extend(warnings.map(|warning| {
                 let problem = format!("{}: {}", warning.path, warning.message);
                 let evidence = "moonrelay config validate reports it";
-                Finding::warning(FindingKind::ConfigurationWarning, problem, evidence).with_path(&path)
+                Finding::new(FindingKind::ConfigurationWarning, problem, evidence).with_path(&path)
             }));
         }
     }
@@ -44,7 +45,7 @@ pub(super) fn file(facts: &Facts) -> CheckResult {
         let shown = path.display();
         let problem = format!("other users can change the configuration {shown}, and redirect your keys");
         let evidence = format!("its mode is {:03o}", permissions.mode);
-        Finding::error(FindingKind::ConfigurationWritableByOthers, problem, evidence)
+        Finding::new(FindingKind::ConfigurationWritableByOthers, problem, evidence)
             .with_fix(format!("chmod go-w {shown}"))
             .with_path(&path)
     }));
@@ -85,18 +86,18 @@ pub(super) fn chain(facts: &Facts) -> CheckResult {
         ([], _) if !settings.has_target() => return Ok(Vec::new()),
         ([], _) => {
             let problem = "no model of the default chain can be called";
-            Finding::error(FindingKind::NoCallableModel, problem, evidence)
+            Finding::new(FindingKind::NoCallableModel, problem, evidence)
         }
         ([only], _) => {
             let problem = format!("the chain has no fallback: if {only} fails, the request fails");
-            Finding::warning(FindingKind::NoFallback, problem, evidence)
+            Finding::new(FindingKind::NoFallback, problem, evidence)
         }
         ([first, ..], 1) => {
             let problem = format!(
                 "every model of the chain is of provider {}: an outage or a rejected key stops all of them",
                 first.provider
             );
-            Finding::warning(FindingKind::SingleProviderChain, problem, evidence)
+            Finding::new(FindingKind::SingleProviderChain, problem, evidence)
         }
         _ => return Ok(Vec::new()),
     };
@@ -106,7 +107,7 @@ pub(super) fn chain(facts: &Facts) -> CheckResult {
 /// A key for a configured fallback, otherwise a new fallback.
 fn suggest_fallback(settings: &Settings, disabled: &[&Reference], facts: &Facts) -> String {
     if let Some(reference) = disabled.first() {
-        return key_fix(facts, &reference.provider, key_variable(&reference.provider));
+        return key_fix(facts, &reference.provider, None);
     }
     let has = |id: &str| settings.default_chain.references.iter().any(|reference| reference.provider == id);
     let candidates = [("openrouter", "auto"), ("moonshot", "kimi-k3"), ("kimi", "kimi-for-coding")];
@@ -192,7 +193,7 @@ fn check_retirement(
     let evidence = format!("the catalog: {}/{}, {}", reference.provider, model.id, end.date);
     let finding = if model.retirement.is_some() {
         let problem = format!("{reference} was retired on {}: requests get a 404", end.date);
-        Finding::warning(FindingKind::RetiredModel, problem, evidence)
+        Finding::new(FindingKind::RetiredModel, problem, evidence)
     } else {
         let problem = format!(
             "{reference} will be retired on {} according to third parties; Moonshot has not announced it",
@@ -201,7 +202,7 @@ fn check_retirement(
         let left = end.date.parse::<Date>().ok().and_then(|date| today.until(date).ok());
         let is_far = left.map_or(0, |left| left.get_days()) > WARNING_DAYS;
         let severity = if is_far { Severity::Info } else { Severity::Warning };
-        Finding::new(severity, FindingKind::RetiringModel, problem, evidence)
+        Finding::new(FindingKind::RetiringModel, problem, evidence).with_severity(severity)
     };
     let new = find_successor(&reference.provider, end);
     // This setting has the model's id alone.

@@ -3,13 +3,13 @@
 use http::header::USER_AGENT;
 use url::Url;
 
-use super::{CheckResult, key_fix, key_variable};
+use super::{CheckResult, key_fix};
 use crate::catalog::{AdapterId, builtin_catalog};
 use crate::config::settings::Auth;
 use crate::doctor::facts::Facts;
+use crate::doctor::finding::{Finding, FindingKind, Severity};
 use crate::doctor::network::{ProbeOutcome, ProbeStage, ProviderProbe};
 use crate::doctor::provider_query::{detect_other_product, uses_catalog_host};
-use crate::doctor::{Finding, FindingKind, Severity};
 use crate::protocol::api::Api;
 
 pub(super) fn reachability(facts: &Facts) -> CheckResult {
@@ -19,28 +19,22 @@ pub(super) fn reachability(facts: &Facts) -> CheckResult {
     }
     // If every provider fails, no request can succeed.
     let all_failed = probes.iter().all(|probe| matches!(probe.outcome, ProbeOutcome::Failed { .. }));
+    let severity = if all_failed { Severity::Error } else { Severity::Warning };
     let check = |probe: &ProviderProbe| match &probe.outcome {
         ProbeOutcome::Failed { stage, why } => {
-            let (kind, problem, fix) = explain_stage(*stage, probe, facts);
-            let evidence = match stage {
-                ProbeStage::Login => why.clone(),
-                _ => format!("GET {}: {why}", probe.url),
-            };
-            let severity = if all_failed { Severity::Error } else { Severity::Warning };
-            Some(Finding::new(severity, kind, problem, evidence).with_fix(fix))
+            Some(explain_stage(*stage, why, probe, facts).with_severity(severity))
         }
         ProbeOutcome::Response { status, .. } => check_status(probe, *status, facts),
     };
     Ok(probes.iter().filter_map(check).collect())
 }
 
-/// Kind, problem and fix of a failed stage.
-fn explain_stage(stage: ProbeStage, probe: &ProviderProbe, facts: &Facts) -> (FindingKind, String, String) {
+fn explain_stage(stage: ProbeStage, why: &str, probe: &ProviderProbe, facts: &Facts) -> Finding {
     let (id, url) = (&probe.provider, &probe.url);
     let host = Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
     let host = host.unwrap_or_else(|| url.clone());
     let retry = || "moonrelay models status --probe in a minute".to_owned();
-    let (kind, why, fix) = match stage {
+    let (kind, problem, fix) = match stage {
         ProbeStage::NameResolution => (
             FindingKind::NameNotResolved,
             format!("the name {host} has no address"),
@@ -69,50 +63,44 @@ fn explain_stage(stage: ProbeStage, probe: &ProviderProbe, facts: &Facts) -> (Fi
         }
         ProbeStage::Login => {
             let problem = format!("provider {id} has no key: its login gives none");
-            return (FindingKind::LoginFailed, problem, probe.login_command.clone().unwrap_or_else(retry));
+            let fix = probe.login_command.clone().unwrap_or_else(retry);
+            return Finding::new(FindingKind::LoginFailed, problem, why).with_fix(fix);
         }
     };
-    (kind, format!("provider {id} cannot be reached: {why}"), fix)
+    let problem = format!("provider {id} cannot be reached: {problem}");
+    Finding::new(kind, problem, format!("GET {url}: {why}")).with_fix(fix)
 }
 
 fn check_status(probe: &ProviderProbe, status: u16, facts: &Facts) -> Option<Finding> {
     let id = &probe.provider;
-    let evidence = format!("GET {} returned {status}", probe.url);
     let key = probe.key.as_deref().unwrap_or("none");
-    match status {
+    let (kind, problem, fix) = match status {
         // A separate check reports that the key is valid in the other region.
-        401 if probe.accepting_region().is_some() => None,
+        401 if probe.accepting_region().is_some() => return None,
         401 => {
             let other = probe.other_region.as_ref();
             let also = other.map_or(String::new(), |(other, _)| format!("; so does {other}"));
-            let problem = format!("provider {id} rejects its key {key}{also}");
-            let fix = probe.login_command.clone();
-            let fix = fix.unwrap_or_else(|| key_fix(facts, id, key_variable(id)));
-            Some(Finding::error(FindingKind::KeyRejected, problem, evidence).with_fix(fix))
+            let fix = probe.login_command.clone().unwrap_or_else(|| key_fix(facts, id, None));
+            (FindingKind::KeyRejected, format!("rejects its key {key}{also}"), Some(fix))
         }
-        402 | 403 => {
-            let problem = format!(
-                "provider {id} knows its key {key} but does not serve it: no membership, no balance, or a blocked address"
-            );
-            let fix = format!("moonrelay models status --probe shows the error of {id}");
-            Some(Finding::warning(FindingKind::KeyNotServed, problem, evidence).with_fix(fix))
-        }
-        404 => {
-            let problem =
-                format!("provider {id} has no model list at this address: its baseUrl may be wrong");
-            let fix = facts.set_fix(&format!("models.providers.{id}.baseUrl"), "https://…/v1");
-            Some(Finding::warning(FindingKind::NoModelList, problem, evidence).with_fix(fix))
-        }
-        300..=399 => {
-            let problem = format!("provider {id} redirects: its baseUrl has moved");
-            Some(Finding::warning(FindingKind::ProviderRedirects, problem, evidence))
-        }
-        500.. => {
-            let problem = format!("provider {id} has a server error");
-            Some(Finding::warning(FindingKind::ProviderError, problem, evidence))
-        }
-        _ => None,
-    }
+        402 | 403 => (
+            FindingKind::KeyNotServed,
+            format!(
+                "knows its key {key} but does not serve it: no membership, no balance, or a blocked address"
+            ),
+            Some(format!("moonrelay models status --probe shows the error of {id}")),
+        ),
+        404 => (
+            FindingKind::NoModelList,
+            "has no model list at this address: its baseUrl may be wrong".to_owned(),
+            Some(facts.set_fix(&format!("models.providers.{id}.baseUrl"), "\"https://…/v1\"")),
+        ),
+        300..=399 => (FindingKind::ProviderRedirects, "redirects: its baseUrl has moved".to_owned(), None),
+        500.. => (FindingKind::ProviderError, "has a server error".to_owned(), None),
+        _ => return None,
+    };
+    let evidence = format!("GET {} returned {status}", probe.url);
+    Some(Finding { fix, ..Finding::new(kind, format!("provider {id} {problem}"), evidence) })
 }
 
 pub(super) fn key_region(facts: &Facts) -> CheckResult {
@@ -122,31 +110,31 @@ pub(super) fn key_region(facts: &Facts) -> CheckResult {
         let key = probe.key.as_deref().unwrap_or_default();
         let problem = format!("the key of provider {id}, {key}, belongs to the other region: {other}");
         let evidence = format!("GET {} returned 401, and the other region accepts the key", probe.url);
-        let fix = facts.set_fix(&format!("models.providers.{id}.baseUrl"), other);
-        Some(Finding::error(FindingKind::KeyOfOtherRegion, problem, evidence).with_fix(fix))
+        let fix = facts.set_fix(&format!("models.providers.{id}.baseUrl"), &format!("\"{other}\""));
+        Some(Finding::new(FindingKind::KeyOfOtherRegion, problem, evidence).with_fix(fix))
     });
     Ok(findings.collect())
 }
 
 pub(super) fn key_product(facts: &Facts) -> CheckResult {
-    let settings = facts.require_settings()?;
     let mut found = Vec::new();
-    let providers = settings.providers.values().filter(|provider| {
-        provider.disabled_reason.is_none() && !matches!(provider.auth, Auth::None | Auth::Login)
-    });
-    for (provider, key) in providers.flat_map(|provider| provider.keys.iter().map(move |key| (provider, key)))
-    {
-        let Some(other) = detect_other_product(provider.adapter, &key.secret) else { continue };
-        let (own, product) = (product_name(provider.adapter), product_name(other));
-        let problem =
-            format!("provider {} is {own}, but its key ({}) is for {product}", provider.id, key.origin);
-        let evidence = format!("the key has the prefix of {product}; {own} rejects it");
-        // A proxy may have keys of its own.
-        let severity = if uses_catalog_host(provider) { Severity::Error } else { Severity::Warning };
-        let finding = Finding::new(severity, FindingKind::KeyOfOtherProduct, problem, evidence);
-        let known = builtin_catalog().providers.iter().find(|known| known.adapter == other);
-        let id = known.map_or("", |known| known.id.as_str());
-        found.push(finding.with_fix(key_fix(facts, id, key_variable(id))));
+    for provider in facts.require_settings()?.providers.values() {
+        if provider.disabled_reason.is_some() || matches!(provider.auth, Auth::None | Auth::Login) {
+            continue;
+        }
+        for key in &provider.keys {
+            let Some(other) = detect_other_product(provider.adapter, &key.secret) else { continue };
+            let (own, product) = (product_name(provider.adapter), product_name(other));
+            let problem =
+                format!("provider {} is {own}, but its key ({}) is for {product}", provider.id, key.origin);
+            let evidence = format!("the key has the prefix of {product}; {own} rejects it");
+            // A proxy may have keys of its own.
+            let severity = if uses_catalog_host(provider) { Severity::Error } else { Severity::Warning };
+            let known = builtin_catalog().providers.iter().find(|known| known.adapter == other);
+            let fix = key_fix(facts, known.map_or("", |known| known.id.as_str()), None);
+            let finding = Finding::new(FindingKind::KeyOfOtherProduct, problem, evidence);
+            found.push(finding.with_severity(severity).with_fix(fix));
+        }
     }
     Ok(found)
 }
@@ -181,14 +169,15 @@ pub(super) fn client_gate(facts: &Facts) -> CheckResult {
              programs, Claude Code, Roo Code, Kilo Code, and every client of the Messages API"
         );
         let evidence = format!("{reference} is in the default chain, without a configured User-Agent header");
-        let id = &provider.id;
+        let header = format!("models.providers.{}.headers.User-Agent", provider.id);
+        let fix = facts.choose_fix(
+            format!("use the Messages API in the client (ANTHROPIC_BASE_URL), or set its name: moonrelay config set {header} NAME/VERSION"),
+            format!("services.moonrelay.settings.{header} = \"NAME/VERSION\"; # the name of your client"),
+        );
         let has_messages = provider.apis.iter().any(|(api, _)| *api == Api::Messages);
         let severity = if has_messages { Severity::Info } else { Severity::Warning };
-        let finding = Finding::new(severity, FindingKind::ClientGate, problem, evidence);
-        return Ok(vec![finding.with_fix(facts.choose_fix(
-            format!("use the Messages API in the client (ANTHROPIC_BASE_URL), or set its name: moonrelay config set models.providers.{id}.headers.User-Agent NAME/VERSION"),
-            format!("services.moonrelay.settings.models.providers.{id}.headers.User-Agent = \"NAME/VERSION\"; # the name of your client"),
-        ))]);
+        let finding = Finding::new(FindingKind::ClientGate, problem, evidence);
+        return Ok(vec![finding.with_severity(severity).with_fix(fix)]);
     }
     Ok(Vec::new())
 }

@@ -1,12 +1,13 @@
 //! Keys that are missing or readable by others.
 
-use super::{CheckResult, key_fix, key_variable};
+use super::{CheckResult, key_fix};
 use crate::config::edit::nix_lines;
 use crate::config::keypath::{KeyPath, PathSegment};
 use crate::config::settings::{Missing, SecretOrigin, WarningKind};
 use crate::credentials::{LoginError, LoginFile, LoginProblem};
-use crate::doctor::facts::{Facts, FileRole, INVALID_CONFIGURATION, SecretFile};
-use crate::doctor::{Finding, FindingKind, Severity};
+use crate::doctor::facts::{Facts, INVALID_CONFIGURATION};
+use crate::doctor::files::{FileRole, SecretFile};
+use crate::doctor::finding::{Finding, FindingKind, Severity};
 
 pub(super) fn literal_keys(facts: &Facts) -> CheckResult {
     let file = facts.secret_files.iter().find(|file| file.role == FileRole::Configuration);
@@ -18,27 +19,27 @@ pub(super) fn literal_keys(facts: &Facts) -> CheckResult {
     let path = file.path.display();
     let mut found = Vec::new();
     if let Some(mode) = file.permissions.map(|it| it.mode).filter(|mode| mode & 0o044 != 0) {
-        let problem = format!("other users can read the keys in {path}");
-        let kind = FindingKind::ConfigurationReadableByOthers;
-        let finding = Finding::error(kind, problem, format!("its mode is {mode:03o}"));
+        let (problem, evidence) =
+            (format!("other users can read the keys in {path}"), format!("its mode is {mode:03o}"));
+        let finding = Finding::new(FindingKind::ConfigurationReadableByOthers, problem, evidence);
         found.push(finding.with_fix(format!("chmod 600 {path}")).with_path(&file.path));
     }
     let secrets = facts.environment.secrets_file().unwrap_or_default();
     let secrets = secrets.display();
-    found.extend(facts.config.literal_secrets.iter().map(|key| {
+    for key in &facts.config.literal_secrets {
         let name = variable_name(key);
         let problem = format!(
             "the configuration has a key in plain text, which editors, backups and shared screens show: {key}"
         );
         let evidence = format!("the value in {path} is not a ${{VARIABLE}} or a SecretRef");
-        let is_in_env = matches!(key.0.first(), Some(PathSegment::Key(first)) if first == "env");
-        let fix = if is_in_env {
+        let fix = if matches!(key.0.first(), Some(PathSegment::Key(first)) if first == "env") {
             format!("move its line into {secrets} as {name}=…")
         } else {
             format!("moonrelay config set '{key}' '${{{name}}}', with the key as {name}=… in {secrets}")
         };
-        Finding::warning(FindingKind::PlainTextKey, problem, evidence).with_fix(fix).with_path(&file.path)
-    }));
+        let finding = Finding::new(FindingKind::PlainTextKey, problem, evidence);
+        found.push(finding.with_fix(fix).with_path(&file.path));
+    }
     Ok(found)
 }
 
@@ -48,12 +49,8 @@ fn variable_name(path: &KeyPath) -> String {
         PathSegment::Key(key) => Some(key.as_str()),
         PathSegment::Index(_) => None,
     });
-    let keys: Vec<&str> = keys.collect();
-    let upper = |text: &str| {
-        let upper = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
-        text.chars().map(upper).collect::<String>()
-    };
-    match keys.as_slice() {
+    let upper = |text: &str| text.to_ascii_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+    match keys.collect::<Vec<_>>().as_slice() {
         ["env", .., last] => (*last).to_owned(),
         ["models", "providers", provider, "apiKey"] => format!("{}_API_KEY", upper(provider)),
         ["models", "providers", provider, .., last] => format!("{}_{}", upper(provider), upper(last)),
@@ -72,41 +69,36 @@ pub(super) fn secret_files(facts: &Facts) -> CheckResult {
 
 fn check_secret_file(file: &SecretFile, uid: u32) -> Option<Finding> {
     let (path, name) = (file.path.display(), file.describe());
-    let finding = if file.is_dangling {
+    let (kind, problem, evidence, fix) = if file.is_dangling {
+        let evidence = "the target of the link does not exist".to_owned();
         let problem = format!("{name} is a link to a file that does not exist");
-        Finding::error(FindingKind::DanglingSecretFile, problem, "the target of the link does not exist")
-            .with_fix(format!("ls -l {path}, then create the file"))
+        (FindingKind::DanglingSecretFile, problem, evidence, format!("ls -l {path}, then create the file"))
     } else if let Some(why) = &file.read_error {
         let problem = format!("{name} cannot be read, so its values are missing");
-        Finding::error(FindingKind::UnreadableSecretFile, problem, why.clone())
-            .with_fix(format!("ls -ld {path}; it must be your own file with mode 600"))
+        let fix = format!("ls -ld {path}; it must be your own file with mode 600");
+        (FindingKind::UnreadableSecretFile, problem, why.clone(), fix)
     } else {
         let permissions = file.permissions?;
-        let evidence = format!("its mode is {:03o}", permissions.mode);
-        let fix = format!("chmod 600 {path}");
-        match permissions.mode {
-            mode if mode & 0o022 != 0 => {
-                let problem = format!("other users can write {name}");
-                Finding::error(FindingKind::SecretFileWritableByOthers, problem, evidence).with_fix(fix)
+        let (mode, owner) = (permissions.mode, permissions.uid);
+        let (kind, problem) = if mode & 0o022 != 0 {
+            (FindingKind::SecretFileWritableByOthers, format!("other users can write {name}"))
+        } else if mode & 0o004 != 0 {
+            (FindingKind::SecretFileReadableByAll, format!("every user of this machine can read {name}"))
+        } else if mode & 0o040 != 0 {
+            (FindingKind::SecretFileReadableByGroup, format!("its group can read {name}"))
+        } else if owner != uid && owner != 0 {
+            (FindingKind::SecretFileOfOtherUser, format!("{name} belongs to another user"))
+        } else {
+            return None;
+        };
+        match kind {
+            FindingKind::SecretFileOfOtherUser => {
+                (kind, problem, format!("its owner is user {owner}"), format!("chown \"$USER\" {path}"))
             }
-            mode if mode & 0o004 != 0 => {
-                let problem = format!("every user of this machine can read {name}");
-                Finding::error(FindingKind::SecretFileReadableByAll, problem, evidence).with_fix(fix)
-            }
-            mode if mode & 0o040 != 0 => {
-                let problem = format!("its group can read {name}");
-                Finding::warning(FindingKind::SecretFileReadableByGroup, problem, evidence).with_fix(fix)
-            }
-            _ if permissions.uid != uid && permissions.uid != 0 => {
-                let evidence = format!("its owner is user {}", permissions.uid);
-                let problem = format!("{name} belongs to another user");
-                Finding::warning(FindingKind::SecretFileOfOtherUser, problem, evidence)
-                    .with_fix(format!("chown \"$USER\" {path}"))
-            }
-            _ => return None,
+            _ => (kind, problem, format!("its mode is {mode:03o}"), format!("chmod 600 {path}")),
         }
     };
-    Some(finding.with_path(&file.path))
+    Some(Finding::new(kind, problem, evidence).with_fix(fix).with_path(&file.path))
 }
 
 const IN_STORE: &str =
@@ -118,27 +110,22 @@ pub(super) fn nix_store(facts: &Facts) -> CheckResult {
     let Some(unit) = facts.installed_unit() else { return Ok(found) };
     let is_secret =
         |name: &str| ["KEY", "TOKEN", "SECRET", "PASSWORD"].iter().any(|word| name.contains(word));
-    for (name, value) in &unit.variables {
-        if value.is_empty() || !is_secret(name) {
-            continue;
-        }
-        let evidence = "an Environment= line of the unit";
-        let nix = credential_line(name);
-        found.push(if unit.is_in_nix_store {
-            let problem = format!("the unit has {name}, {IN_STORE}");
-            Finding::error(FindingKind::KeyInNixStore, problem, evidence).with_fix(nix)
+    for (name, _) in unit.variables.iter().filter(|(name, value)| !value.is_empty() && is_secret(name)) {
+        let (kind, problem, fix) = if unit.is_in_nix_store {
+            (FindingKind::KeyInNixStore, format!("the unit has {name}, {IN_STORE}"), credential_line(name))
         } else {
+            let command = format!("moonrelay service install --credential {name}=FILE");
             let problem = format!("the unit's file has {name}; secrets belong in a credential");
-            let fix = facts.choose_fix(format!("moonrelay service install --credential {name}=FILE"), nix);
-            Finding::warning(FindingKind::KeyInUnit, problem, evidence).with_fix(fix)
-        });
+            (FindingKind::KeyInUnit, problem, facts.choose_fix(command, credential_line(name)))
+        };
+        found.push(Finding::new(kind, problem, "an Environment= line of the unit").with_fix(fix));
     }
     Ok(found)
 }
 
 fn check_stored_file(file: &SecretFile, facts: &Facts) -> Vec<Finding> {
-    let finding = |problem: String, evidence: String, fix: String| {
-        let finding = Finding::error(FindingKind::KeyInNixStore, problem, evidence);
+    let finding = |what: &str, evidence: &str, fix: String| {
+        let finding = Finding::new(FindingKind::KeyInNixStore, format!("{what} is {IN_STORE}"), evidence);
         finding.with_fix(fix).with_path(&file.path)
     };
     let fix = match &file.role {
@@ -148,7 +135,7 @@ fn check_stored_file(file: &SecretFile, facts: &Facts) -> Vec<Finding> {
             let literals = facts.config.literal_secrets.iter();
             let findings = literals.map(|key| {
                 let fix = nix_lines(&document, std::slice::from_ref(key)).join("\n");
-                finding(format!("the key at {key} is {IN_STORE}"), evidence.clone(), fix)
+                finding(&format!("the key at {key}"), &evidence, fix)
             });
             return findings.collect();
         }
@@ -159,11 +146,7 @@ fn check_stored_file(file: &SecretFile, facts: &Facts) -> Vec<Finding> {
         }
         FileRole::Secrets | FileRole::Reference => credential_line("NAME"),
     };
-    vec![finding(
-        format!("{} is {IN_STORE}", file.describe()),
-        "its path, with links followed".to_owned(),
-        fix,
-    )]
+    vec![finding(&file.describe(), "its path, with links followed", fix)]
 }
 
 fn credential_line(name: &str) -> String {
@@ -177,38 +160,36 @@ pub(super) fn keys(facts: &Facts) -> CheckResult {
     let unit = facts.installed_unit();
     let evidence =
         if unit.is_some() { "the environment of the unit" } else { "the environment of this shell" };
+    let login_of = |id: &str| settings.providers.get(id)?.login_file.as_ref().map(LoginFile::login_command);
     let mut found = Vec::new();
     if !settings.has_target() && facts.gateway_status().is_none() {
         // A key of this shell is at hand.
         let mut own = facts.config.settings.iter().flat_map(|own| own.providers.values());
         let at_hand = own.find(|provider| provider.disabled_reason.is_none());
         let provider = at_hand.map_or("kimi", |provider| provider.id.as_str());
-        let login = settings.providers.get(provider).and_then(|provider| provider.login_file.as_ref());
-        let fix =
-            login.map_or_else(|| key_fix(facts, provider, key_variable(provider)), LoginFile::login_command);
+        let fix = login_of(provider).unwrap_or_else(|| key_fix(facts, provider, None));
         let problem = "no provider has a key: the gateway does not start (exit 78)";
-        found.push(Finding::error(FindingKind::NoUsableProvider, problem, evidence).with_fix(fix));
+        found.push(Finding::new(FindingKind::NoUsableProvider, problem, evidence).with_fix(fix));
     }
     for warning in &settings.warnings {
         let Some((kind, provider, missing)) = classify_warning(&warning.kind) else { continue };
         let names = missing.map(Missing::names).into_iter().flatten().collect::<Vec<_>>();
         // The gateway may have a key that is not visible here: an encrypted credential, its own environment.
-        let sealed = unit.map(|unit| unit.opaque_credentials.as_slice()).unwrap_or_default();
-        let is_sealed = sealed.iter().any(|sealed| names.contains(&sealed.as_str()));
-        if is_sealed || provider.is_some_and(|provider| facts.is_enabled_in_gateway(provider)) {
+        let opaque = unit.map(|unit| unit.opaque_credentials.as_slice()).unwrap_or_default();
+        if opaque.iter().any(|opaque| names.contains(&opaque.as_str()))
+            || provider.is_some_and(|provider| facts.is_enabled_in_gateway(provider))
+        {
             continue;
         }
-        let login = provider.and_then(|id| settings.providers.get(id)?.login_file.as_ref());
-        let fix = match (&warning.kind, login) {
-            (WarningKind::MissingLogin { error: Some(error), .. }, _) => login_fix(error),
-            (WarningKind::MissingLogin { error: None, .. }, _) => "set HOME".to_owned(),
-            (_, Some(login)) => login.login_command(),
-            (_, None) => {
-                key_fix(facts, provider.unwrap_or_default(), names.first().copied().unwrap_or("NAME"))
-            }
+        let provider = provider.unwrap_or_default();
+        let fix = match &warning.kind {
+            WarningKind::MissingLogin { error: Some(error), .. } => login_fix(error),
+            WarningKind::MissingLogin { error: None, .. } => "set HOME".to_owned(),
+            _ => login_of(provider)
+                .unwrap_or_else(|| key_fix(facts, provider, Some(names.first().copied().unwrap_or("NAME")))),
         };
         let problem = format!("{}: {}", warning.path, warning.message);
-        found.push(Finding::warning(kind, problem, evidence).with_fix(fix));
+        found.push(Finding::new(kind, problem, evidence).with_fix(fix));
     }
     Ok(found)
 }
@@ -252,16 +233,13 @@ pub(super) fn service_keys(facts: &Facts) -> CheckResult {
     let own = facts.config.settings.as_ref().map_err(|_| INVALID_CONFIGURATION)?;
     let settings =
         unit.settings.as_ref().ok_or("the configuration is invalid with the variables of the unit")?;
+    let severity = if settings.has_target() { Severity::Warning } else { Severity::Error };
     let mut found = Vec::new();
-    for (id, provider) in &own.providers {
-        let is_disabled =
-            settings.providers.get(id).is_some_and(|provider| provider.disabled_reason.is_some());
+    for (id, provider) in own.providers.iter().filter(|(_, provider)| provider.disabled_reason.is_none()) {
+        let in_service = settings.providers.get(id);
+        let is_disabled = in_service.is_some_and(|provider| provider.disabled_reason.is_some());
         let origin = provider.keys.first().map(|key| &key.origin);
-        let (Some(SecretOrigin::Environment(name)), None, true) =
-            (origin, &provider.disabled_reason, is_disabled)
-        else {
-            continue;
-        };
+        let Some(SecretOrigin::Environment(name)) = origin.filter(|_| is_disabled) else { continue };
         if facts.is_enabled_in_gateway(id) {
             continue;
         }
@@ -272,9 +250,8 @@ pub(super) fn service_keys(facts: &Facts) -> CheckResult {
              EnvironmentFile= or LoadCredential= of {}",
             unit.service_state.file()
         );
-        let severity = if settings.has_target() { Severity::Warning } else { Severity::Error };
-        let finding = Finding::new(severity, FindingKind::KeyOnlyInShell, problem, evidence);
-        found.push(finding.with_fix(key_fix(facts, id, name)));
+        let finding = Finding::new(FindingKind::KeyOnlyInShell, problem, evidence);
+        found.push(finding.with_severity(severity).with_fix(key_fix(facts, id, Some(name))));
     }
     Ok(found)
 }

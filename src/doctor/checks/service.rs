@@ -9,10 +9,10 @@ use std::time::{Duration, SystemTime};
 
 use super::CheckResult;
 use crate::config::settings::Bind;
-use crate::doctor::config_facts::is_same_file;
 use crate::doctor::facts::{Facts, INVALID_CONFIGURATION};
+use crate::doctor::files::is_same_file;
+use crate::doctor::finding::{Finding, FindingKind, Severity};
 use crate::doctor::systemd::UnitFacts;
-use crate::doctor::{Finding, FindingKind, Severity};
 use crate::service::unit::SERVICE_NAME;
 use crate::upstream::gateway_status::GatewayStatus;
 
@@ -36,67 +36,59 @@ pub(super) fn listen_address(facts: &Facts) -> CheckResult {
     if is_socket_active || has_no_ipv6 {
         return Ok(Vec::new());
     }
-    let (port, evidence) = (gateway.port, format!("cannot bind {ip} port {}: {error}", gateway.port));
-    let set = |key: &str, value: String| {
-        facts.choose_fix(
-            format!("moonrelay config set gateway.{key} {value}"),
-            format!("services.moonrelay.settings.gateway.{key} = {value};"),
-        )
-    };
-    let free = port.checked_add(1).unwrap_or(1969).to_string();
-    Ok(vec![match error.kind() {
+    let port = gateway.port;
+    let (kind, problem, fix) = match error.kind() {
         ErrorKind::AddrInUse => {
-            let problem = format!("port {port} is in use by another process");
-            let fix =
-                format!("ss -ltnp 'sport = :{port}' shows the process; stop it, or {}", set("port", free));
-            Finding::error(FindingKind::PortTaken, problem, evidence).with_fix(fix)
+            let set = facts.set_fix("gateway.port", &port.checked_add(1).unwrap_or(1969).to_string());
+            let fix = format!("ss -ltnp 'sport = :{port}' shows the process; stop it, or {set}");
+            (FindingKind::PortTaken, format!("port {port} is in use by another process"), fix)
         }
         ErrorKind::PermissionDenied => {
             let problem = format!("this user must not listen on port {port}");
-            let fix = set("port", "1969".to_owned());
-            Finding::error(FindingKind::PortNotPermitted, problem, evidence).with_fix(fix)
+            (FindingKind::PortNotPermitted, problem, facts.set_fix("gateway.port", "1969"))
         }
         _ => {
             let problem = format!("the gateway cannot listen on {ip}: this machine may not have the address");
-            let fix = set("bind", "\"loopback\"".to_owned());
-            Finding::error(FindingKind::AddressNotAvailable, problem, evidence).with_fix(fix)
+            (FindingKind::AddressNotAvailable, problem, facts.set_fix("gateway.bind", "\"loopback\""))
         }
-    }])
+    };
+    let evidence = format!("cannot bind {ip} port {port}: {error}");
+    Ok(vec![Finding::new(kind, problem, evidence).with_fix(fix)])
 }
 
 fn check_socket_path(path: &Path) -> Option<Finding> {
     let shown = path.display();
-    let named = "gateway.bind names it";
+    let named = "gateway.bind names it".to_owned();
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.is_dir());
-    if let Some(directory) = directory {
+    let (kind, problem, evidence, fix) = if let Some(directory) = directory {
         let problem = format!("the directory of the socket {shown} does not exist");
-        let finding = Finding::error(FindingKind::MissingSocketDirectory, problem, named);
-        return Some(finding.with_fix(format!("mkdir -p {}", directory.display())).with_path(path));
-    }
-    let metadata = path.symlink_metadata().ok()?;
-    if !metadata.file_type().is_socket() {
+        let fix = format!("mkdir -p {}", directory.display());
+        (FindingKind::MissingSocketDirectory, problem, named, Some(fix))
+    } else if !path.symlink_metadata().ok()?.file_type().is_socket() {
         let problem = format!("{shown} exists and is not a socket: the gateway does not replace it");
-        let finding = Finding::error(FindingKind::NotASocket, problem, named);
-        return Some(finding.with_fix(format!("mv {shown} {shown}.old")).with_path(path));
-    }
-    let finding = match UnixStream::connect(path) {
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-            let problem = format!(
-                "the socket {shown} was left by a process that has ended; the next start replaces it"
-            );
-            Finding::info(FindingKind::StaleSocket, problem, "it refuses connections")
-        }
-        Err(error) => {
-            let problem = format!("the socket {shown} cannot be opened");
-            Finding::error(FindingKind::UnreachableSocket, problem, error.to_string())
-        }
-        Ok(_) => {
-            let problem = format!("another process listens on {shown}");
-            let evidence = "it accepts connections, but does not respond as the gateway does";
-            Finding::error(FindingKind::SocketTaken, problem, evidence)
-        }
+        (FindingKind::NotASocket, problem, named, Some(format!("mv {shown} {shown}.old")))
+    } else {
+        let (kind, problem, evidence) = match UnixStream::connect(path) {
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => (
+                FindingKind::StaleSocket,
+                format!(
+                    "the socket {shown} was left by a process that has ended; the next start replaces it"
+                ),
+                "it refuses connections".to_owned(),
+            ),
+            Err(error) => {
+                let problem = format!("the socket {shown} cannot be opened");
+                (FindingKind::UnreachableSocket, problem, error.to_string())
+            }
+            Ok(_) => {
+                let evidence = "it accepts connections, but does not respond as the gateway does";
+                let problem = format!("another process listens on {shown}");
+                (FindingKind::SocketTaken, problem, evidence.to_owned())
+            }
+        };
+        (kind, problem, evidence, None)
     };
-    Some(finding.with_path(path))
+    Some(Finding { fix, ..Finding::new(kind, problem, evidence) }.with_path(path))
 }
 
 const STATUS: &str = "moonrelay gateway status";
@@ -109,7 +101,7 @@ pub(super) fn gateway(facts: &Facts) -> CheckResult {
             let start = if has_unit { "moonrelay gateway start" } else { "moonrelay gateway run" };
             let nix = if has_unit { start } else { "services.moonrelay.enable = true;" };
             let problem = "no gateway responds at the configured address";
-            let finding = Finding::info(FindingKind::GatewayDown, problem, why.clone());
+            let finding = Finding::new(FindingKind::GatewayDown, problem, why);
             return Ok(vec![finding.with_fix(facts.choose_fix(start, nix))]);
         }
     };
@@ -119,7 +111,7 @@ pub(super) fn gateway(facts: &Facts) -> CheckResult {
     let (version, own) = (&status.version, env!("CARGO_PKG_VERSION"));
     if version != own {
         let problem = format!("the running gateway has version {version}, this program {own}");
-        found.push(Finding::warning(FindingKind::OtherVersion, problem, STATUS).with_fix(restart));
+        found.push(Finding::new(FindingKind::OtherVersion, problem, STATUS).with_fix(restart));
     }
     let path = facts.config.path.as_deref().filter(|path| path.exists());
     if let Some(path) = path
@@ -128,7 +120,7 @@ pub(super) fn gateway(facts: &Facts) -> CheckResult {
         let other = status.config.as_ref();
         let other = other.map_or_else(|| "no file".to_owned(), |path| path.display().to_string());
         let problem = format!("the running gateway reads {other}; doctor checks {}", path.display());
-        let finding = Finding::warning(FindingKind::OtherConfiguration, problem, STATUS);
+        let finding = Finding::new(FindingKind::OtherConfiguration, problem, STATUS);
         found.push(finding.with_fix(restart).with_path(path));
     }
     found.extend(check_reload(status, facts, path, restart));
@@ -151,11 +143,11 @@ fn check_reload(
         let problem =
             format!("the gateway rejected the last change and uses the previous configuration: {message}");
         let fix = "moonrelay config validate, then moonrelay gateway reload";
-        return Some(Finding::error(FindingKind::ReloadRejected, problem, STATUS).with_fix(fix));
+        return Some(Finding::new(FindingKind::ReloadRejected, problem, STATUS).with_fix(fix));
     }
     if let Some(message) = message {
         let problem = format!("the last reload was applied only in part: {message}");
-        return Some(Finding::warning(FindingKind::ReloadIncomplete, problem, STATUS).with_fix(restart));
+        return Some(Finding::new(FindingKind::ReloadIncomplete, problem, STATUS).with_fix(restart));
     }
     let path = path?;
     let read_at = match &status.reload {
@@ -173,7 +165,7 @@ fn check_reload(
     (is_after(changed_at, read_at) && is_after(facts.now, changed_at)).then(|| {
         let problem = format!("{} was changed, and the gateway has not read it again", path.display());
         let evidence = "the modification time of the file and the time of the last reload";
-        Finding::warning(FindingKind::ReloadPending, problem, evidence)
+        Finding::new(FindingKind::ReloadPending, problem, evidence)
             .with_fix("moonrelay gateway reload")
             .with_path(path)
     })
@@ -192,19 +184,20 @@ pub(super) fn cooldowns(facts: &Facts) -> CheckResult {
             None => "no target is available".to_owned(),
         };
         let problem = format!("{} is in cooldown for {seconds} s ({reason}): {meanwhile}", entry.target);
-        let severity = match (answering, reason) {
-            (None, _) => Severity::Error,
-            // These do not end without the user.
-            (Some(_), "billing" | "auth") => Severity::Warning,
-            (Some(_), _) => Severity::Info,
+        // A warning does not end without the user.
+        let (severity, fix) = match reason {
+            "billing" => {
+                (Severity::Warning, Some("add balance or renew the membership on the provider's site"))
+            }
+            "auth" => (Severity::Warning, Some("moonrelay models status --probe, then replace the key")),
+            "quota" => {
+                let fix = "nothing to do: it is tried again when the quota resets (moonrelay usage)";
+                (Severity::Info, Some(fix))
+            }
+            _ => (Severity::Info, None),
         };
-        let finding = Finding::new(severity, FindingKind::TargetInCooldown, problem, STATUS);
-        let fix = match reason {
-            "billing" => Some("add balance or renew the membership on the provider's site"),
-            "auth" => Some("moonrelay models status --probe, then replace the key"),
-            "quota" => Some("nothing to do: it is tried again when the quota resets (moonrelay usage)"),
-            _ => None,
-        };
+        let severity = if answering.is_some() { severity } else { Severity::Error };
+        let finding = Finding::new(FindingKind::TargetInCooldown, problem, STATUS).with_severity(severity);
         found.push(Finding { fix: fix.map(str::to_owned), ..finding });
     }
     Ok(found)
@@ -218,7 +211,7 @@ pub(super) fn linger(facts: &Facts) -> CheckResult {
     let problem =
         "the gateway stops with your last session and does not start at boot: lingering is disabled";
     let user = facts.environment.get("USER").unwrap_or("NAME");
-    let finding = Finding::warning(FindingKind::NoLinger, problem, "no file in /var/lib/systemd/linger");
+    let finding = Finding::new(FindingKind::NoLinger, problem, "no file in /var/lib/systemd/linger");
     let nix = format!("users.users.{user}.linger = true;");
     Ok(vec![finding.with_fix(facts.choose_fix("loginctl enable-linger", nix))])
 }
@@ -232,23 +225,25 @@ pub(super) fn unit(facts: &Facts) -> CheckResult {
                 None => "the gateway does not start by itself",
             };
             let evidence = format!("systemctl --user show {SERVICE_NAME}");
-            let finding = Finding::info(FindingKind::NoUnit, format!("{why}: {how}"), evidence);
+            let finding = Finding::new(FindingKind::NoUnit, format!("{why}: {how}"), evidence);
             let fix = facts.choose_fix("moonrelay service install", "services.moonrelay.enable = true;");
             return Ok(vec![finding.with_fix(fix)]);
         }
         Err(why) => return Err(why),
     };
-    let mut found = Vec::new();
-    found.extend(check_active(unit, facts));
-    found.extend(check_enabled(unit, facts));
-    if unit.service_state.get("NeedDaemonReload") == "yes" {
+    let needs_reload = (unit.service_state.get("NeedDaemonReload") == "yes").then(|| {
         let problem = "the unit's file was changed, and systemd has not read it again";
-        let finding = Finding::warning(FindingKind::DaemonReloadNeeded, problem, "NeedDaemonReload=yes");
-        found.push(finding.with_fix("systemctl --user daemon-reload"));
-    }
-    found.extend(check_program(unit, facts));
-    found.extend(check_unit_config(unit, facts));
-    Ok(found)
+        Finding::new(FindingKind::DaemonReloadNeeded, problem, "NeedDaemonReload=yes")
+            .with_fix("systemctl --user daemon-reload")
+    });
+    let found = [
+        check_active(unit, facts),
+        check_enabled(unit, facts),
+        needs_reload,
+        check_program(unit, facts),
+        check_unit_config(unit, facts),
+    ];
+    Ok(found.into_iter().flatten().collect())
 }
 
 fn check_active(unit: &UnitFacts, facts: &Facts) -> Option<Finding> {
@@ -262,55 +257,50 @@ fn check_active(unit: &UnitFacts, facts: &Facts) -> Option<Finding> {
         // The state between two starts of a failing service.
         "activating" if code != "0" => (FindingKind::UnitRestarting, "the unit fails at each start"),
         "inactive" if unit.socket_state.active_state() != "active" => {
-            let finding = Finding::warning(FindingKind::UnitInactive, "the unit is not running", evidence);
+            let finding = Finding::new(FindingKind::UnitInactive, "the unit is not running", evidence);
             return Some(finding.with_fix("moonrelay gateway start"));
         }
         _ => return None,
     };
     let (meaning, fix) = explain_exit(code, result, facts);
-    Some(Finding::error(kind, format!("{problem}: {meaning}"), evidence).with_fix(fix))
+    Some(Finding::new(kind, format!("{problem}: {meaning}"), evidence).with_fix(fix))
 }
 
 /// Meaning and fix of an exit status (systemd.exec(5), "Process Exit Codes").
 fn explain_exit(status: &str, result: &str, facts: &Facts) -> (&'static str, String) {
-    let sandbox = || {
-        facts.choose_fix(
-            "systemctl --user edit moonrelay, and remove the lines of the sandbox",
-            "services.moonrelay.sandbox = \"syscalls\";",
-        )
-    };
-    let logs = || "moonrelay gateway logs -n 20".to_owned();
-    match (status, result) {
-        ("78", _) => (
-            "invalid configuration (78)",
-            "moonrelay config validate, then moonrelay gateway start".to_owned(),
-        ),
-        ("200", _) => ("its working directory cannot be entered (200/CHDIR)", logs()),
-        ("203", _) => (
-            "its program does not exist or cannot be executed (203/EXEC)",
-            facts.choose_fix("moonrelay service install", "home-manager switch"),
-        ),
-        ("217", _) => ("its sandbox needs a user namespace, which cannot be created (217/USER)", sandbox()),
-        ("218", _) => ("AppArmor restricts the user namespace of its sandbox (218/CAPABILITIES)", sandbox()),
-        ("226", _) => ("its sandbox cannot be set up (226/NAMESPACE)", sandbox()),
+    let logs = "moonrelay gateway logs -n 20";
+    let sandbox = facts.choose_fix(
+        "systemctl --user edit moonrelay, and remove the lines of the sandbox",
+        "services.moonrelay.sandbox = \"syscalls\";",
+    );
+    let install = facts.choose_fix("moonrelay service install", "home-manager switch");
+    let (meaning, fix) = match (status, result) {
+        ("78", _) => {
+            ("invalid configuration (78)", "moonrelay config validate, then moonrelay gateway start")
+        }
+        ("200", _) => ("its working directory cannot be entered (200/CHDIR)", logs),
+        ("203", _) => ("its program does not exist or cannot be executed (203/EXEC)", &*install),
+        ("217", _) => ("its sandbox needs a user namespace, which cannot be created (217/USER)", &*sandbox),
+        ("218", _) => ("AppArmor restricts the user namespace of its sandbox (218/CAPABILITIES)", &*sandbox),
+        ("226", _) => ("its sandbox cannot be set up (226/NAMESPACE)", &*sandbox),
         ("238", _) => (
             "its state directory cannot be created (238/STATE_DIRECTORY)",
-            "ls -ld ~/.local/state ~/.local/state/moonrelay".to_owned(),
+            "ls -ld ~/.local/state ~/.local/state/moonrelay",
         ),
         ("243", _) => (
             "the file of a credential cannot be read (243/CREDENTIALS)",
-            "systemctl --user cat moonrelay | grep Credential, then check the owner and mode of that file"
-                .to_owned(),
+            "systemctl --user cat moonrelay | grep Credential, then check the owner and mode of that file",
         ),
-        (_, "watchdog") => ("it did not respond to the watchdog", logs()),
-        (_, "oom-kill") => ("this machine was out of memory", logs()),
+        (_, "watchdog") => ("it did not respond to the watchdog", logs),
+        (_, "oom-kill") => ("this machine was out of memory", logs),
         (_, "start-limit-hit") => (
             "it failed ten times in a few minutes",
-            "moonrelay gateway logs -n 20, then moonrelay gateway start".to_owned(),
+            "moonrelay gateway logs -n 20, then moonrelay gateway start",
         ),
-        ("1", _) => ("exit code 1; another process may use its port", logs()),
-        _ => ("see its log", logs()),
-    }
+        ("1", _) => ("exit code 1; another process may use its port", logs),
+        _ => ("see its log", logs),
+    };
+    (meaning, fix.to_owned())
 }
 
 fn check_enabled(unit: &UnitFacts, facts: &Facts) -> Option<Finding> {
@@ -324,13 +314,13 @@ fn check_enabled(unit: &UnitFacts, facts: &Facts) -> Option<Finding> {
     let evidence = format!("systemctl --user is-enabled {SERVICE_NAME}");
     let enable = format!("systemctl --user enable {SERVICE_NAME}");
     let fix = facts.choose_fix(enable, "services.moonrelay.enable = true;");
-    Some(Finding::warning(FindingKind::UnitDisabled, problem, evidence).with_fix(fix))
+    Some(Finding::new(FindingKind::UnitDisabled, problem, evidence).with_fix(fix))
 }
 
 fn check_program(unit: &UnitFacts, facts: &Facts) -> Option<Finding> {
     if unit.is_replaced {
         let problem = "the program of the unit was replaced while it runs";
-        let finding = Finding::warning(FindingKind::ProgramReplaced, problem, "the running file is deleted");
+        let finding = Finding::new(FindingKind::ProgramReplaced, problem, "the running file is deleted");
         return Some(finding.with_fix("moonrelay gateway restart"));
     }
     let version = unit.other_program_version.as_deref()?;
@@ -339,11 +329,11 @@ fn check_program(unit: &UnitFacts, facts: &Facts) -> Option<Finding> {
     let evidence = format!("ExecStart= of {}", unit.service_state.file());
     if version == own {
         let problem = format!("the unit runs another copy of this version: {program}");
-        return Some(Finding::info(FindingKind::OtherCopy, problem, evidence));
+        return Some(Finding::new(FindingKind::OtherCopy, problem, evidence));
     }
     let problem = format!("the unit runs another program: {program} ({version}); this is {own}");
     let fix = facts.choose_fix("moonrelay service install", "services.moonrelay.package = …; # and switch");
-    Some(Finding::warning(FindingKind::OtherProgram, problem, evidence).with_fix(fix))
+    Some(Finding::new(FindingKind::OtherProgram, problem, evidence).with_fix(fix))
 }
 
 fn check_unit_config(unit: &UnitFacts, facts: &Facts) -> Option<Finding> {
@@ -363,5 +353,5 @@ fn check_unit_config(unit: &UnitFacts, facts: &Facts) -> Option<Finding> {
         format!("moonrelay service install --config {}", own.display()),
         format!("moonrelay doctor --config {}", path.display()),
     );
-    Some(Finding::warning(FindingKind::UnitReadsOtherConfiguration, problem, evidence).with_fix(fix))
+    Some(Finding::new(FindingKind::UnitReadsOtherConfiguration, problem, evidence).with_fix(fix))
 }

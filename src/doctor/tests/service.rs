@@ -3,7 +3,7 @@
 use super::{Facts, KEYS, TWO, fix, found, only};
 use crate::config::{self, Environment};
 use crate::doctor::Severity;
-use crate::doctor::kind::FindingKind;
+use crate::doctor::finding::FindingKind;
 use crate::doctor::systemd::UnitFacts;
 use crate::service::systemctl::UnitState;
 
