@@ -17,8 +17,8 @@ use crate::config::edit::{Document, SaveOutcome};
 use crate::config::file::Tree;
 use crate::config::keypath::{KeyPath, PathSegment};
 use crate::config::nearest::format_suggestion;
-use crate::config::redact::redact_secrets;
-use crate::config::schema::{self, SchemaNode, json_schema};
+use crate::config::schema::{self, SchemaNode, json_schema, redact_secrets};
+use crate::config::settings::Settings;
 
 /// Arguments of `moonrelay config`.
 #[derive(Debug, ClapArgs)]
@@ -99,11 +99,7 @@ fn validate(file: Option<PathBuf>, context: &mut CommandContext<'_>) -> Result<(
     let file = file.or_else(|| context.config.clone());
     match config::load(file.as_deref(), &context.environment) {
         Ok(settings) => {
-            let warnings = settings.warnings.iter().map(|warning| {
-                json!({ "path": warning.path, "kind": warning.kind.as_str(), "message": warning.message })
-            });
-            let warnings: Vec<Value> = warnings.collect();
-            let value = json!({ "valid": true, "path": settings.path, "warnings": warnings });
+            let value = json!({ "valid": true, "path": settings.path, "warnings": warnings_json(&settings) });
             context.report(&value, || {
                 let mut text = match &settings.path {
                     Some(path) => format!("{}: valid", path.display()),
@@ -116,16 +112,24 @@ fn validate(file: Option<PathBuf>, context: &mut CommandContext<'_>) -> Result<(
             })
         }
         Err(invalid) => {
-            let issues = invalid.issues.iter().map(|issue| {
-                json!({ "path": issue.path, "message": issue.message, "line": issue.line, "column": issue.column })
-            });
-            let issues: Vec<Value> = issues.collect();
-            context.report(&json!({ "valid": false, "path": invalid.path, "issues": issues }), || {
-                invalid.to_string()
-            })?;
+            let issues: Vec<Value> = invalid
+                .issues
+                .iter()
+                .map(|issue| json!({ "path": issue.path, "message": issue.message, "line": issue.line, "column": issue.column }))
+                .collect();
+            let value = json!({ "valid": false, "path": invalid.path, "issues": issues });
+            context.report(&value, || invalid.to_string())?;
             Err(CommandError::silent_configuration())
         }
     }
+}
+
+/// The warnings of a valid configuration.
+pub(in crate::cli) fn warnings_json(settings: &Settings) -> Vec<Value> {
+    let warnings = settings.warnings.iter().map(
+        |warning| json!({ "path": warning.path, "kind": warning.kind.as_str(), "message": warning.message }),
+    );
+    warnings.collect()
 }
 
 fn parse_path(path: &str) -> Result<KeyPath, CommandError> {
@@ -191,20 +195,19 @@ fn save_change(
     context: &mut CommandContext<'_>,
 ) -> Result<(), CommandError> {
     let file = context.locate_config()?.path;
-    let (mut report, text, is_changed);
-    if dry_run {
+    let saved = if dry_run {
         document.check(&context.environment)?;
-        is_changed = !document.is_unchanged();
-        report = json!({ "ok": true, "changed": false, "wouldChange": is_changed, "path": file });
-        text = match is_changed {
-            true => format!("dry run: {done} would be written to {}", file.display()),
-            false => save_result_text(&SaveOutcome::Unchanged, done, &file),
-        };
+        SaveOutcome::Unchanged
     } else {
-        let saved = context.save(document)?;
-        is_changed = saved.is_written();
-        report = save_result_json(&saved, &file);
-        text = save_result_text(&saved, done, &file);
+        context.save(document)?
+    };
+    let (mut report, mut text) = (save_result_json(&saved, &file), save_result_text(&saved, done, &file));
+    let is_changed = if dry_run { !document.is_unchanged() } else { saved.is_written() };
+    if dry_run {
+        report["wouldChange"] = json!(is_changed);
+        if is_changed {
+            text = format!("dry run: {done} would be written to {}", file.display());
+        }
     }
     let issues = if is_changed { document.issues(&context.environment) } else { Vec::new() };
     let issues: Vec<String> = issues.iter().map(ToString::to_string).collect();

@@ -6,7 +6,7 @@ mod status;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use clap::{Args as ClapArgs, Subcommand};
 use serde_json::json;
@@ -220,15 +220,14 @@ fn print_state(context: &mut CommandContext<'_>) -> Result<(), CommandError> {
 
 fn print_logs(args: &LogsArgs) -> Result<(), CommandError> {
     UnitStates::query_installed(LOGS_HINT)?;
-    let mut arguments = Vec::new();
-    if args.follow {
-        arguments.push("-f".to_owned());
+    let mut journalctl = Command::new("journalctl");
+    journalctl.args(["--user", "-u", "moonrelay"]);
+    journalctl.args(args.follow.then_some("-f"));
+    journalctl.args(args.lines.iter().flat_map(|lines| ["-n".to_owned(), lines.to_string()]));
+    journalctl.args(args.since.iter().flat_map(|since| ["--since", since]));
+    match journalctl.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => Err(CommandError::silent()),
+        Err(error) => Err(CommandError::failure("no_systemd", format!("journalctl: {error}"))),
     }
-    if let Some(lines) = args.lines {
-        arguments.extend(["-n".to_owned(), lines.to_string()]);
-    }
-    if let Some(since) = &args.since {
-        arguments.extend(["--since".to_owned(), since.clone()]);
-    }
-    systemd::run_journalctl(&arguments)
 }

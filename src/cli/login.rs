@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use clap::Args as ClapArgs;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::command::{self, CommandContext, CommandError};
 use crate::catalog::AdapterId;
-use crate::config::edit::{EditError, SaveOutcome};
+use crate::config::edit::EditError;
 use crate::config::keypath::KeyPath;
 use crate::config::settings::{Provider, Settings};
 use crate::credentials::{Login, LoginFile};
@@ -137,17 +137,12 @@ pub(in crate::cli) struct LoginOutcome {
     /// The file with the tokens.
     pub(in crate::cli) token_file: PathBuf,
     pub(in crate::cli) login: Login,
-    /// Whether the provider uses the login.
-    pub(in crate::cli) config_change: ConfigChange,
-}
-
-/// The configuration after a login.
-pub(in crate::cli) enum ConfigChange {
-    /// The provider used the login before.
-    Unchanged(PathBuf),
-    Written(PathBuf),
-    /// Nix manages the configuration; the user must add these lines.
-    Managed(Vec<String>),
+    /// The configuration, in which the provider uses the login now.
+    config: PathBuf,
+    /// Whether that was written. If not, it was set before, or Nix manages the configuration.
+    is_changed: bool,
+    /// If Nix manages the configuration: the lines that the user must add.
+    pub(in crate::cli) nix_lines: Option<Vec<String>>,
 }
 
 /// Runs the device flow: prints the code, waits until the user enters it, stores the tokens, and enables the login in
@@ -177,8 +172,17 @@ pub(in crate::cli) async fn run_device_login(
     let lock = lock.map_err(|failure| CommandError::failure("lock_error", failure.message))?;
     file.start_login(&lock, &login).map_err(|error| file_error("write", &file, error))?;
     drop(lock);
-    let config_change = enable_login(&id, context)?;
-    Ok(LoginOutcome { provider: id, token_file: file.token_path(), login, config_change })
+    let path =
+        ["models", "providers", &id, "auth"].iter().fold(KeyPath::default(), |path, key| path.join_key(key));
+    let mut document = context.open_document()?;
+    document.set(&path, &json!("oauth"))?;
+    let (is_changed, nix_lines) = match document.save(&context.environment) {
+        Ok(saved) => (saved.is_written(), None),
+        Err(EditError::Managed(managed)) => (false, Some(managed.nix_lines)),
+        Err(error) => return Err(error.into()),
+    };
+    let config = context.locate_config()?.path;
+    Ok(LoginOutcome { provider: id, token_file: file.token_path(), login, config, is_changed, nix_lines })
 }
 
 fn select_issuer(
@@ -253,58 +257,40 @@ fn print_code(code: &DeviceCode, context: &mut CommandContext<'_>) -> Result<(),
     ))
 }
 
-/// Sets `auth` of the provider to `oauth`.
-fn enable_login(id: &str, context: &CommandContext<'_>) -> Result<ConfigChange, CommandError> {
-    let path =
-        ["models", "providers", id, "auth"].iter().fold(KeyPath::default(), |path, key| path.join_key(key));
-    let mut document = context.open_document()?;
-    document.set(&path, &json!("oauth"))?;
-    let file = context.locate_config()?.path;
-    match document.save(&context.environment) {
-        Ok(SaveOutcome::Written { .. }) => Ok(ConfigChange::Written(file)),
-        Ok(SaveOutcome::Unchanged) => Ok(ConfigChange::Unchanged(file)),
-        Err(EditError::Managed(managed)) => Ok(ConfigChange::Managed(managed.nix_lines)),
-        Err(error) => Err(error.into()),
-    }
-}
-
 impl LoginOutcome {
     /// Prints the result, without a token.
     pub(in crate::cli) fn print(&self, context: &mut CommandContext<'_>) -> Result<(), CommandError> {
-        if context.json {
-            return context.print_line(self.to_json());
-        }
         let (provider, host, tokens) = (&self.provider, &self.login.host, self.token_file.display());
-        let config = match &self.config_change {
-            ConfigChange::Unchanged(file) => format!("config    already set in {}", file.display()),
-            ConfigChange::Written(file) => {
-                format!("config    models.providers.{provider}.auth: \"oauth\" set in {}", file.display())
-            }
-            ConfigChange::Managed(lines) => {
+        let file = self.config.display();
+        if context.json {
+            let expiry = self.login.expires_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            return context.print_line(json!({
+                "ok": true,
+                "provider": provider,
+                "host": host,
+                "store": self.token_file,
+                "expiresAt": u64::try_from(expiry.as_millis()).ok(),
+                "config": {
+                    "path": self.nix_lines.is_none().then_some(&self.config),
+                    "changed": self.is_changed,
+                    "managed": self.nix_lines.is_some(),
+                    "nix": self.nix_lines.as_deref().unwrap_or_default(),
+                },
+            }));
+        }
+        let config = match &self.nix_lines {
+            Some(lines) => {
                 let lines: String = lines.iter().map(|line| format!("\n  {line}")).collect();
                 format!("The configuration is managed by Nix. Add these lines to use the login:{lines}")
             }
+            None if self.is_changed => {
+                format!("config    models.providers.{provider}.auth: \"oauth\" set in {file}")
+            }
+            None => format!("config    already set in {file}"),
         };
         context.print_line(format_args!(
             "logged in at {host} as provider {provider}\ntokens    {tokens} (refreshed automatically)\n{config}\n\
              Try it    moonrelay models status --probe"
         ))
-    }
-
-    fn to_json(&self) -> Value {
-        let (file, is_changed, nix) = match &self.config_change {
-            ConfigChange::Unchanged(file) => (Some(file), false, &[][..]),
-            ConfigChange::Written(file) => (Some(file), true, &[][..]),
-            ConfigChange::Managed(lines) => (None, false, lines.as_slice()),
-        };
-        let expiry = self.login.expires_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        json!({
-            "ok": true,
-            "provider": self.provider,
-            "host": self.login.host,
-            "store": self.token_file,
-            "expiresAt": u64::try_from(expiry.as_millis()).ok(),
-            "config": { "path": file, "changed": is_changed, "managed": file.is_none(), "nix": nix },
-        })
     }
 }

@@ -14,7 +14,6 @@ use super::systemd::{self, UnitStates};
 use crate::config::edit::{EditError, find_manager};
 use crate::config::settings::{Bind, GatewaySettings};
 use crate::config::{self, Environment};
-use crate::service::systemctl;
 use crate::service::unit::{SERVICE_NAME, SOCKET_NAME, UnitConfig, UnitPathError, is_generated};
 
 /// Arguments of `moonrelay service`.
@@ -53,6 +52,13 @@ struct UnitOptions {
     /// Secret that systemd loads from a file, for example KIMI_API_KEY=/home/me/.secrets/kimi
     #[arg(long = "credential", value_name = "NAME=FILE")]
     credentials: Vec<String>,
+}
+
+impl UnitOptions {
+    /// Names and files.
+    fn parse_credentials(&self, environment: &Environment) -> Result<Vec<(String, PathBuf)>, CommandError> {
+        self.credentials.iter().map(|text| parse_credential(text, environment)).collect()
+    }
 }
 
 #[derive(Debug, ClapArgs)]
@@ -131,7 +137,7 @@ fn render_units(
         program: program_path(&context.environment)?,
         rm_program: rm_program(),
         config: explicit_config(context)?,
-        credentials: parse_credentials(options, &context.environment)?,
+        credentials: options.parse_credentials(&context.environment)?,
         listen_stream,
     };
     let invalid_path = |error: UnitPathError| CommandError::failure("invalid_path", error.to_string());
@@ -172,14 +178,6 @@ fn explicit_config(context: &CommandContext<'_>) -> Result<Option<PathBuf>, Comm
     path.map_err(|error| CommandError::failure("invalid_path", format!("--config: {error}")))
 }
 
-/// The names and files of `--credential`.
-fn parse_credentials(
-    options: &UnitOptions,
-    environment: &Environment,
-) -> Result<Vec<(String, PathBuf)>, CommandError> {
-    options.credentials.iter().map(|text| parse_credential(text, environment)).collect()
-}
-
 fn parse_credential(text: &str, environment: &Environment) -> Result<(String, PathBuf), CommandError> {
     let invalid = |why: &str| CommandError::usage(format!("--credential {text}: {why}; expected NAME=FILE"));
     let (name, file) = text.split_once('=').ok_or_else(|| invalid("`=` is missing"))?;
@@ -216,7 +214,7 @@ fn uninstall(force: bool, context: &mut CommandContext<'_>) -> Result<(), Comman
     let files: Vec<_> = found.into_iter().flatten().collect();
     if !files.is_empty() {
         remove_units(&files, &UnitStates::query(UNINSTALL_HINT)?)?;
-        systemctl::run(&["daemon-reload"]).map_err(|error| systemd::systemctl_error(&error))?;
+        systemd::run_systemctl("daemon-reload", &[])?;
         systemd::reset_failed(&files.iter().map(|(name, _)| *name).collect::<Vec<_>>());
     }
     let removed: Vec<&PathBuf> = files.iter().map(|(_, path)| path).collect();

@@ -46,10 +46,7 @@ pub(super) struct UnitFacts {
 }
 
 impl UnitFacts {
-    /// Queries systemd. Blocks until systemd responds.
-    ///
-    /// # Errors
-    /// When the user's systemd does not respond.
+    /// Queries systemd; blocks until it responds.
     pub(super) fn query(environment: &Environment) -> Result<Self, String> {
         let query = |unit| UnitState::query(unit).map_err(|error| error.message());
         let (service, socket) = (query(SERVICE_NAME)?, query(SOCKET_NAME)?);
@@ -72,11 +69,10 @@ impl UnitFacts {
             let files = systemctl::run(&["cat", SERVICE_NAME]).unwrap_or_default();
             facts.read_credentials(&files, environment);
         }
-        let other_program = facts
-            .program
-            .as_deref()
-            .filter(|program| std::env::current_exe().is_ok_and(|own| !is_same_file(program, &own)));
-        facts.other_program_version = other_program.map(version_of);
+        let is_other =
+            |program: &&PathBuf| std::env::current_exe().is_ok_and(|own| !is_same_file(program, &own));
+        facts.other_program_version =
+            facts.program.as_ref().filter(is_other).map(|program| version_of(program));
         facts.service_state = service;
         Ok(facts)
     }

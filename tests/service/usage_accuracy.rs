@@ -130,7 +130,7 @@ async fn usage_database_matches_the_simulator_exactly() {
     same_outcomes(&seen, &database);
     let reported: BTreeMap<Target, Used> = database.used(|line| !line.estimated);
     let sent: BTreeMap<Target, Used> = books.used();
-    assert_eq!(reported, sent, "what providers told, by target");
+    assert_eq!(reported, sent, "what providers reported, by target");
     assert!(sent.len() >= 9 && sent.values().all(|used| used.answers > 0), "{sent:?}");
     // Exactly the attempts that were cut before their usage are estimated.
     let estimated: BTreeMap<Target, i128> = database
@@ -191,7 +191,7 @@ async fn cancelled_attempts_are_estimated_and_shown_separately() {
     }
     let books = Books::of(&upstream.get("/_tally").await);
     let database = closed(gateway).await;
-    assert_eq!(database.used(|line| !line.estimated), books.used(), "what was told");
+    assert_eq!(database.used(|line| !line.estimated), books.used(), "what was reported");
     let k3 = ("moonshot".to_owned(), "kimi-k3".to_owned());
     assert_eq!(database.cost(&k3, |_| true), expected_cost(&k3, &books.used()[&k3]));
     let each = i128::try_from(EACH).unwrap();

@@ -22,7 +22,7 @@ async fn entry_matches_headers_and_usage() {
     let mut gateway = Setup::chain(&upstream, &[Provider::Kimi, Provider::Moonshot]).start().await;
     let whole = gateway.chat(&prompt("default", "Say hello", false)).await;
     let stream = gateway.chat(&prompt("default", "Say hello", true)).await;
-    let refused = gateway.chat(&prompt("nobody/nothing", "Say hello", false)).await;
+    let refused = gateway.chat(&prompt("unknown/nothing", "Say hello", false)).await;
     assert_eq!((whole.status, stream.status), (200, 200), "{}", whole.text());
     gateway.serving.stop().await;
 

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use futures_util::future::join_all;
 use http::header::{HeaderMap, HeaderValue, USER_AGENT};
 use serde_json::{Map, Value, json};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::catalog::AdapterId;
 use crate::cli::command::{CommandContext, CommandError};
+use crate::cli::config::warnings_json;
 use crate::cli::output::{self, format_duration, json_list, json_text, render_table};
 use crate::config::settings::{Auth, Provider, Reference, Settings};
 use crate::failure::Reason;
@@ -60,9 +61,6 @@ fn status_json(settings: &Settings, address: &str, gateway: &Result<GatewayStatu
         provider_json(provider, entry.filter(|availability| availability.cooldown_until.is_some()))
     });
     let aliases = settings.aliases.iter().map(|(alias, model)| (alias.clone(), json!(model.to_string())));
-    let warnings = settings.warnings.iter().map(
-        |warning| json!({ "path": warning.path, "kind": warning.kind.as_str(), "message": warning.message }),
-    );
     let mut value = json!({
         "config": settings.path,
         "primary": primary,
@@ -70,7 +68,7 @@ fn status_json(settings: &Settings, address: &str, gateway: &Result<GatewayStatu
         "aliases": aliases.collect::<Map<_, _>>(),
         "gateway": { "running": gateway.is_ok(), "address": address },
         "providers": providers.collect::<Vec<_>>(),
-        "warnings": warnings.collect::<Vec<_>>(),
+        "warnings": warnings_json(settings),
     });
     if let Err(why) = gateway {
         value["gateway"]["reason"] = json!(why);
@@ -186,10 +184,11 @@ async fn probe_chain(settings: &Settings, connector: &Arc<dyn Connector>) -> Vec
     let progress = output::progress(format!("probing {total} targets"));
     // A Moonshot account of the lowest tier allows one request at a time (platform.kimi.ai, limits, 2026-09): concurrent
     // probes would be rate-limited.
-    let moonshot = Mutex::new(());
-    let probes = stream::iter(targets).map(async |(reference, provider)| {
+    let (moonshot, slots) = (Mutex::new(()), Semaphore::new(MAX_CONCURRENT));
+    let probes = targets.into_iter().map(async |(reference, provider)| {
         let is_moonshot = provider.adapter == AdapterId::Moonshot;
-        let _permit = if is_moonshot { Some(moonshot.lock().await) } else { None };
+        let _turn = if is_moonshot { Some(moonshot.lock().await) } else { None };
+        let _slot = slots.acquire().await;
         let result = probe_target(settings, provider, reference, connector).await;
         done.set(done.get() + 1);
         progress.set_message(format!(
@@ -199,7 +198,7 @@ async fn probe_chain(settings: &Settings, connector: &Arc<dyn Connector>) -> Vec
         ));
         result
     });
-    let results = probes.buffered(MAX_CONCURRENT).collect().await;
+    let results = join_all(probes).await;
     progress.finish_and_clear();
     results
 }

@@ -9,7 +9,7 @@ use super::provider_config::{CustomProvider, ProviderSetup};
 use super::report::{SecretWrite, SetupReport, UnitReport, managed_error};
 use crate::catalog::builtin_catalog;
 use crate::cli::command::{CommandContext, CommandError};
-use crate::cli::login::{ConfigChange, LoginOptions, run_device_login};
+use crate::cli::login::{LoginOptions, run_device_login};
 use crate::cli::models::chain::defaults_path;
 use crate::cli::prompt;
 use crate::config::edit::find_manager;
@@ -29,7 +29,7 @@ pub(super) async fn set_up(
         let (provider, oauth_host) = (setup.id.clone(), args.oauth_host.clone());
         let options = LoginOptions { provider, oauth_host, client_id: None };
         let mut outcome = run_device_login(&options, context, connector).await?;
-        if let ConfigChange::Managed(lines) = &mut outcome.config_change {
+        if let Some(lines) = &mut outcome.nix_lines {
             *lines = setup.draft(None, context)?.0.nix_lines();
             return outcome.print(context);
         }

@@ -6,8 +6,8 @@ use std::os::unix::fs::DirBuilderExt;
 use serde_json::json;
 
 use super::{
-    InstallArgs, RenderedUnit, explicit_config, file_error, find_installed, parse_credentials, read_unit,
-    remove_units, render_units,
+    InstallArgs, RenderedUnit, explicit_config, file_error, find_installed, read_unit, remove_units,
+    render_units,
 };
 use crate::cli::command::{CommandContext, CommandError};
 use crate::cli::systemd::{self, UnitStates};
@@ -70,7 +70,7 @@ pub(super) fn install_files(
         replace_file(&unit.path, &unit.text, &context.environment)?;
     }
     make_state_directory(&context.environment)?;
-    systemctl::run(&["daemon-reload"]).map_err(|error| systemd::systemctl_error(&error))?;
+    systemd::run_systemctl("daemon-reload", &[])?;
     check_loaded(&units)?;
     if !args.no_start {
         enable_and_start(&unit_names(&units), keeps_socket)?;
@@ -153,7 +153,7 @@ fn check_keys(args: &InstallArgs, context: &CommandContext<'_>) -> Result<(), Co
         variables.remove(name);
         variables.extend(context.environment.get(name).map(|value| (name.to_owned(), value.to_owned())));
     }
-    for (name, file) in parse_credentials(&args.options, &context.environment)? {
+    for (name, file) in args.options.parse_credentials(&context.environment)? {
         // A file that does not exist yet is a missing key.
         let value = std::fs::read_to_string(file).unwrap_or_default();
         variables.insert(name, value.trim().to_owned());

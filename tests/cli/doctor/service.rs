@@ -180,7 +180,7 @@ async fn files_of_the_unit_are_checked() {
 async fn hanging_systemctl_times_out() {
     let machine = Machine::new(CONFIG);
     machine.write("config/moonrelay/env", KEYS, 0o600);
-    let pipe = machine.path("nobody-writes");
+    let pipe = machine.path("no-writer");
     crate::common::process::mkfifo(&pipe).await;
     machine.program("systemctl", &format!("#!/bin/sh\nread _ <{}\n", pipe.display()));
     let report = offline(&machine).await;

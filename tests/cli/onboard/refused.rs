@@ -31,9 +31,9 @@ async fn a_wrong_key_a_silent_host_and_a_host_that_is_no_provider() {
         assert_eq!(kind, "key_refused", "{message}");
         assert!(message.contains(said) && message.contains("--skip-check"), "{message}");
     }
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let base = format!("http://{}/v1", nobody.local_addr().unwrap());
-    drop(nobody);
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}/v1", unused.local_addr().unwrap());
+    drop(unused);
     let silent = ["--auth-choice", "moonshot-api-key", "--base-url", &base];
     let (kind, message) = refused(&desk, KEY, &silent, 1).await;
     assert!(kind == "unreachable" && message.contains("--skip-check"), "{kind}: {message}");
@@ -57,7 +57,7 @@ async fn a_key_of_the_other_site_and_of_another_product_are_named() {
         let arguments = ["--auth-choice", choice, "--base-url", base, "--other-base-url", other];
         let (kind, message) = refused(&ai, key, &arguments, 1).await;
         assert!(kind == "wrong_region" && message.contains(right), "{kind}: {message}");
-        let (kind, _) = refused(&ai, "sk-of-nobody", &arguments, 1).await;
+        let (kind, _) = refused(&ai, "sk-of-no-account", &arguments, 1).await;
         assert_eq!(kind, "key_refused");
     }
     let desk = Desk::new().await;

@@ -41,7 +41,7 @@ async fn without_a_key_of_its_own_the_platforms_is_found_and_kimi_codes_is_not_t
     assert_eq!(both.json()["check"]["result"], json!("ok"), "{}", both.both());
     assert_eq!(both.json()["warnings"], json!([]));
     let written = desk.json(&["config", "get", PLACE, "--json"]).await;
-    assert_eq!(written, json!({ "baseUrl": base }), "no model is pinned that nobody chose");
+    assert_eq!(written, json!({ "baseUrl": base }), "no model is pinned that was not chosen");
     let found = desk.json(&["web-search", "What is the moon made of?", "--json"]).await;
     assert_eq!(found["ok"], json!(true), "{found}");
 }
