@@ -56,19 +56,14 @@ fn render(report: &Report) -> String {
         (0, 0) => "✓ no problems found\n".to_owned(),
         _ => format!("{}, {}\n", count(Severity::Error, "error"), count(Severity::Warning, "warning")),
     };
-    let mut groups: Vec<&str> = Vec::new();
-    for found in &report.findings {
-        if !groups.contains(&found.group) {
-            groups.push(found.group);
-        }
-    }
-    for group in groups {
-        let _ = write!(text, "\n{group}\n");
-        let mut of_group: Vec<_> = report.findings.iter().filter(|found| found.group == group).collect();
+    let mut rest: Vec<_> = report.findings.iter().collect();
+    while let Some(group) = rest.first().map(|found| found.group) {
+        let (mut of_group, others): (Vec<_>, Vec<_>) =
+            rest.into_iter().partition(|found| found.group == group);
         of_group.sort_by_key(|found| found.finding.severity);
-        for found in of_group {
-            text.push_str(&render_finding(found.check, &found.finding));
-        }
+        let _ = write!(text, "\n{group}\n");
+        text.extend(of_group.iter().map(|found| render_finding(found.check, &found.finding)));
+        rest = others;
     }
     let _ = write!(text, "\nchecked {}: {}\n", report.check_names.len(), report.check_names.join(", "));
     for skipped in &report.checks_skipped {

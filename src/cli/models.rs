@@ -82,8 +82,8 @@ async fn execute(
             list::execute(provider.as_deref(), live, context, connector).await
         }
         ModelsCommand::Set { name } => chain::set_primary(&name, context),
-        ModelsCommand::Aliases(command) => chain::execute_aliases(command, context),
-        ModelsCommand::Fallbacks(command) => chain::execute_fallbacks(command, context),
+        ModelsCommand::Aliases(command) => command.execute(context),
+        ModelsCommand::Fallbacks(command) => command.execute(context),
         ModelsCommand::Status { probe } => status::execute(probe, context, connector).await,
     }
 }

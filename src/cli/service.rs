@@ -246,24 +246,29 @@ fn find_installed(
     context: &CommandContext<'_>,
 ) -> Result<Option<(&'static str, PathBuf)>, CommandError> {
     let path = unit_directory(&context.environment)?.join(name);
-    let Some(text) = read_unit(&path)? else { return Ok(None) };
+    if !path.try_exists().map_err(|error| file_error(&path, &error))? {
+        return Ok(None);
+    }
     if let Some(mut managed) = find_manager(&path, &context.environment) {
         managed.nix_lines.push("services.moonrelay.enable = false;".to_owned());
         return Err(EditError::Managed(managed).into());
     }
-    if !force && !is_generated(&text) {
-        let message = format!("{} was not written by this command. Remove it with --force.", path.display());
-        return Err(CommandError::failure("foreign_unit", message));
+    if !force {
+        refuse_foreign(&path, "Remove it with --force.")?;
     }
     Ok(Some((name, path)))
 }
 
-/// The text of a unit file; `None` without one.
-fn read_unit(path: &Path) -> Result<Option<String>, CommandError> {
+/// Keeps a file that `install` did not write.
+fn refuse_foreign(path: &Path, fix: &str) -> Result<(), CommandError> {
     match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Ok(text) if is_generated(&text) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(file_error(path, &error)),
+        Ok(_) => {
+            let message = format!("{} was not written by this command. {fix}", path.display());
+            Err(CommandError::failure("foreign_unit", message))
+        }
     }
 }
 

@@ -52,26 +52,24 @@ pub(super) enum FallbacksCommand {
     Clear,
 }
 
-pub(super) fn execute_aliases(
-    command: AliasesCommand,
-    context: &mut CommandContext<'_>,
-) -> Result<(), CommandError> {
-    match command {
-        AliasesCommand::List => list_aliases(context),
-        AliasesCommand::Add { alias, model } => add_alias(&alias, &model, context),
-        AliasesCommand::Remove { alias } => remove_alias(&alias, context),
+impl AliasesCommand {
+    pub(super) fn execute(&self, context: &mut CommandContext<'_>) -> Result<(), CommandError> {
+        match self {
+            Self::List => list_aliases(context),
+            Self::Add { alias, model } => add_alias(alias, model, context),
+            Self::Remove { alias } => remove_alias(alias, context),
+        }
     }
 }
 
-pub(super) fn execute_fallbacks(
-    command: FallbacksCommand,
-    context: &mut CommandContext<'_>,
-) -> Result<(), CommandError> {
-    match command {
-        FallbacksCommand::List => list_fallbacks(context),
-        FallbacksCommand::Add { model } => add_fallback(&model, context),
-        FallbacksCommand::Remove { model } => remove_fallback(&model, context),
-        FallbacksCommand::Clear => clear_fallbacks(context),
+impl FallbacksCommand {
+    pub(super) fn execute(&self, context: &mut CommandContext<'_>) -> Result<(), CommandError> {
+        match self {
+            Self::List => list_fallbacks(context),
+            Self::Add { model } => add_fallback(model, context),
+            Self::Remove { model } => remove_fallback(model, context),
+            Self::Clear => clear_fallbacks(context),
+        }
     }
 }
 

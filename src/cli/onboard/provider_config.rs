@@ -14,7 +14,6 @@ use crate::config::{from_text, lookup};
 use crate::secret::Secret;
 
 /// A provider to configure.
-#[derive(Clone, Debug)]
 pub(super) struct ProviderSetup {
     pub(super) choice: Choice,
     /// Its id in references.
@@ -29,7 +28,6 @@ pub(super) struct ProviderSetup {
     pub(super) is_primary: bool,
 }
 
-#[derive(Clone, Debug)]
 pub(super) struct CustomProvider {
     /// The value of `api`.
     pub(super) api: &'static str,
@@ -37,7 +35,6 @@ pub(super) struct CustomProvider {
 }
 
 /// Where a provider's key is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct KeyVariable {
     /// Its name in the secrets file.
     pub(super) name: String,

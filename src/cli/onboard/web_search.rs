@@ -143,20 +143,17 @@ async fn ask_model(verdict: &KeyVerdict, settings: &Settings) -> Result<Option<S
 fn warnings(model: Option<&str>, verdict: &KeyVerdict, key: Option<&ProviderKey>) -> Vec<String> {
     let mut warnings = Vec::new();
     if key.is_none() {
-        warnings.push(
-            "there is no key for Moonshot's platform yet: use moonrelay onboard --auth-choice moonshot-api-key, or \
-             --api-key-stdin here"
-                .to_owned(),
-        );
+        let why = "there is no key for Moonshot's platform yet: use moonrelay onboard --auth-choice moonshot-api-key, or \
+                   --api-key-stdin here";
+        warnings.push(why.to_owned());
     }
     let Some(model) = model else { return warnings };
     if verdict.models.as_ref().is_some_and(|listed| !listed.iter().any(|id| id == model)) {
         warnings.push(format!("the account's list does not contain {model}"));
     }
     let known = builtin_catalog().provider("moonshot").and_then(|known| known.model(model));
-    if let Some(retirement) = known.and_then(|known| known.retirement.as_ref()) {
-        warnings.push(retirement.render_notice(&format!("moonshot/{model}")));
-    }
+    let retirement = known.and_then(|known| known.retirement.as_ref());
+    warnings.extend(retirement.map(|end| end.render_notice(&format!("moonshot/{model}"))));
     warnings
 }
 

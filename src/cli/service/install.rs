@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use serde_json::json;
 
 use super::{
-    InstallArgs, RenderedUnit, explicit_config, file_error, find_installed, read_unit, remove_units,
+    InstallArgs, RenderedUnit, explicit_config, file_error, find_installed, refuse_foreign, remove_units,
     render_units,
 };
 use crate::cli::command::{CommandContext, CommandError};
@@ -14,7 +14,7 @@ use crate::cli::systemd::{self, UnitStates};
 use crate::config::edit::{EditError, find_manager, replace_file};
 use crate::config::{self, Environment};
 use crate::service::systemctl::{self, UnitState};
-use crate::service::unit::{MIN_SYSTEMD_VERSION, SERVICE_NAME, SOCKET_NAME, is_generated};
+use crate::service::unit::{MIN_SYSTEMD_VERSION, SERVICE_NAME, SOCKET_NAME};
 
 const HINT: &str =
     "install the unit in your login session, or run `moonrelay gateway run` with another supervisor";
@@ -50,7 +50,8 @@ pub(super) fn install_files(
 ) -> Result<Vec<RenderedUnit>, CommandError> {
     let units = render_units(&args.options, context)?;
     refuse_managed(args, &units, context)?;
-    units.iter().filter(|_| !args.force).try_for_each(refuse_foreign)?;
+    let fix = "Replace it with --force; moonrelay service show prints the new text.";
+    units.iter().filter(|_| !args.force).try_for_each(|unit| refuse_foreign(&unit.path, fix))?;
     // A unit that cannot start is useless.
     context.load_settings()?;
     check_systemd()?;
@@ -120,18 +121,6 @@ fn refuse_managed(
         managed.nix_lines.push(format!("services.moonrelay.credentials.{name} = {};", json!(file)));
     }
     Err(EditError::Managed(managed).into())
-}
-
-/// Keeps a file that this command did not write.
-fn refuse_foreign(unit: &RenderedUnit) -> Result<(), CommandError> {
-    if read_unit(&unit.path)?.is_none_or(|text| is_generated(&text)) {
-        return Ok(());
-    }
-    let path = unit.path.display();
-    let message = format!(
-        "{path} was not written by this command. Replace it with --force; moonrelay service show prints the new text."
-    );
-    Err(CommandError::failure("foreign_unit", message))
 }
 
 fn check_systemd() -> Result<(), CommandError> {

@@ -14,42 +14,40 @@ use crate::doctor::files::FileRole;
 use crate::doctor::finding::{Finding, FindingKind, Severity};
 
 pub(super) fn file(facts: &Facts) -> CheckResult {
-    let mut found = Vec::new();
     let path = facts.config.path.clone().unwrap_or_default();
-    match &facts.config.settings {
+    let mut found: Vec<Finding> = match &facts.config.settings {
         Err(invalid) => {
             let fix = facts.choose_fix(
                 "correct the file, then check it: moonrelay config validate",
                 "correct services.moonrelay.settings, then switch again",
             );
-            let evidence = "moonrelay config validate rejects it";
-            found.extend(invalid.issues.iter().map(|issue| {
-                Finding::new(FindingKind::InvalidConfiguration, issue.to_string(), evidence)
-                    .with_fix(&fix)
-                    .with_path(&path)
-            }));
+            let finding = |problem| {
+                let evidence = "moonrelay config validate rejects it";
+                Finding::new(FindingKind::InvalidConfiguration, problem, evidence).with_fix(&fix)
+            };
+            invalid.issues.iter().map(|issue| finding(issue.to_string())).collect()
         }
         Ok(settings) => {
             let warnings = settings.warnings.iter().filter(|warning| !has_own_check(&warning.kind));
-            found.extend(warnings.map(|warning| {
-                let problem = format!("{}: {}", warning.path, warning.message);
+            let finding = |problem| {
                 let evidence = "moonrelay config validate reports it";
-                Finding::new(FindingKind::ConfigurationWarning, problem, evidence).with_path(&path)
-            }));
+                Finding::new(FindingKind::ConfigurationWarning, problem, evidence)
+            };
+            warnings.map(|warning| finding(format!("{}: {}", warning.path, warning.message))).collect()
         }
-    }
+    };
     let mut files = facts.secret_files.iter();
     let file = files.find(|file| file.role == FileRole::Configuration && !file.is_in_nix_store);
-    let permissions = file.and_then(|file| file.permissions).filter(|it| it.mode & 0o022 != 0);
-    found.extend(permissions.map(|permissions| {
+    if let Some(mode) =
+        file.and_then(|file| file.permissions).map(|it| it.mode).filter(|mode| mode & 0o022 != 0)
+    {
         let shown = path.display();
         let problem = format!("other users can change the configuration {shown}, and redirect your keys");
-        let evidence = format!("its mode is {:03o}", permissions.mode);
-        Finding::new(FindingKind::ConfigurationWritableByOthers, problem, evidence)
-            .with_fix(format!("chmod go-w {shown}"))
-            .with_path(&path)
-    }));
-    Ok(found)
+        let evidence = format!("its mode is {mode:03o}");
+        let finding = Finding::new(FindingKind::ConfigurationWritableByOthers, problem, evidence);
+        found.push(finding.with_fix(format!("chmod go-w {shown}")));
+    }
+    Ok(found.into_iter().map(|finding| finding.with_path(&path)).collect())
 }
 
 /// Whether another check reports this warning.

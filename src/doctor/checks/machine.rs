@@ -21,11 +21,10 @@ pub(super) fn clock(facts: &Facts) -> CheckResult {
     let closest = offsets.min_by_key(|(offset, _)| offset.unsigned_abs());
     let (offset, url) = closest.ok_or("no response had a Date header")?;
     let seconds = offset.unsigned_abs();
-    let severity = match seconds {
-        0..=CLOCK_WARNING_SECONDS => return Ok(Vec::new()),
-        ..=CLOCK_ERROR_SECONDS => Severity::Warning,
-        _ => Severity::Error,
-    };
+    if seconds <= CLOCK_WARNING_SECONDS {
+        return Ok(Vec::new());
+    }
+    let severity = if seconds <= CLOCK_ERROR_SECONDS { Severity::Warning } else { Severity::Error };
     let direction = if offset > 0 { "ahead" } else { "behind" };
     let effect = "certificates and tokens may seem expired or not yet valid";
     let problem = format!("this machine's clock is {seconds} s {direction}: {effect}");
