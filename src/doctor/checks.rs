@@ -7,13 +7,9 @@ mod providers;
 mod service;
 
 use super::facts::Facts;
-use super::finding::Finding;
-use crate::catalog::builtin_catalog;
+use super::finding::CheckResult;
 #[cfg(test)]
 pub(super) use machine::quote;
-
-/// What a check found, or why it could not run.
-pub(super) type CheckResult = Result<Vec<Finding>, String>;
 
 /// A check.
 pub struct Check {
@@ -62,26 +58,3 @@ pub const CHECKS: &[Check] = &[
     local("state-link", "Machine", "not a link to the configuration directory", machine::state_link),
     local("ledger", "Machine", "the usage database is readable and written", machine::usage_database),
 ];
-
-/// How to give the gateway a key, which is looked up under `name`, else under the provider's variable of the catalog.
-pub(super) fn key_fix(facts: &Facts, provider: &str, name: Option<&str>) -> String {
-    let known = builtin_catalog().provider(provider);
-    let variable = known.and_then(|known| known.key_variables.first()).map(String::as_str);
-    let name = name.or(variable).unwrap_or("NAME");
-    let choice = match provider {
-        "kimi" => "kimi-code-api-key",
-        "moonshot" => "moonshot-api-key",
-        "moonshot-cn" => "moonshot-api-key-cn",
-        "openrouter" => "openrouter-api-key",
-        _ => "",
-    };
-    let file = facts.environment.secrets_file().unwrap_or_default();
-    let command = match choice {
-        "" => format!("add the line {name}=… to {} (mode 600)", file.display()),
-        choice => format!("moonrelay onboard --auth-choice {choice}"),
-    };
-    let nix = format!(
-        "services.moonrelay.credentials.{name} = \"/path/to/it\"; # a file with only the key, outside the store"
-    );
-    facts.choose_fix(command, nix)
-}

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::files::{ConfigFacts, FileRole, SecretFile, StateDirectory};
 use super::network::{self, ProviderProbe};
 use super::systemd::UnitFacts;
+use crate::catalog::builtin_catalog;
 use crate::config::Environment;
 use crate::config::settings::Settings;
 use crate::upstream::Connector;
@@ -130,6 +131,29 @@ impl Facts {
             format!("moonrelay config set {path} {}", value.trim_matches('"')),
             format!("services.moonrelay.settings.{path} = {value};"),
         )
+    }
+
+    /// How to give the gateway a key, which is looked up under `name`, else under the provider's variable of the catalog.
+    pub(super) fn key_fix(&self, provider: &str, name: Option<&str>) -> String {
+        let known = builtin_catalog().provider(provider);
+        let variable = known.and_then(|known| known.key_variables.first()).map(String::as_str);
+        let name = name.or(variable).unwrap_or("NAME");
+        let choice = match provider {
+            "kimi" => "kimi-code-api-key",
+            "moonshot" => "moonshot-api-key",
+            "moonshot-cn" => "moonshot-api-key-cn",
+            "openrouter" => "openrouter-api-key",
+            _ => "",
+        };
+        let file = self.environment.secrets_file().unwrap_or_default();
+        let command = match choice {
+            "" => format!("add the line {name}=… to {} (mode 600)", file.display()),
+            choice => format!("moonrelay onboard --auth-choice {choice}"),
+        };
+        let nix = format!(
+            "services.moonrelay.credentials.{name} = \"/path/to/it\"; # a file with only the key, outside the store"
+        );
+        self.choose_fix(command, nix)
     }
 
     /// Why the providers were not called.

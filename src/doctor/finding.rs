@@ -51,6 +51,9 @@ impl Finding {
     }
 }
 
+/// What a check found, or why it could not run.
+pub(super) type CheckResult = Result<Vec<Finding>, String>;
+
 /// Declares each kind once: its usual severity, its name in `--json`, and its meaning for the reference.
 macro_rules! kinds {
     ($($kind:ident $severity:ident $name:literal: $meaning:literal,)+) => {

@@ -137,7 +137,6 @@ const UNORDERED: &[&str] = &[
     "cli",
     "config",
     "credentials",
-    "doctor",
     "protocol",
     "runtime",
     "secret",

@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::{CheckResult, key_fix, secrets};
+use super::secrets;
 use crate::catalog::{ModelInfo, Retirement, builtin_catalog};
 use crate::config::settings::{Reference, SecretsFileProblem, Settings, WarningKind};
 use crate::doctor::facts::Facts;
 use crate::doctor::files::FileRole;
-use crate::doctor::finding::{Finding, FindingKind, Severity};
+use crate::doctor::finding::{CheckResult, Finding, FindingKind, Severity};
 
 pub(super) fn file(facts: &Facts) -> CheckResult {
     let path = facts.config.path.clone().unwrap_or_default();
@@ -105,7 +105,7 @@ pub(super) fn chain(facts: &Facts) -> CheckResult {
 /// A key for a configured fallback, otherwise a new fallback.
 fn suggest_fallback(settings: &Settings, disabled: &[&Reference], facts: &Facts) -> String {
     if let Some(reference) = disabled.first() {
-        return key_fix(facts, &reference.provider, None);
+        return facts.key_fix(&reference.provider, None);
     }
     let has = |id: &str| settings.default_chain.references.iter().any(|reference| reference.provider == id);
     let candidates = [("openrouter", "auto"), ("moonshot", "kimi-k3"), ("kimi", "kimi-for-coding")];

@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use super::CheckResult;
 use crate::doctor::facts::Facts;
-use crate::doctor::finding::{Finding, FindingKind, Severity};
+use crate::doctor::finding::{CheckResult, Finding, FindingKind, Severity};
 use crate::doctor::network::ProbeOutcome;
 use crate::service::unit::{SERVICE_NAME, SOCKET_NAME};
 

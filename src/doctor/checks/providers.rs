@@ -3,11 +3,10 @@
 use http::header::USER_AGENT;
 use url::Url;
 
-use super::{CheckResult, key_fix};
 use crate::catalog::{AdapterId, builtin_catalog};
 use crate::config::settings::Auth;
 use crate::doctor::facts::Facts;
-use crate::doctor::finding::{Finding, FindingKind, Severity};
+use crate::doctor::finding::{CheckResult, Finding, FindingKind, Severity};
 use crate::doctor::network::{ProbeOutcome, ProbeStage, ProviderProbe};
 use crate::doctor::provider_query::{detect_other_product, uses_catalog_host};
 use crate::protocol::api::Api;
@@ -80,7 +79,7 @@ fn check_status(probe: &ProviderProbe, status: u16, facts: &Facts) -> Option<Fin
         401 => {
             let other = probe.other_region.as_ref();
             let also = other.map_or(String::new(), |(other, _)| format!("; so does {other}"));
-            let fix = probe.login_command.clone().unwrap_or_else(|| key_fix(facts, id, None));
+            let fix = probe.login_command.clone().unwrap_or_else(|| facts.key_fix(id, None));
             (FindingKind::KeyRejected, format!("rejects its key {key}{also}"), Some(fix))
         }
         402 | 403 => (
@@ -131,7 +130,7 @@ pub(super) fn key_product(facts: &Facts) -> CheckResult {
             // A proxy may have keys of its own.
             let severity = if uses_catalog_host(provider) { Severity::Error } else { Severity::Warning };
             let known = builtin_catalog().providers.iter().find(|known| known.adapter == other);
-            let fix = key_fix(facts, known.map_or("", |known| known.id.as_str()), None);
+            let fix = facts.key_fix(known.map_or("", |known| known.id.as_str()), None);
             let finding = Finding::new(FindingKind::KeyOfOtherProduct, problem, evidence);
             found.push(finding.with_severity(severity).with_fix(fix));
         }

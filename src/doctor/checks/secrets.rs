@@ -1,13 +1,12 @@
 //! Keys that are missing or readable by others.
 
-use super::{CheckResult, key_fix};
 use crate::config::edit::nix_lines;
 use crate::config::keypath::{KeyPath, PathSegment};
 use crate::config::settings::{Missing, SecretOrigin, WarningKind};
 use crate::credentials::{LoginError, LoginFile, LoginProblem};
 use crate::doctor::facts::{Facts, INVALID_CONFIGURATION};
 use crate::doctor::files::{FileRole, SecretFile};
-use crate::doctor::finding::{Finding, FindingKind, Severity};
+use crate::doctor::finding::{CheckResult, Finding, FindingKind, Severity};
 
 pub(super) fn literal_keys(facts: &Facts) -> CheckResult {
     let file = facts.secret_files.iter().find(|file| file.role == FileRole::Configuration);
@@ -167,7 +166,7 @@ pub(super) fn keys(facts: &Facts) -> CheckResult {
         let mut own = facts.config.settings.iter().flat_map(|own| own.providers.values());
         let at_hand = own.find(|provider| provider.disabled_reason.is_none());
         let provider = at_hand.map_or("kimi", |provider| provider.id.as_str());
-        let fix = login_of(provider).unwrap_or_else(|| key_fix(facts, provider, None));
+        let fix = login_of(provider).unwrap_or_else(|| facts.key_fix(provider, None));
         let problem = "no provider has a key: the gateway does not start (exit 78)";
         found.push(Finding::new(FindingKind::NoUsableProvider, problem, evidence).with_fix(fix));
     }
@@ -186,7 +185,7 @@ pub(super) fn keys(facts: &Facts) -> CheckResult {
             WarningKind::MissingLogin { error: Some(error), .. } => login_fix(error),
             WarningKind::MissingLogin { error: None, .. } => "set HOME".to_owned(),
             _ => login_of(provider)
-                .unwrap_or_else(|| key_fix(facts, provider, Some(names.first().copied().unwrap_or("NAME")))),
+                .unwrap_or_else(|| facts.key_fix(provider, Some(names.first().copied().unwrap_or("NAME")))),
         };
         let problem = format!("{}: {}", warning.path, warning.message);
         found.push(Finding::new(kind, problem, evidence).with_fix(fix));
@@ -251,7 +250,7 @@ pub(super) fn service_keys(facts: &Facts) -> CheckResult {
             unit.service_state.file()
         );
         let finding = Finding::new(FindingKind::KeyOnlyInShell, problem, evidence);
-        found.push(finding.with_severity(severity).with_fix(key_fix(facts, id, Some(name))));
+        found.push(finding.with_severity(severity).with_fix(facts.key_fix(id, Some(name))));
     }
     Ok(found)
 }

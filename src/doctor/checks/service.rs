@@ -7,11 +7,10 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::CheckResult;
 use crate::config::settings::Bind;
 use crate::doctor::facts::{Facts, INVALID_CONFIGURATION};
 use crate::doctor::files::is_same_file;
-use crate::doctor::finding::{Finding, FindingKind, Severity};
+use crate::doctor::finding::{CheckResult, Finding, FindingKind, Severity};
 use crate::doctor::systemd::UnitFacts;
 use crate::service::unit::SERVICE_NAME;
 use crate::upstream::gateway_status::GatewayStatus;
