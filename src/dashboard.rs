@@ -2,7 +2,6 @@
 //! data comes from.
 
 pub(crate) mod format;
-mod outcome;
 mod bar_chart;
 pub(crate) mod chart_data;
 pub(crate) mod charts;

@@ -7,18 +7,18 @@ mod otlp_client;
 mod telemetry;
 mod reload;
 
-use std::convert::Infallible;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 pub use self::bind::BindFlags;
 use self::bind::{BindConfig, BindSource};
-use self::reload::{ReloadTargets, Reloader};
+use self::reload::{MAX_PENDING_READS, ReloadTargets, Reloader};
 pub use self::telemetry::TelemetryBuilder;
 use self::telemetry::{Telemetry, TelemetryTasks};
 use crate::config::settings::{GatewaySettings, Settings};
@@ -26,13 +26,12 @@ use crate::gateway::app_state::AppState;
 use crate::gateway::listener::Listener;
 use crate::gateway::rejections::RejectionLog;
 use crate::gateway::router::build_router;
-use crate::gateway::server::{self, ListenerSet, probe_channel};
+use crate::gateway::server::{self, ListenerSet};
 use crate::routing::Engine;
 use crate::routing::snapshot::ChainEntry;
 use crate::service::notify::ServiceManager;
 use crate::service::signals::{HangupSignal, TerminationSignals};
-use crate::state::ShutdownPhase;
-use crate::state::State;
+use crate::state::{ShutdownPhase, State};
 use crate::telemetry::log;
 use crate::upstream::Connector;
 
@@ -139,10 +138,9 @@ impl App {
         self,
         hangup: HangupSignal,
         origin: ConfigSource,
-        load: impl reload::LoadSettings,
+        load: impl Fn() -> Result<Settings, String> + Send + Sync + 'static,
     ) -> Self {
-        let first = BindConfig::from_gateway(&origin.gateway);
-        let source = if origin.has_inherited_sockets {
+        let bind_source = if origin.has_inherited_sockets {
             BindSource::Inherited(self.listeners.iter().filter_map(Listener::ip).collect())
         } else {
             BindSource::Owned {
@@ -150,7 +148,14 @@ impl App {
                 current: BindConfig::from_gateway(&self.state.engine.settings().gateway),
             }
         };
-        let reloader = Reloader::new(hangup, origin.file, load, source, first);
+        let reloader = Reloader {
+            hangup,
+            file: origin.file,
+            load: Arc::new(load),
+            read_permits: Arc::new(Semaphore::new(MAX_PENDING_READS)),
+            bind_source,
+            initial_bind: BindConfig::from_gateway(&origin.gateway),
+        };
         Self { reloader: Some(reloader), ..self }
     }
 
@@ -158,7 +163,7 @@ impl App {
     /// It returns when the usage database has every request. After a third signal it does not wait for traces.
     pub async fn run(mut self, signals: impl ShutdownSignals) {
         let (manager, usage) = (self.manager, self.telemetry.usage.clone());
-        let tasks = self.telemetry_tasks.take().map(TelemetryTasks::spawn);
+        let tasks = self.telemetry_tasks.take();
         let engine = self.state.engine.clone();
         let end = self.serve(signals).await;
         manager.extend_timeout(STOP_EXTENSION);
@@ -173,7 +178,7 @@ impl App {
     async fn serve(self, mut signals: impl ShutdownSignals) -> ServeOutcome {
         let (manager, shared) = (self.manager, self.state.clone());
         self.announce();
-        let (probe, probes) = probe_channel();
+        let (probe, probes) = tokio::sync::mpsc::channel(1);
         let (listeners, mover) = ListenerSet::new(self.listeners);
         let state = shared.engine.state();
         let mut serving = std::pin::pin!(server::run(
@@ -183,12 +188,11 @@ impl App {
             probes,
             state.watch_shutdown()
         ));
-        // Both end with this function.
-        let (mut reporting, mut watchdog) = (JoinSet::new(), JoinSet::new());
+        // All end with this function.
+        let (mut reporting, mut watchdog, mut reloading) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
         if let Some(limit) = manager.watchdog() {
             watchdog.spawn(status::feed_watchdog(manager, limit, probe));
         }
-        let mut reloading = JoinSet::new();
         let reloader = match self.reloader {
             // Before READY=1, so that every later change of a file is noticed.
             Some(reloader) => Some((reloader.watch(None, &shared.engine).await, reloader)),
@@ -200,15 +204,9 @@ impl App {
             reporting.spawn(status::report_status_changes(manager, shared.engine.clone(), status));
         }
         if let Some((watch, reloader)) = reloader {
-            reloading.spawn(reloader.run(
-                watch,
-                ReloadTargets {
-                    manager,
-                    state: shared.clone(),
-                    listener_handle: mover,
-                    telemetry: self.telemetry,
-                },
-            ));
+            let (state, telemetry) = (shared.clone(), self.telemetry);
+            let targets = ReloadTargets { manager, state, listener_handle: mover, telemetry };
+            reloading.spawn(reloader.run(watch, targets));
         }
         tokio::select! {
             busy = &mut serving => return ServeOutcome::Graceful { busy },
@@ -238,20 +236,25 @@ impl App {
     }
 }
 
-/// Lets active requests run to their end, as far as the signals allow.
+/// Lets active requests run to their end, as far as the signals allow. While they run the manager waits, whatever its
+/// limit for a stop is; [`DRAIN_TIMEOUT`] ends that.
 async fn drain(
     mut serving: Pin<&mut impl Future<Output = usize>>,
     state: &State,
     mut signals: impl ShutdownSignals,
     manager: ServiceManager,
 ) -> ServeOutcome {
-    tokio::select! {
-        busy = &mut serving => ServeOutcome::Graceful { busy },
-        () = wait_for_cutoff(state, &mut signals) => {
-            warn!("stopped immediately");
-            ServeOutcome::Immediate
+    let mut extension = tokio::time::interval(STOP_EXTENSION / 2);
+    let mut cutoff = std::pin::pin!(wait_for_cutoff(state, &mut signals));
+    loop {
+        tokio::select! {
+            busy = &mut serving => return ServeOutcome::Graceful { busy },
+            () = &mut cutoff => {
+                warn!("stopped immediately");
+                return ServeOutcome::Immediate;
+            }
+            _ = extension.tick() => manager.extend_timeout(STOP_EXTENSION),
         }
-        never = extend_stop_timeout(manager) => match never {},
     }
 }
 
@@ -263,16 +266,6 @@ async fn wait_for_cutoff(state: &State, signals: &mut impl ShutdownSignals) {
     warn!(busy = state.in_flight(), "active requests are cut off");
     state.advance_shutdown(ShutdownPhase::Interrupting);
     signals.next().await;
-}
-
-/// While responses run to their end the manager waits, whatever its limit for a stop is; [`DRAIN_TIMEOUT`] ends
-/// that.
-async fn extend_stop_timeout(manager: ServiceManager) -> Infallible {
-    let mut beat = tokio::time::interval(STOP_EXTENSION / 2);
-    loop {
-        beat.tick().await;
-        manager.extend_timeout(STOP_EXTENSION);
-    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,6 @@ use tokio::sync::watch;
 
 use self::affinity::AffinityMap;
 use self::cooldown::{Admission, Cooldown, CooldownDurations, Cooldowns};
-use self::lifecycle::ShutdownSignal;
 use crate::config::settings::{Auth, FailoverSettings, Header, Reference, Settings};
 use crate::failure::{CooldownScope, Failure};
 use crate::protocol::api::Api;
@@ -78,12 +77,21 @@ pub struct State {
     memory_budget: Arc<MemoryBudget>,
     started: Instant,
     changes: watch::Sender<u64>,
-    shutdown: ShutdownSignal,
+    shutdown: watch::Sender<ShutdownPhase>,
 }
 
 impl Default for State {
     fn default() -> Self {
-        Self::new()
+        Self {
+            cooldowns: Mutex::default(),
+            affinity_map: Mutex::default(),
+            fingerprints: RandomState::new(),
+            active_requests: ActiveRequests::default(),
+            memory_budget: Arc::default(),
+            started: now(),
+            changes: watch::Sender::new(0),
+            shutdown: watch::Sender::new(ShutdownPhase::Running),
+        }
     }
 }
 
@@ -91,27 +99,22 @@ impl State {
     /// Creates state without cooldowns.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            cooldowns: Mutex::default(),
-            affinity_map: Mutex::default(),
-            fingerprints: RandomState::new(),
-            active_requests: ActiveRequests::new(),
-            memory_budget: Arc::default(),
-            started: now(),
-            changes: watch::Sender::new(0),
-            shutdown: ShutdownSignal::new(),
-        }
+        Self::default()
     }
 
     /// Advances the shutdown to this stage.
     pub fn advance_shutdown(&self, stage: ShutdownPhase) {
-        self.shutdown.advance(stage);
+        self.shutdown.send_if_modified(|now| {
+            let is_further = stage > *now;
+            *now = stage.max(*now);
+            is_further
+        });
     }
 
     /// A watch of the shutdown.
     #[must_use]
     pub fn watch_shutdown(&self) -> ShutdownWatch {
-        self.shutdown.subscribe()
+        ShutdownWatch(self.shutdown.subscribe())
     }
 
     /// The number of requests without a complete response.

@@ -112,11 +112,7 @@ impl UsageStore {
             }
             recent.push_front(entry);
         }
-        self.changes.send_if_modified(|count| {
-            *count = count.wrapping_add(1);
-            // Later subscribers find the entry in the recent entries above.
-            self.changes.receiver_count() > 0
-        });
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// The state of writes.

@@ -2,11 +2,9 @@
 
 use maud::{Markup, html};
 
-use super::format::LocalTime;
-use super::outcome::describe_outcome;
+use super::format::{LocalTime, describe_outcome};
 use crate::routing::engine::ReloadOutcome;
-use crate::routing::snapshot::Snapshot;
-use crate::routing::snapshot::{ChainEntry, TargetStatus};
+use crate::routing::snapshot::{ChainEntry, Snapshot, TargetStatus};
 
 /// The section.
 pub(crate) fn render_section(snapshot: &Snapshot, clock: &LocalTime) -> Markup {
@@ -43,30 +41,30 @@ fn render_headline(snapshot: &Snapshot) -> Markup {
     }
 }
 
-/// The word for what can be done with it, for programs and colours, and for people.
-fn describe_state(snapshot: &Snapshot, entry: &ChainEntry) -> (&'static str, &'static str) {
-    let answering = snapshot.active_entry().is_some_and(|first| first.reference == entry.reference);
-    match entry.status {
-        TargetStatus::Ready if answering => ("answering", "answers"),
+/// The state for programs and colors, and for people.
+const fn describe_state(status: &TargetStatus, is_answering: bool) -> (&'static str, &'static str) {
+    match status {
+        TargetStatus::Ready if is_answering => ("answering", "answers"),
         TargetStatus::Ready => ("ready", "ready"),
-        TargetStatus::InCooldown(_) => ("resting", "in cooldown"),
+        TargetStatus::InCooldown(_) => ("cooldown", "in cooldown"),
         TargetStatus::Disabled(_) => ("off", "disabled"),
     }
 }
 
 fn render_row(snapshot: &Snapshot, entry: &ChainEntry, clock: &LocalTime) -> Markup {
-    let (state, word) = describe_state(snapshot, entry);
+    let is_answering = snapshot.active_entry().is_some_and(|first| first.reference == entry.reference);
+    let (state, word) = describe_state(&entry.status, is_answering);
     let keys: Vec<_> =
         snapshot.chain_entries.iter().filter(|other| other.reference == entry.reference).collect();
-    let resting = keys.iter().filter(|key| matches!(key.status, TargetStatus::InCooldown(_))).count();
+    let in_cooldown = keys.iter().filter(|key| matches!(key.status, TargetStatus::InCooldown(_))).count();
     html! {
         li data-target=(entry.reference) data-state=(state) {
             span.name { (entry.reference) }
             span.state { (word) }
             span.why {
                 (render_reason(snapshot, &entry.status, clock))
-                @if keys.len() > 1 && resting > 0 && entry.status == TargetStatus::Ready {
-                    (resting) " of " (keys.len()) " keys in cooldown"
+                @if keys.len() > 1 && in_cooldown > 0 && entry.status == TargetStatus::Ready {
+                    (in_cooldown) " of " (keys.len()) " keys in cooldown"
                 }
             }
         }
@@ -118,11 +116,7 @@ fn render_other_providers(snapshot: &Snapshot, entries: &[&ChainEntry], clock: &
                 summary { "Providers outside the chain: " (others.len()) }
                 ul.links {
                     @for (id, status) in others {
-                        @let (state, word) = match status {
-                            TargetStatus::Ready => ("ready", "ready"),
-                            TargetStatus::InCooldown(_) => ("resting", "in cooldown"),
-                            TargetStatus::Disabled(_) => ("off", "disabled"),
-                        };
+                        @let (state, word) = describe_state(status, false);
                         li data-provider=(id) data-state=(state) {
                             span.name { (id) }
                             span.state { (word) }

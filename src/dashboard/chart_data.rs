@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use jiff::civil::Date;
-use jiff::{ToSpan, Unit, Zoned};
+use jiff::{RoundMode, ToSpan, Unit, Zoned, ZonedRound};
 
 use super::format::LocalTime;
 use crate::protocol::amount::Amount;
@@ -70,31 +70,26 @@ impl TimeRange {
     /// calendar.
     pub(crate) fn build_bars(self, clock: &LocalTime) -> Option<(SystemTime, Vec<Bar>)> {
         let now = clock.to_zoned(clock.now)?;
-        match self {
-            Self::Day => build_hourly_bars(&now),
-            Self::Week | Self::Month => build_daily_bars(&now, i64::from(self.days())),
-        }
+        let starts: Vec<Zoned> = match self {
+            Self::Day => {
+                let this_hour = ZonedRound::new().smallest(Unit::Hour).mode(RoundMode::Trunc);
+                let last = now.round(this_hour).ok()?;
+                (0..24).rev().map(|back: i64| last.checked_sub(back.hours()).ok()).collect::<Option<_>>()?
+            }
+            Self::Week | Self::Month => {
+                let day = |back: i64| now.date().checked_sub(back.days()).ok();
+                let midnight = |date: Date| date.to_zoned(now.time_zone().clone()).ok();
+                (0..i64::from(self.days())).rev().map(|back| midnight(day(back)?)).collect::<Option<_>>()?
+            }
+        };
+        let (key, label) = match self {
+            Self::Day => ("%FT%H", "%H:%M"),
+            Self::Week | Self::Month => ("%F", "%b %-d"),
+        };
+        let bar =
+            |at: &Zoned| Bar { key: at.strftime(key).to_string(), label: at.strftime(label).to_string() };
+        Some((starts.first()?.timestamp().into(), starts.iter().map(bar).collect()))
     }
-}
-
-fn build_hourly_bars(now: &Zoned) -> Option<(SystemTime, Vec<Bar>)> {
-    let last = now.round(jiff::ZonedRound::new().smallest(Unit::Hour).mode(jiff::RoundMode::Trunc)).ok()?;
-    let hour = |back: i64| last.checked_sub(back.hours()).ok();
-    let bar =
-        |at: &Zoned| Bar { key: at.strftime("%FT%H").to_string(), label: at.strftime("%H:%M").to_string() };
-    let all: Option<Vec<Zoned>> = (0..24).rev().map(hour).collect();
-    let all = all?;
-    Some((all.first()?.timestamp().into(), all.iter().map(bar).collect()))
-}
-
-fn build_daily_bars(now: &Zoned, days: i64) -> Option<(SystemTime, Vec<Bar>)> {
-    let day = |back: i64| now.date().checked_sub(back.days()).ok();
-    let bar =
-        |at: &Date| Bar { key: at.strftime("%F").to_string(), label: at.strftime("%b %-d").to_string() };
-    let all: Option<Vec<Date>> = (0..days).rev().map(day).collect();
-    let all = all?;
-    let first = all.first()?.to_zoned(now.time_zone().clone()).ok()?;
-    Some((first.timestamp().into(), all.iter().map(bar).collect()))
 }
 
 /// The usage of one model in the time of one bar, or of all bars.

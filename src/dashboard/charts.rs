@@ -5,7 +5,6 @@ use maud::{Markup, PreEscaped, html};
 use super::bar_chart::{BarChart, SERIES_COLORS, format_hex, select_series_color};
 use super::chart_data::{ChartData, ModelUsage, TimeRange};
 use super::format::{format_count, format_money, format_with_currency};
-use crate::protocol::amount::Amount;
 use crate::usage::DatabaseError;
 
 /// The data to draw; `None` if the settings disable the store.
@@ -67,29 +66,28 @@ fn render_token_chart(data: &ChartData, range: TimeRange) -> Markup {
 }
 
 fn render_cost_chart(data: &ChartData, range: TimeRange, currency: Option<&String>) -> Markup {
-    let Some(currency) = currency else {
-        let about = format!("Cost by model over {}: no known price", range.label());
-        let caption = html! { strong { "No cost" } " in " (range.label()) (render_unpriced_note(data)) };
-        let table = render_table(data, range, |_| "–".to_owned());
-        return render_figure("cost", None, &caption, &render_drawing(data, &about, |_| 0.0), &table);
-    };
-    let all = data.total_cost(currency);
-    let about = format!("Cost by model over {}: {} in total", range.label(), format_money(all, currency));
-    let caption = html! {
-        strong title={ (all) " " (currency) } { (format_money(all, currency)) } " in " (range.label()) (render_unpriced_note(data))
-    };
-    let exact = |amount: Amount| format_with_currency(&amount.to_string(), currency);
-    let table = render_table(data, range, |used| exact(used.cost(currency)));
-    let drawing = render_drawing(data, &about, |used| used.cost(currency).as_f64());
-    render_figure("cost", Some(currency), &caption, &drawing, &table)
-}
-
-fn render_unpriced_note(data: &ChartData) -> Markup {
-    html! {
-        @if data.unpriced > 0 {
-            "; " (format_attempts(data.unpriced)) " without a price (subscription or unknown)"
+    let cost = |used: &ModelUsage| currency.map(|currency| used.cost(currency));
+    let (sum, exact) = match currency {
+        Some(currency) => {
+            let all = data.total_cost(currency);
+            (Some(format_money(all, currency)), Some(format!("{all} {currency}")))
         }
-    }
+        None => (None, None),
+    };
+    let about = match &sum {
+        Some(sum) => format!("Cost by model over {}: {sum} in total", range.label()),
+        None => format!("Cost by model over {}: no known price", range.label()),
+    };
+    let caption = html! {
+        strong title=[exact] { (sum.as_deref().unwrap_or("No cost")) } " in " (range.label())
+        @if data.unpriced > 0 { "; " (format_attempts(data.unpriced)) " without a price (subscription or unknown)" }
+    };
+    let table = render_table(data, range, |used| match (cost(used), currency) {
+        (Some(cost), Some(currency)) => format_with_currency(&cost.to_string(), currency),
+        _ => "–".to_owned(),
+    });
+    let drawing = render_drawing(data, &about, |used| cost(used).unwrap_or_default().as_f64());
+    render_figure("cost", currency.map(String::as_str), &caption, &drawing, &table)
 }
 
 fn format_attempts(number: u64) -> String {

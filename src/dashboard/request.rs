@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 
-use super::format::{LocalTime, format_count, format_duration, format_money};
-use super::outcome::{choose_tone, describe_outcome};
+use super::format::{LocalTime, choose_tone, describe_outcome, format_count, format_duration, format_money};
 use super::requests::{render_outcome, sum_costs};
 use crate::protocol::usage::TokenUsage;
 use crate::usage::{UsageAttempt, UsageEntry};
@@ -201,12 +200,9 @@ fn render_bar(
 /// The same as text, for screen readers.
 fn describe_attempts(entry: &UsageEntry) -> String {
     let describe = |attempt: &UsageAttempt| {
-        let UsageAttempt { provider, model, outcome, started_after: began, duration: took, .. } = attempt;
-        format!(
-            "{provider}/{model} {outcome} after {}, started at {}",
-            format_duration(*took),
-            format_duration(*began)
-        )
+        let UsageAttempt { provider, model, outcome, .. } = attempt;
+        let (took, start) = (format_duration(attempt.duration), format_duration(attempt.started_after));
+        format!("{provider}/{model} {outcome} after {took}, started at {start}")
     };
     let attempts: Vec<String> = entry.attempts.iter().map(describe).collect();
     format!("Attempts over {}: {}", format_duration(entry.duration), attempts.join("; "))

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use maud::{Markup, html};
 
-use super::format::{LocalTime, format_count, format_duration, format_money};
-use super::outcome::{choose_tone, describe_outcome};
+use super::format::{LocalTime, choose_tone, describe_outcome, format_count, format_duration, format_money};
 use crate::protocol::amount::Amount;
 use crate::record::{Record, to_unix_millis};
 use crate::usage::{DatabaseError, UsageAttempt, UsageEntry, UsageHealth};
@@ -72,7 +71,12 @@ impl RequestPage {
             @if let Some(error) = &self.error {
                 p.notice.bad { "Cannot read older requests: " (error) }
             }
-            (render_write_errors(&self.health))
+            @if let Some(error) = &self.health.last_error {
+                p.notice.bad { "Cannot write to the usage database: " (error) }
+            }
+            @if self.health.dropped > 0 {
+                p.notice.bad { (format_count(self.health.dropped)) " requests were not recorded; totals do not include them." }
+            }
             @if self.entries.is_empty() {
                 p.muted { @if self.is_newest { "No requests yet." } @else { "No older requests." } }
             } @else {
@@ -88,18 +92,6 @@ impl RequestPage {
                     span.muted { "Only recent requests are shown: usage.store is \"none\"." }
                 }
             }
-        }
-    }
-}
-
-/// What the usage database could not write to disk, if anything.
-fn render_write_errors(health: &UsageHealth) -> Markup {
-    html! {
-        @if let Some(error) = &health.last_error {
-            p.notice.bad { "Cannot write to the usage database: " (error) }
-        }
-        @if health.dropped > 0 {
-            p.notice.bad { (format_count(health.dropped)) " requests were not recorded; totals do not include them." }
         }
     }
 }

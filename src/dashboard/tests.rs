@@ -8,8 +8,7 @@ use jiff::tz::TimeZone;
 use maud::Markup;
 
 use super::chart_data::{ChartData, TimeRange};
-use super::format::LocalTime;
-use super::outcome::describe_outcome;
+use super::format::{LocalTime, describe_outcome};
 use super::{chain, charts, request, requests};
 use crate::config::settings::Reference;
 use crate::failure::Reason;
@@ -139,7 +138,7 @@ fn chain_shows_the_active_target_and_why_others_are_unavailable() {
         &chain::render_section(&snapshot, &clock()),
         &[
             "<strong>openrouter/auto</strong> answers instead of kimi/kimi-for-coding",
-            "data-target=\"kimi/kimi-for-coding\" data-state=\"resting\"",
+            "data-target=\"kimi/kimi-for-coding\" data-state=\"cooldown\"",
             ">12:00:42</time>",
             ">42 s</span>): rate limit reached",
             "data-target=\"moonshot/kimi-k3\" data-state=\"off\"",

@@ -2,7 +2,7 @@
 //!
 //! A web site must not reach a gateway on loopback (cross-site requests, DNS rebinding).
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
 use http::uri::Authority;
@@ -81,11 +81,6 @@ pub(super) fn check_origin(
 /// The name in `host` or `host:port`.
 fn parse_host_name(text: &str) -> Option<&str> {
     let is_port = |port: &str| port.is_empty() || port.parse::<u16>().is_ok();
-    // The form that nearly every client sends, and that is unambiguous.
-    let (name, port) = text.split_once(':').unwrap_or((text, ""));
-    if name.parse::<Ipv4Addr>().is_ok() && port.bytes().all(|byte| byte.is_ascii_digit()) && is_port(port) {
-        return Some(name);
-    }
     let authority: Authority = text.parse().ok()?;
     let (name, after) = text.split_at_checked(authority.host().len())?;
     if name != authority.host() {

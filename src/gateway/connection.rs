@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use http_body_util::BodyExt;
 use hyper::Request;
-use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulConnection;
@@ -130,7 +131,12 @@ pub(super) async fn serve_connection<S: AsyncRead + AsyncWrite + Unpin + Send + 
         let response = router.clone().call(request);
         async move {
             let Ok(response) = response.await;
-            Ok::<_, Infallible>(response.map(|body| ResponseBody { body, activity }))
+            let mark = ResponseMark(activity);
+            let keep_mark = move |error| {
+                let _ = &mark;
+                error
+            };
+            Ok::<_, Infallible>(response.map(|body| body.map_err(keep_mark)))
         }
     });
     // hyper's own timeout for a head also ends idle connections, and closes without a response.
@@ -308,35 +314,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ClientIo<S> {
     }
 }
 
-/// A response body. When it is dropped, the response is complete.
-struct ResponseBody {
-    body: Body,
-    activity: Arc<Activity>,
-}
+/// Belongs to a response body. When the body is dropped, the response is complete.
+struct ResponseMark(Arc<Activity>);
 
-impl hyper::body::Body for ResponseBody {
-    type Data = bytes::Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl Drop for ResponseBody {
+impl Drop for ResponseMark {
     fn drop(&mut self) {
-        self.activity.lock().stage = Stage::Flushing;
+        self.0.lock().stage = Stage::Flushing;
     }
 }
 

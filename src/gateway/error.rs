@@ -1,5 +1,7 @@
 //! Errors as a client sees them: the status, and a body in the shape that the API's own SDK parses.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -7,7 +9,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use super::client_checks::OriginError;
 use super::request_body::BodyError;
-use super::response::insert_answer_headers;
+use super::response::{insert_answer_headers, new_attempt};
 use crate::assistant::search::{SearchFailure, SearchFailureKind};
 use crate::failure::{Failure, Reason};
 use crate::protocol::api::Api;
@@ -34,7 +36,7 @@ pub(super) struct ApiError {
     /// Whether the gateway has tried everything it could, so that the same request would fail again.
     is_exhausted: bool,
     retry_after: Option<u64>,
-    headers: Vec<(HeaderName, HeaderValue)>,
+    header: Option<(HeaderName, HeaderValue)>,
     /// The engine has already recorded the outcome of the request.
     is_recorded: bool,
 }
@@ -50,7 +52,7 @@ impl ApiError {
             attempts: Vec::new(),
             is_exhausted: true,
             retry_after: None,
-            headers: Vec::new(),
+            header: None,
             is_recorded: false,
         }
     }
@@ -83,6 +85,11 @@ impl ApiError {
         Self::new(status, "invalid_request_error", code, message)
     }
 
+    /// `param` is the invalid member of the body or query.
+    fn bad_request(code: &'static str, param: Option<&'static str>, message: impl Into<String>) -> Self {
+        Self { param, ..Self::invalid(StatusCode::BAD_REQUEST, code, message) }
+    }
+
     pub(super) fn route_not_found(method: &Method, path: &str) -> Self {
         let hint = if path.contains("/v1/v1/") {
             "the client adds /v1 itself: remove /v1 from its base URL"
@@ -98,9 +105,8 @@ impl ApiError {
     pub(super) fn method_not_allowed(method: &Method, path: &str) -> Self {
         let allowed = allowed_methods(path);
         let message = format!("{path} does not support {method}; use {allowed}");
-        let mut error = Self::invalid(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", message);
-        error.headers.push((ALLOW, HeaderValue::from_static(allowed)));
-        error
+        let error = Self::invalid(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", message);
+        Self { header: Some((ALLOW, HeaderValue::from_static(allowed))), ..error }
     }
 
     /// The error for a response that the gateway would have to store.
@@ -119,14 +125,16 @@ impl ApiError {
     }
 
     pub(super) fn bad_query(param: &'static str, message: &str) -> Self {
-        let mut error = Self::invalid(StatusCode::BAD_REQUEST, "bad_query", message);
-        error.param = Some(param);
-        error
+        Self::bad_request("bad_query", Some(param), message)
     }
 
     /// An invalid body. `param` is the invalid member.
     pub(super) fn bad_body(param: Option<&'static str>, message: impl Into<String>) -> Self {
-        Self { param, ..Self::invalid(StatusCode::BAD_REQUEST, "bad_request", message) }
+        Self::bad_request("bad_request", param, message)
+    }
+
+    pub(super) fn bad_header(message: &str) -> Self {
+        Self::bad_request("bad_header", None, message)
     }
 
     /// The gateway stops before a search has ended.
@@ -137,10 +145,9 @@ impl ApiError {
 
     pub(super) fn missing_token() -> Self {
         let message = "a client token is required: Authorization: Bearer TOKEN or x-api-key: TOKEN";
-        let mut error =
-            Self::new(StatusCode::UNAUTHORIZED, "authentication_error", "invalid_api_key", message);
-        error.headers.push((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"moonrelay\"")));
-        error
+        let challenge = HeaderValue::from_static("Bearer realm=\"moonrelay\"");
+        let error = Self::new(StatusCode::UNAUTHORIZED, "authentication_error", "invalid_api_key", message);
+        Self { header: Some((WWW_AUTHENTICATE, challenge)), ..error }
     }
 
     /// A bug in the gateway.
@@ -148,27 +155,21 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "broken", message)
     }
 
-    pub(super) fn bad_header(message: &str) -> Self {
-        Self::invalid(StatusCode::BAD_REQUEST, "bad_header", message)
+    fn unavailable(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", code, message)
     }
 
     /// The next process can answer.
     fn shutting_down(message: impl Into<String>, attempts: Vec<Attempt>) -> Self {
-        let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", "stopping", message);
+        let error = Self::unavailable("stopping", message);
         Self { attempts, is_exhausted: false, retry_after: Some(RETRY_SECONDS), ..error }
-    }
-
-    fn unknown_model(message: String) -> Self {
-        let mut error = Self::invalid(StatusCode::NOT_FOUND, "model_not_found", message);
-        error.param = Some("model");
-        error
     }
 }
 
 impl From<OriginError> for ApiError {
     fn from(error: OriginError) -> Self {
         match error {
-            OriginError::InvalidHost(why) => Self::invalid(StatusCode::BAD_REQUEST, "bad_host", why),
+            OriginError::InvalidHost(why) => Self::bad_request("bad_host", None, why),
             OriginError::Forbidden(why) => {
                 Self::new(StatusCode::FORBIDDEN, "permission_error", "refused_origin", why)
             }
@@ -179,41 +180,30 @@ impl From<OriginError> for ApiError {
 impl From<BodyError> for ApiError {
     fn from(error: BodyError) -> Self {
         match error {
-            BodyError::TooLarge(limit) => Self::invalid(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "body_too_large",
-                format!("the body has more than {limit} bytes (gateway.bodyLimitMiB)"),
-            ),
+            BodyError::TooLarge(limit) => {
+                let why = format!("the body has more than {limit} bytes (gateway.bodyLimitMiB)");
+                Self::invalid(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", why)
+            }
             BodyError::TooSlow => {
                 let why = "the body stopped arriving or was too slow";
                 Self::invalid(StatusCode::REQUEST_TIMEOUT, "body_too_slow", why)
             }
-            BodyError::MemoryLimit => Self {
-                retry_after: Some(RETRY_SECONDS),
-                ..Self::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "server_error",
-                    "out_of_room",
-                    "buffer memory limit reached; retry later",
-                )
-            },
-            BodyError::Interrupted => {
-                Self::invalid(StatusCode::BAD_REQUEST, "body_broken", "the body was interrupted")
+            BodyError::MemoryLimit => {
+                let error = Self::unavailable("out_of_room", "buffer memory limit reached; retry later");
+                Self { retry_after: Some(RETRY_SECONDS), ..error }
             }
-            BodyError::InvalidUtf8(at) => Self::invalid(
-                StatusCode::BAD_REQUEST,
-                "malformed_json",
-                format!("the body is not UTF-8 from byte {at} on"),
-            ),
-            BodyError::UnsupportedEncoding => Self::invalid(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "body_coded",
-                "send the body without content-encoding",
-            ),
-            BodyError::ShuttingDown => Self::shutting_down(
-                "the gateway is shutting down and the body was not complete; retry",
-                Vec::new(),
-            ),
+            BodyError::Interrupted => Self::bad_request("body_broken", None, "the body was interrupted"),
+            BodyError::InvalidUtf8(at) => {
+                Self::bad_request("malformed_json", None, format!("the body is not UTF-8 from byte {at} on"))
+            }
+            BodyError::UnsupportedEncoding => {
+                let why = "send the body without content-encoding";
+                Self::invalid(StatusCode::UNSUPPORTED_MEDIA_TYPE, "body_coded", why)
+            }
+            BodyError::ShuttingDown => {
+                let why = "the gateway is shutting down and the body was not complete; retry";
+                Self::shutting_down(why, Vec::new())
+            }
         }
     }
 }
@@ -222,33 +212,24 @@ impl From<RequestError> for ApiError {
     fn from(error: RequestError) -> Self {
         let message = error.to_string();
         match error {
-            RequestError::Malformed(_) => Self::invalid(StatusCode::BAD_REQUEST, "malformed_json", message),
-            RequestError::InvalidModel => {
-                let mut error = Self::invalid(StatusCode::BAD_REQUEST, "no_model", message);
-                error.param = Some("model");
-                error
-            }
+            RequestError::Malformed(_) => Self::bad_request("malformed_json", None, message),
+            RequestError::InvalidModel => Self::bad_request("no_model", Some("model"), message),
             RequestError::UnsupportedState { param, .. } => {
-                let mut error = Self::invalid(StatusCode::BAD_REQUEST, "not_kept", message);
-                error.param = Some(param);
-                error
+                Self::bad_request("not_kept", Some(param), message)
             }
-            RequestError::UnknownModel { .. } => Self::unknown_model(message),
+            RequestError::UnknownModel { .. } => Self {
+                param: Some("model"),
+                ..Self::invalid(StatusCode::NOT_FOUND, "model_not_found", message)
+            },
             RequestError::ShuttingDown { attempts } => Self::shutting_down(message, attempts),
             RequestError::NoUsableTarget { attempts } => {
-                let (status, kind, code) = classify_unservable(&attempts);
-                Self { attempts, ..Self::new(status, kind, code, message) }
+                let error = Self::unservable(&attempts, message);
+                Self { attempts, ..error }
             }
-            RequestError::AttemptsFailed { failure, attempts, .. } => Self {
-                retry_after: failure.retry_after.map(|wait| wait.as_secs_f64().ceil() as u64),
-                attempts,
-                ..Self::new(
-                    choose_status(&failure),
-                    choose_error_type(&failure),
-                    failure.reason.as_str(),
-                    message,
-                )
-            },
+            RequestError::AttemptsFailed { failure, attempts, .. } => {
+                let code = failure.reason.as_str();
+                Self { attempts, ..Self::from_failure(&failure, code, message) }
+            }
         }
     }
 }
@@ -257,25 +238,13 @@ impl From<SearchFailure> for ApiError {
     fn from(failed: SearchFailure) -> Self {
         let SearchFailure { kind, message, failure, target, .. } = failed;
         let code = kind.as_str();
-        let attempt = |reference| Attempt {
-            reference,
-            outcome: AttemptOutcome::Failed(kind.reason()),
-            detail: message.clone(),
-            timeout: None,
-            start_offset: std::time::Duration::ZERO,
-            duration: std::time::Duration::ZERO,
-            usage: None,
-            cost: None,
-        };
+        let outcome = AttemptOutcome::Failed(kind.reason());
+        let attempt = |reference| new_attempt(reference, outcome, message.clone(), Duration::ZERO);
         let attempts: Vec<Attempt> = target.map(attempt).into_iter().collect();
         let error = match (kind, &failure) {
             (SearchFailureKind::InvalidQuery, _) => Self::bad_body(Some("query"), message),
-            (SearchFailureKind::MissingKey, _) => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", code, message)
-            }
-            (_, Some(failure)) => {
-                Self::new(choose_status(failure), self::choose_error_type(failure), code, message)
-            }
+            (SearchFailureKind::MissingKey, _) => Self::unavailable(code, message),
+            (_, Some(failure)) => Self::from_failure(failure, code, message),
             (_, None) => Self::new(StatusCode::BAD_GATEWAY, "server_error", code, message),
         };
         Self {
@@ -283,9 +252,6 @@ impl From<SearchFailure> for ApiError {
             code,
             // The gateway did not retry here; the client may, where that can help.
             is_exhausted: !kind.reason().is_transient() || kind == SearchFailureKind::Ungrounded,
-            retry_after: failure
-                .and_then(|failure| failure.retry_after)
-                .map(|wait| wait.as_secs_f64().ceil() as u64),
             is_recorded: true,
             ..error
         }
@@ -303,22 +269,6 @@ fn allowed_methods(path: &str) -> &'static str {
     } else {
         "GET, HEAD"
     }
-}
-
-/// Why no target was tried: because of the request, or because of the gateway.
-fn classify_unservable(attempts: &[Attempt]) -> (StatusCode, &'static str, &'static str) {
-    let skipped = |wanted: &[SkipReason]| {
-        attempts
-            .iter()
-            .any(|attempt| matches!(attempt.outcome, AttemptOutcome::Skipped(skip) if wanted.contains(&skip)))
-    };
-    if skipped(&[SkipReason::WindowTooSmall, SkipReason::MessagesTooLarge]) {
-        return (StatusCode::BAD_REQUEST, "invalid_request_error", "context_length_exceeded");
-    }
-    if skipped(&[SkipReason::MediaNotAccepted]) {
-        return (StatusCode::BAD_REQUEST, "invalid_request_error", "media_not_accepted");
-    }
-    (StatusCode::SERVICE_UNAVAILABLE, "server_error", "no_target")
 }
 
 /// The provider's own status where it has the same meaning. Otherwise the one that the SDKs map to the fitting
@@ -359,6 +309,29 @@ fn choose_error_type(failure: &Failure) -> &str {
 }
 
 impl ApiError {
+    /// The error of a provider, as far as it has a meaning for the client.
+    fn from_failure(failure: &Failure, code: &'static str, message: String) -> Self {
+        let error = Self::new(choose_status(failure), choose_error_type(failure), code, message);
+        Self { retry_after: failure.retry_after.map(|wait| wait.as_secs_f64().ceil() as u64), ..error }
+    }
+
+    /// No target was tried: because of the request, or because of the gateway.
+    fn unservable(attempts: &[Attempt], message: String) -> Self {
+        let skipped = |wanted: &[SkipReason]| {
+            let is_wanted = |skip: &SkipReason| wanted.contains(skip);
+            attempts
+                .iter()
+                .any(|attempt| matches!(&attempt.outcome, AttemptOutcome::Skipped(skip) if is_wanted(skip)))
+        };
+        if skipped(&[SkipReason::WindowTooSmall, SkipReason::MessagesTooLarge]) {
+            Self::bad_request("context_length_exceeded", None, message)
+        } else if skipped(&[SkipReason::MediaNotAccepted]) {
+            Self::bad_request("media_not_accepted", None, message)
+        } else {
+            Self::unavailable("no_target", message)
+        }
+    }
+
     /// Renders the error in the shape of an API. `id` is that of the request.
     pub(super) fn render(self, api: Api, id: RequestId) -> Response {
         let (lines, id) = (summarize_attempts(&self.attempts), id.to_string());
@@ -372,11 +345,10 @@ impl ApiError {
             is_retryable: false,
         }
         .render_body(api);
-        let mut response = Response::new(Body::from(body));
-        *response.status_mut() = self.status;
+        let kind = [(CONTENT_TYPE, "application/json")];
+        let mut response = (self.status, kind, Body::from(body)).into_response();
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.extend(self.headers);
+        headers.extend(self.header);
         if !self.attempts.is_empty() {
             insert_answer_headers(headers, None, &self.attempts);
             if self.is_exhausted {
@@ -394,9 +366,6 @@ impl IntoResponse for ApiError {
     /// The response carries the error itself, because only the caller that knows the request's API can render
     /// it.
     fn into_response(self) -> Response {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = self.status;
-        response.extensions_mut().insert(self);
-        response
+        (self.status, axum::Extension(self)).into_response()
     }
 }

@@ -63,10 +63,6 @@ const DROPPED_PREFIXES: &[&str] = &[
     "x-auth-",
 ];
 
-/// Headers that nearly every request has and every provider may see. They skip the comparison with the dropped
-/// headers.
-const FORWARDED_HEADERS: &[&str] = &["accept", "content-type", "user-agent"];
-
 /// Parts of other names that clients use for credentials.
 const DROPPED_SUBSTRINGS: &[&str] = &["token", "secret", "password", "api-key", "apikey", "credential"];
 
@@ -81,29 +77,24 @@ pub(super) fn filter_headers(headers: &HeaderMap) -> HeaderMap {
         .collect();
     let goes = |name: &HeaderName| {
         let name = name.as_str();
-        let is_harmless = FORWARDED_HEADERS.contains(&name)
-            || !DROPPED_HEADERS.contains(&name)
-                && !DROPPED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-                && !DROPPED_SUBSTRINGS.iter().any(|word| name.contains(word));
-        is_harmless && !named.iter().any(|other| other == name)
+        !DROPPED_HEADERS.contains(&name)
+            && !DROPPED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+            && !DROPPED_SUBSTRINGS.iter().any(|word| name.contains(word))
+            && !named.iter().any(|other| other == name)
     };
-    let mut kept = HeaderMap::with_capacity(headers.len());
-    kept.extend(
-        headers.iter().filter(|(name, _)| goes(name)).map(|(name, value)| (name.clone(), copy_value(value))),
-    );
-    kept
+    headers
+        .iter()
+        .filter(|(name, _)| goes(name))
+        .map(|(name, value)| (name.clone(), copy_value(value)))
+        .collect()
 }
 
 /// Copies the value. The original is a slice of the socket's read buffer and would hold those 8 KiB as long as
 /// a stream runs.
 fn copy_value(value: &HeaderValue) -> HeaderValue {
-    HeaderValue::from_bytes(value.as_bytes()).map_or_else(
-        |_| value.clone(),
-        |mut copy| {
-            copy.set_sensitive(value.is_sensitive());
-            copy
-        },
-    )
+    let Ok(mut copy) = HeaderValue::from_bytes(value.as_bytes()) else { return value.clone() };
+    copy.set_sensitive(value.is_sensitive());
+    copy
 }
 
 #[cfg(test)]

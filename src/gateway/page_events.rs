@@ -7,17 +7,17 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use futures_util::{FutureExt, stream};
+use http::header::CACHE_CONTROL;
 use http::{HeaderName, HeaderValue, StatusCode, Uri};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::app_state::{AppState, MAX_VIEWERS};
+use super::error::ApiError;
 use super::pages::{DashboardView, Section, insert_security_headers};
 use crate::dashboard::format::LocalTime;
 use crate::state::{ShutdownPhase, ShutdownWatch};
@@ -41,13 +41,16 @@ const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
 const RECONNECT_DELAY: Duration = Duration::from_secs(2);
 
 /// `GET /dashboard/events`.
-pub(super) async fn stream_events(State(state): State<Arc<AppState>>, uri: Uri) -> Response {
-    let view = match DashboardView::parse(state.clone(), uri.query().unwrap_or_default()) {
-        Ok(view) => view,
-        Err(error) => return error.into_response(),
-    };
+pub(super) async fn stream_events(
+    State(state): State<Arc<AppState>>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let view = DashboardView::parse(state.clone(), uri.query().unwrap_or_default())?;
     let Ok(permit) = state.viewer_slots.clone().try_acquire_owned() else {
-        return too_many_viewers_response();
+        let text = format!("{MAX_VIEWERS} dashboards are already open; this page is not updated\n");
+        let mut response = (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
+        insert_security_headers(response.headers_mut());
+        return Ok(response);
     };
     let events = stream::unfold(Viewer::new(view, permit), Viewer::next_event);
     let mut response =
@@ -58,17 +61,7 @@ pub(super) async fn stream_events(State(state): State<Arc<AppState>>, uri: Uri) 
         .insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     response.headers_mut().remove(CACHE_CONTROL);
     insert_security_headers(response.headers_mut());
-    response
-}
-
-/// The response when every viewer slot is taken.
-fn too_many_viewers_response() -> Response {
-    let text = format!("{MAX_VIEWERS} dashboards are already open; this page is not updated\n");
-    let mut response = Response::new(Body::from(text));
-    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    insert_security_headers(response.headers_mut());
-    response
+    Ok(response)
 }
 
 /// An open dashboard.
@@ -140,7 +133,9 @@ impl Viewer {
                 if self.due_sections.is_empty() {
                     self.wait_for_change().await;
                     sleep(DEBOUNCE).await;
-                    self.collect_changes();
+                    while self.wait_for_change().now_or_never().is_some() {}
+                    self.due_sections.sort_unstable();
+                    self.due_sections.dedup();
                 }
                 self.render_due_sections().await;
             }
@@ -162,7 +157,10 @@ impl Viewer {
             _ = self.chain_changes.changed() => self.due_sections.push(Section::Chain),
             _ = self.active_changes.changed() => self.due_sections.push(Section::ActiveRequests),
             _ = self.usage_changes.changed() => self.schedule_request_sections(),
-            () = wait_until(cooldown_ends) => self.due_sections.push(Section::Chain),
+            () = wait_until(cooldown_ends) => {
+                self.cooldown_ends = None;
+                self.due_sections.push(Section::Chain);
+            }
             () = wait_until(charts) => {
                 self.charts_due = None;
                 self.due_sections.push(Section::Charts);
@@ -172,25 +170,6 @@ impl Viewer {
                 self.due_sections.push(Section::Quota);
             }
         }
-    }
-
-    /// Adds other sections that have changed in the meantime.
-    fn collect_changes(&mut self) {
-        // The senders live, as above.
-        if self.chain_changes.has_changed().unwrap_or(false) {
-            self.chain_changes.mark_unchanged();
-            self.due_sections.push(Section::Chain);
-        }
-        if self.active_changes.has_changed().unwrap_or(false) {
-            self.active_changes.mark_unchanged();
-            self.due_sections.push(Section::ActiveRequests);
-        }
-        if self.usage_changes.has_changed().unwrap_or(false) {
-            self.usage_changes.mark_unchanged();
-            self.schedule_request_sections();
-        }
-        self.due_sections.sort_unstable();
-        self.due_sections.dedup();
     }
 
     /// The request appears in the list at once, and in the charts when it is written.

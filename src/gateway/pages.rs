@@ -32,7 +32,7 @@ use crate::dashboard::{ICON, SCRIPT, STYLE, chain, charts, quota, request, reque
 use crate::record::RequestId;
 use crate::routing::Engine;
 use crate::routing::quota::ProviderQuota;
-use crate::usage::{DatabaseError, GroupBy, UsageEntry, UsageQuery, UsageStore};
+use crate::usage::{DatabaseError, GroupBy, UsageQuery, UsageStore};
 
 /// Only the gateway's own files are loaded, and no page may frame the dashboard.
 const CSP: HeaderValue = HeaderValue::from_static(
@@ -47,9 +47,15 @@ const QUOTA_TIMEOUT: Duration = Duration::from_secs(1);
 pub(super) fn build_routes() -> Router<Arc<AppState>> {
     Router::new()
         .route("/", get(get_overview))
-        .route("/dashboard/style.css", get(get_style))
-        .route("/dashboard/app.js", get(get_script))
-        .route("/dashboard/icon.svg", get(get_icon))
+        .route(
+            "/dashboard/style.css",
+            get(async |head: HeaderMap| serve_file(&head, "text/css; charset=utf-8", STYLE)),
+        )
+        .route(
+            "/dashboard/app.js",
+            get(async |head: HeaderMap| serve_file(&head, "text/javascript; charset=utf-8", SCRIPT)),
+        )
+        .route("/dashboard/icon.svg", get(async |head: HeaderMap| serve_file(&head, "image/svg+xml", ICON)))
         .route("/dashboard/requests/{id}", get(get_request_page))
         .route("/dashboard/requests/{id}/attempts", get(get_attempts_fragment))
 }
@@ -60,15 +66,12 @@ pub(super) fn is_dashboard_path(path: &str) -> bool {
 }
 
 /// `GET /`.
-async fn get_overview(State(state): State<Arc<AppState>>, uri: Uri) -> Response {
-    let view = match DashboardView::parse(state, uri.query().unwrap_or_default()) {
-        Ok(view) => view,
-        Err(error) => return error.into_response(),
-    };
+async fn get_overview(State(state): State<Arc<AppState>>, uri: Uri) -> Result<Response, ApiError> {
+    let view = DashboardView::parse(state, uri.query().unwrap_or_default())?;
     let clock = LocalTime::now();
     let content = view.render_overview(&clock).await;
     let page = render_page("Moonrelay", &clock, &view.render_header(&clock), &content);
-    html_response(StatusCode::OK, page)
+    Ok(html_response(StatusCode::OK, page))
 }
 
 /// `GET /dashboard/requests/{id}`.
@@ -109,27 +112,10 @@ pub(super) fn insert_security_headers(headers: &mut HeaderMap) {
 
 /// HTML, whole or a part of a page.
 pub(super) fn html_response(status: StatusCode, markup: Markup) -> Response {
-    let mut response = Response::new(Body::from(markup.into_string()));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    insert_security_headers(headers);
+    let kind = [(CONTENT_TYPE, "text/html; charset=utf-8")];
+    let mut response = (status, kind, markup.into_string()).into_response();
+    insert_security_headers(response.headers_mut());
     response
-}
-
-/// `GET /dashboard/style.css`.
-async fn get_style(headers: HeaderMap) -> Response {
-    serve_file(&headers, "text/css; charset=utf-8", STYLE)
-}
-
-/// `GET /dashboard/app.js`.
-async fn get_script(headers: HeaderMap) -> Response {
-    serve_file(&headers, "text/javascript; charset=utf-8", SCRIPT)
-}
-
-/// `GET /dashboard/icon.svg`.
-async fn get_icon(headers: HeaderMap) -> Response {
-    serve_file(&headers, "image/svg+xml", ICON)
 }
 
 /// The browser revalidates the file each time, because another version of the gateway may have a different one.
@@ -138,17 +124,12 @@ fn serve_file(headers: &HeaderMap, kind: &'static str, text: &'static str) -> Re
     text.hash(&mut hasher);
     let tag = format!("\"{:016x}\"", hasher.finish());
     let known = headers.get_all(IF_NONE_MATCH).iter().any(|known| known.as_bytes() == tag.as_bytes());
-    let mut response = Response::new(if known { Body::empty() } else { Body::from(text) });
-    if known {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-    }
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
-        headers.insert(ETAG, tag);
-    }
-    insert_security_headers(headers);
+    let headers = [(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-cache"), (ETAG, &tag)];
+    let mut response = match known {
+        true => (StatusCode::NOT_MODIFIED, headers, Body::empty()).into_response(),
+        false => (headers, text).into_response(),
+    };
+    insert_security_headers(response.headers_mut());
     response
 }
 
@@ -245,19 +226,12 @@ impl DashboardView {
         self.wait_until_written().await;
         html! {
             h1.unseen { "Dashboard of this gateway" }
-            (self.render_card(Section::Chain, clock).await)
-            (self.render_card(Section::Quota, clock).await)
-            (self.render_card(Section::ActiveRequests, clock).await)
-            (self.render_card(Section::Charts, clock).await)
-            (self.render_card(Section::Requests, clock).await)
+            @for section in [Section::Chain, Section::Quota, Section::ActiveRequests, Section::Charts, Section::Requests] {
+                section.card id=(section.id()) aria-labelledby={ (section.id()) "-title" } {
+                    (self.render_section(section, clock).await)
+                }
+            }
             section.card id="try" aria-labelledby="try-title" { (render_playground(&load_model_choices(&self.state.engine))) }
-        }
-    }
-
-    async fn render_card(&self, section: Section, clock: &LocalTime) -> Markup {
-        let id = section.id();
-        html! {
-            section.card id=(id) aria-labelledby={ (id) "-title" } { (self.render_section(section, clock).await) }
         }
     }
 
@@ -291,7 +265,9 @@ async fn load_quotas(engine: &Arc<Engine>) -> Vec<ProviderQuota> {
 /// Queries the store.
 async fn load_chart(usage: &UsageStore, has_store: bool, range: TimeRange, clock: &LocalTime) -> ChartResult {
     let Some(store) = usage.database() else {
-        return if has_store { Err(build_unavailable_error(usage)) } else { Ok(None) };
+        let problem = usage.health().last_error.unwrap_or_else(|| "not open yet".to_owned());
+        let location = "in the state directory".to_owned();
+        return if has_store { Err(DatabaseError { location, problem }) } else { Ok(None) };
     };
     let Some((since, bars)) = range.build_bars(clock) else { return Ok(Some(ChartData::default())) };
     let group_by = vec![range.group_by(), GroupBy::Model];
@@ -300,18 +276,9 @@ async fn load_chart(usage: &UsageStore, has_store: bool, range: TimeRange, clock
     Ok(Some(ChartData::from_rows(bars, &rows)))
 }
 
-/// A store is configured but not open.
-fn build_unavailable_error(usage: &UsageStore) -> DatabaseError {
-    let problem = usage.health().last_error.unwrap_or_else(|| "not open yet".to_owned());
-    DatabaseError { location: "in the state directory".to_owned(), problem }
-}
-
 /// Loads the newest requests, or those before a point in time.
 async fn load_requests(usage: &UsageStore, has_store: bool, before: Option<SystemTime>) -> RequestPage {
-    let mut entries = match before {
-        None => usage.recent(),
-        Some(_) => Vec::new(),
-    };
+    let mut entries = if before.is_none() { usage.recent() } else { Vec::new() };
     entries.truncate(PAGE_SIZE);
     let (is_newest, health) = (before.is_none(), usage.health());
     let mut page = RequestPage { entries, is_newest, has_store, error: None, health };
@@ -319,17 +286,15 @@ async fn load_requests(usage: &UsageStore, has_store: bool, before: Option<Syste
         let oldest = page.entries.last().map(|entry| entry.started_at());
         let moment = before.or(oldest).unwrap_or_else(SystemTime::now);
         match store.list_before(moment, PAGE_SIZE - page.entries.len()).await {
-            Ok(older) => append_older(&mut page.entries, older),
+            Ok(older) => {
+                let known: HashSet<RequestId> = page.entries.iter().map(|entry| entry.request_id).collect();
+                let new = older.into_iter().filter(|entry| !known.contains(&entry.request_id));
+                page.entries.extend(new.map(Arc::new));
+            }
             Err(error) => page.error = Some(error),
         }
     }
     page
-}
-
-fn append_older(entries: &mut Vec<Arc<UsageEntry>>, older: Vec<UsageEntry>) {
-    let known: HashSet<RequestId> = entries.iter().map(|entry| entry.request_id).collect();
-    let new = older.into_iter().filter(|entry| !known.contains(&entry.request_id));
-    entries.extend(new.map(Arc::new));
 }
 
 /// The models and the token field of the playground.

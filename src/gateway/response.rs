@@ -1,14 +1,15 @@
 //! What all responses share: the API that decides their shape, JSON bodies, and the headers that name the model that
 //! answered.
 
-use axum::body::Body;
-use axum::response::Response;
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
 
 use crate::protocol::api::Api;
-use crate::record::{Attempt, encode_header_value, render_attempts_header};
+use crate::record::{Attempt, AttemptOutcome, encode_header_value, render_attempts_header};
 
 /// Headers that Messages clients send with every request.
 const ANTHROPIC_VERSION: &str = "anthropic-version";
@@ -35,10 +36,18 @@ const MODEL_HEADER: HeaderName = HeaderName::from_static("x-moonrelay-model");
 
 /// Builds a JSON response.
 pub(super) fn json_response(status: StatusCode, value: &Value) -> Response {
-    let mut response = Response::new(Body::from(value.to_string()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+    (status, [(CONTENT_TYPE, "application/json")], value.to_string()).into_response()
+}
+
+/// An attempt outside of routing.
+pub(super) const fn new_attempt(
+    reference: String,
+    outcome: AttemptOutcome,
+    detail: String,
+    duration: Duration,
+) -> Attempt {
+    let start_offset = Duration::ZERO;
+    Attempt { reference, outcome, detail, timeout: None, start_offset, duration, usage: None, cost: None }
 }
 
 /// Adds headers with the model that answered and the attempts.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::Value;
@@ -12,10 +12,10 @@ use serde_json::Value;
 use super::app_state::{AppState, Caller};
 use super::completion;
 use super::error::ApiError;
-use super::response::{insert_answer_headers, insert_model_header, json_response};
+use super::response::{insert_answer_headers, insert_model_header, json_response, new_attempt};
 use crate::assistant::search::{SearchResult, Searcher, tool};
 use crate::protocol::api::Api;
-use crate::record::{Attempt, AttemptOutcome};
+use crate::record::AttemptOutcome;
 use crate::routing::Engine;
 use crate::state::ShutdownPhase;
 
@@ -24,23 +24,18 @@ pub(super) async fn handle_search(
     State(shared): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,
     request: Request,
-) -> Response {
-    match search(&shared, caller, request).await {
-        Ok(found) => {
-            let mut response = json_response(StatusCode::OK, &found.to_json());
-            if found.is_cached {
-                insert_model_header(response.headers_mut(), Some(&found.reference));
-            } else {
-                insert_answer_headers(
-                    response.headers_mut(),
-                    Some(&found.reference),
-                    &[build_attempt(&found)],
-                );
-            }
-            response
-        }
-        Err(problem) => problem.into_response(),
+) -> Result<Response, ApiError> {
+    let found = search(&shared, caller, request).await?;
+    let mut response = json_response(StatusCode::OK, &found.to_json());
+    let headers = response.headers_mut();
+    let reference = found.reference.clone();
+    if found.is_cached {
+        insert_model_header(headers, Some(&reference));
+    } else {
+        let attempt = new_attempt(reference.clone(), AttemptOutcome::Ok, String::new(), found.duration);
+        insert_answer_headers(headers, Some(&reference), &[attempt]);
     }
+    Ok(response)
 }
 
 async fn search(shared: &AppState, caller: Caller, request: Request) -> Result<SearchResult, ApiError> {
@@ -66,18 +61,4 @@ fn parse_query(body: &Bytes) -> Result<String, ApiError> {
     let members = value.as_object().ok_or_else(wrong)?;
     tool::reject_unknown_members(members).map_err(|why| ApiError::bad_body(None, why))?;
     members.get("query").and_then(Value::as_str).map(str::to_owned).ok_or_else(wrong)
-}
-
-/// The attempt as the header reports it. A cached answer has none.
-fn build_attempt(found: &SearchResult) -> Attempt {
-    Attempt {
-        reference: found.reference.clone(),
-        outcome: AttemptOutcome::Ok,
-        detail: String::new(),
-        timeout: None,
-        start_offset: std::time::Duration::ZERO,
-        duration: found.duration,
-        usage: None,
-        cost: None,
-    }
 }

@@ -71,13 +71,13 @@ impl ListenerHandle {
 }
 
 /// Serves `router` on `listeners` until shutdown begins, then waits for responses in progress until they are
-/// interrupted. Later connections stay in the backlog: they are for the next process where the sockets were
+/// interrupted. Each of `probes` is served too. Later connections stay in the backlog: they are for the next process where the sockets were
 /// handed over. Returns how many connections were still open at the end of that.
 pub async fn run(
     listeners: ListenerSet,
     router: Router,
     rejections: Arc<RejectionLog>,
-    mut probes: ProbeReceiver,
+    mut probes: mpsc::Receiver<DuplexStream>,
     mut shutdown: ShutdownWatch,
 ) -> usize {
     let server = Server::new(router, rejections, shutdown.clone());
@@ -87,7 +87,7 @@ pub async fn run(
             // In this order: a client that connects after shutdown began is left to the next process.
             biased;
             () = shutdown.wait_for(ShutdownPhase::Draining) => break,
-            probe = probes.next() => server.spawn_probe(probe),
+            Some(probe) = probes.recv() => server.spawn_probe(probe),
             Some(listener) = replacements.recv() => {
                 server.close(std::mem::replace(&mut open, vec![listener]));
             }
@@ -104,10 +104,10 @@ pub async fn run(
         tokio::select! {
             () = server.connections.wait() => return 0,
             () = shutdown.wait_for(ShutdownPhase::Interrupting) => break,
-            probe = probes.next() => server.spawn_probe(probe),
+            Some(probe) = probes.recv() => server.spawn_probe(probe),
         }
     }
-    // The number of open connections tells whether they all ended in time.
+    // The number of open connections shows whether they all ended in time.
     let _ = timeout(INTERRUPTED_TIMEOUT, server.connections.wait()).await;
     server.connections.len()
 }
@@ -210,48 +210,17 @@ async fn accept(
 const PROBE_REQUEST: &[u8] = b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
 const PIPE_BYTES: usize = 4096;
 
-/// Sends probes.
-#[derive(Clone, Debug)]
-pub struct ProbeSender {
-    connections: mpsc::Sender<DuplexStream>,
-}
-
-/// The source of probes for the accept loop.
-#[derive(Debug)]
-pub struct ProbeReceiver {
-    connections: mpsc::Receiver<DuplexStream>,
-}
-
-/// Both ends.
-#[must_use]
-pub fn probe_channel() -> (ProbeSender, ProbeReceiver) {
-    let (sender, receiver) = mpsc::channel(1);
-    (ProbeSender { connections: sender }, ProbeReceiver { connections: receiver })
-}
-
-impl ProbeSender {
-    /// Resolves when the serving loop has answered. The caller sets the timeout.
-    ///
-    /// # Errors
-    /// If the loop is gone, or answers with any status but 200.
-    pub async fn check(&self) -> io::Result<()> {
-        let (mut near, far) = duplex(PIPE_BYTES);
-        self.connections.send(far).await.map_err(|_| io::ErrorKind::NotConnected)?;
-        near.write_all(PROBE_REQUEST).await?;
-        let mut response = Vec::new();
-        near.read_to_end(&mut response).await?;
-        if response.starts_with(b"HTTP/1.1 200 ") { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
-    }
-}
-
-impl ProbeReceiver {
-    /// Waits for the next probe. Never resolves once every sender is gone.
-    pub(super) async fn next(&mut self) -> DuplexStream {
-        match self.connections.recv().await {
-            Some(connection) => connection,
-            None => std::future::pending().await,
-        }
-    }
+/// Sends a probe, and resolves when the serving loop has answered. The caller sets the timeout.
+///
+/// # Errors
+/// If the loop is gone, or answers with any status but 200.
+pub async fn probe(connections: &mpsc::Sender<DuplexStream>) -> io::Result<()> {
+    let (mut near, far) = duplex(PIPE_BYTES);
+    connections.send(far).await.map_err(|_| io::ErrorKind::NotConnected)?;
+    near.write_all(PROBE_REQUEST).await?;
+    let mut response = Vec::new();
+    near.read_to_end(&mut response).await?;
+    if response.starts_with(b"HTTP/1.1 200 ") { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
 }
 
 #[cfg(test)]
@@ -261,10 +230,10 @@ mod tests {
     use super::*;
 
     async fn probe_server(router: Router) -> Option<std::io::Result<()>> {
-        let (sender, probes) = probe_channel();
+        let (sender, probes) = mpsc::channel(1);
         let (listeners, _handle) = ListenerSet::new(Vec::new());
         let serving = tokio::spawn(run(listeners, router, Arc::default(), probes, ShutdownWatch::never()));
-        let answer = timeout(Duration::from_secs(5), sender.check()).await.ok();
+        let answer = timeout(Duration::from_secs(5), probe(&sender)).await.ok();
         serving.abort();
         answer
     }
@@ -280,8 +249,8 @@ mod tests {
 
     #[tokio::test]
     async fn probe_without_a_server_is_an_error() {
-        let (sender, probes) = probe_channel();
+        let (sender, probes) = mpsc::channel(1);
         drop(probes);
-        assert_eq!(sender.check().await.unwrap_err().kind(), std::io::ErrorKind::NotConnected);
+        assert_eq!(probe(&sender).await.unwrap_err().kind(), std::io::ErrorKind::NotConnected);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -19,12 +19,10 @@ use tokio::time::{sleep, timeout};
 use tracing::warn;
 use url::Url;
 
-use super::telemetry::{TraceExport, TraceRecorder};
 use crate::config::settings::{Provider, Settings};
 use crate::failure::{Failure, Reason};
-use crate::record::Record;
 use crate::routing::retry::compute_delay;
-use crate::telemetry::traces::{self, ServerAddress, TraceConfig, TraceTransport, Traces};
+use crate::telemetry::traces::{ServerAddress, TraceConfig, TraceTransport};
 use crate::upstream::{Connector, UpstreamRequest, parse_retry_after, read_capped_body};
 
 /// The limit of one call, including its response.
@@ -38,28 +36,8 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 /// A collector's response contains at most what it rejected.
 const MAX_RESPONSE_BYTES: usize = 64 << 10;
 
-/// Creates the recorder of traces, and the export that runs until `stop`. Lost requests are added to `dropped`.
-pub(super) fn build(
-    connector: Arc<dyn Connector>,
-    dropped: Arc<AtomicU64>,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> (Arc<dyn TraceRecorder>, TraceExport) {
-    let (traces, exporter) = traces::channel(Arc::new(OtlpClient::new(connector)), dropped);
-    (Arc::new(traces), Box::pin(exporter.run(stop)))
-}
-
-impl TraceRecorder for Traces {
-    fn record(&self, record: &Record) {
-        Self::record(self, record);
-    }
-
-    fn apply_settings(&self, settings: &Settings) {
-        self.set_config(build_trace_config(settings));
-    }
-}
-
 /// Sends encoded spans. Retries a few times where that can help.
-struct OtlpClient {
+pub(super) struct OtlpClient {
     connector: Arc<dyn Connector>,
     last_error: Mutex<String>,
     /// Whether a rejection was logged since the last call that was accepted completely.
@@ -67,7 +45,7 @@ struct OtlpClient {
 }
 
 impl OtlpClient {
-    fn new(connector: Arc<dyn Connector>) -> Self {
+    pub(super) fn new(connector: Arc<dyn Connector>) -> Self {
         Self { connector, last_error: Mutex::default(), is_rejecting_spans: AtomicBool::default() }
     }
 
@@ -91,13 +69,9 @@ impl OtlpClient {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            let answer = match timeout(CALL_TIMEOUT, self.send_once(call.clone())).await {
-                Ok(answer) => answer,
-                Err(_) => {
-                    let why = format!("no response within {} s", CALL_TIMEOUT.as_secs());
-                    Err(Failure::new(Reason::Timeout, why))
-                }
-            };
+            let late = || format!("no response within {} s", CALL_TIMEOUT.as_secs());
+            let answer = timeout(CALL_TIMEOUT, self.send_once(call.clone())).await;
+            let answer = answer.unwrap_or_else(|_| Err(Failure::new(Reason::Timeout, late())));
             *self.lock_last_error() = match &answer {
                 Ok(answer) => format!("it responds with {}", answer.status()),
                 Err(failure) => failure.message.clone(),
@@ -108,12 +82,12 @@ impl OtlpClient {
                 }
                 Ok(accepted) => {
                     self.report_rejected_spans(accepted);
-                    return answer.map_err(to_http_error);
+                    return answer.map_err(|failure| failure.message.into());
                 }
                 Err(_) => Duration::ZERO,
             };
             if attempts == MAX_ATTEMPTS {
-                return answer.map_err(to_http_error);
+                return answer.map_err(|failure| failure.message.into());
             }
             let own_delay = compute_delay(attempts, BACKOFF_INITIAL, BACKOFF_MAX, fastrand::f64());
             sleep(requested.clamp(own_delay, MAX_RETRY_AFTER)).await;
@@ -189,7 +163,7 @@ impl TraceTransport for OtlpClient {
 }
 
 /// The trace settings.
-fn build_trace_config(settings: &Settings) -> TraceConfig {
+pub(super) fn build_trace_config(settings: &Settings) -> TraceConfig {
     let servers: BTreeMap<String, ServerAddress> = settings
         .providers
         .iter()

@@ -25,24 +25,22 @@ use crate::telemetry::log;
 /// A read that takes longer waits for something that may never arrive: a pipe, a mount whose server is gone.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// Each read that hangs holds a thread.
-const MAX_PENDING_READS: usize = 4;
+pub(super) const MAX_PENDING_READS: usize = 4;
 
 /// Reads the file as at the start, without the flags that override it. Otherwise returns a message with
 /// everything that is wrong with it.
-pub trait LoadSettings: Fn() -> Result<Settings, String> + Send + Sync + 'static {}
-
-impl<F: Fn() -> Result<Settings, String> + Send + Sync + 'static> LoadSettings for F {}
+pub(super) type LoadSettings = Arc<dyn Fn() -> Result<Settings, String> + Send + Sync>;
 
 /// The triggers of reloads, and what a reload reads.
 pub(super) struct Reloader {
-    hangup: HangupSignal,
-    file: Option<PathBuf>,
-    load: Arc<dyn LoadSettings>,
+    pub(super) hangup: HangupSignal,
+    pub(super) file: Option<PathBuf>,
+    pub(super) load: LoadSettings,
     /// One for each read that has not returned.
-    read_permits: Arc<Semaphore>,
-    bind_source: BindSource,
+    pub(super) read_permits: Arc<Semaphore>,
+    pub(super) bind_source: BindSource,
     /// The address in the file at the start.
-    initial_bind: BindConfig,
+    pub(super) initial_bind: BindConfig,
 }
 
 /// The parts that a reload changes.
@@ -54,23 +52,6 @@ pub(super) struct ReloadTargets {
 }
 
 impl Reloader {
-    pub(super) fn new(
-        hangup: HangupSignal,
-        file: Option<PathBuf>,
-        load: impl LoadSettings,
-        bind_source: BindSource,
-        initial_bind: BindConfig,
-    ) -> Self {
-        Self {
-            hangup,
-            file,
-            load: Arc::new(load),
-            read_permits: Arc::new(Semaphore::new(MAX_PENDING_READS)),
-            bind_source,
-            initial_bind,
-        }
-    }
-
     /// Reloads at each trigger, one after the other. Returns when the terminal of a gateway in the foreground
     /// is gone.
     pub(super) async fn run(mut self, mut watch: Option<FileWatcher>, mut running: ReloadTargets) {

@@ -1,17 +1,17 @@
 //! Reports to the service manager: the state of the chain as text, and that the gateway is alive.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::io::DuplexStream;
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval, timeout, timeout_at};
 use tracing::warn;
 
-use crate::gateway::server::ProbeSender;
+use crate::gateway::server;
 use crate::routing::Engine;
 use crate::routing::engine::ReloadOutcome;
-use crate::routing::snapshot::Snapshot;
-use crate::routing::snapshot::{ChainEntry, TargetStatus};
+use crate::routing::snapshot::{ChainEntry, Snapshot, TargetStatus};
 use crate::service::notify::{RELOAD_REJECTED, ServiceManager};
 
 /// The text that `systemctl status` shows: the chain, then why the last reload was rejected, or which of its
@@ -29,29 +29,25 @@ pub(super) fn describe_status(snapshot: &Snapshot) -> String {
 
 /// The text for the chain: `kimi cooling down 42 s, answering from openrouter/auto`.
 fn describe_chain(snapshot: &Snapshot) -> String {
-    let mut text = String::new();
+    let mut parts = Vec::new();
     for link in snapshot.chain() {
-        if !text.is_empty() {
-            text.push_str(", ");
-        }
         let name = choose_link_name(&snapshot.chain_entries, link);
-        let written = match &link.status {
+        let left = match &link.status {
             TargetStatus::Ready => {
-                let _ = write!(text, "answering from {}", link.reference);
-                return text;
+                parts.push(format!("answering from {}", link.reference));
+                return parts.join(", ");
             }
-            TargetStatus::Disabled(_) => write!(text, "{name} off"),
+            TargetStatus::Disabled(_) => "off".to_owned(),
             TargetStatus::InCooldown(cooldown) => {
                 match cooldown.until.saturating_duration_since(snapshot.at).as_secs_f64().ceil() {
-                    0.0 => write!(text, "{name} tried again"),
-                    seconds => write!(text, "{name} cooling down {seconds} s"),
+                    0.0 => "tried again".to_owned(),
+                    seconds => format!("cooling down {seconds} s"),
                 }
             }
         };
-        // Writing to a string does not fail.
-        let _ = written;
+        parts.push(format!("{name} {left}"));
     }
-    format!("no target is usable: {text}")
+    format!("no target is usable: {}", parts.join(", "))
 }
 
 /// The provider, or the reference where the chain has others of the provider.
@@ -77,29 +73,27 @@ pub(super) async fn report_status_changes(
             manager.notify_status(&text);
             reported = text;
         }
-        let end = snapshot.next_cooldown_expiry();
-        let cooldown_ends = async {
-            match end {
-                Some(end) => tokio::time::sleep_until(end.into()).await,
-                None => std::future::pending().await,
-            }
+        // Without a cooldown there is nothing but changes to wait for.
+        let _ = match snapshot.next_cooldown_expiry() {
+            Some(end) => timeout_at(end.into(), changes.changed()).await.unwrap_or(Ok(())),
+            None => changes.changed().await,
         };
-        tokio::select! {
-            _ = changes.changed() => {}
-            () = cooldown_ends => {}
-        }
     }
 }
 
-/// Feeds the watchdog only after the accept loop has answered a request. Probes at half of the watchdog's time, as sd_watchdog_enabled(3) advises. Each probe has that long to be
-/// answered.
-pub(super) async fn feed_watchdog(manager: ServiceManager, limit: Duration, probe: ProbeSender) {
+/// Feeds the watchdog only after the accept loop has answered a request. Probes at half of the watchdog's time, as
+/// sd_watchdog_enabled(3) advises. Each probe has that long to be answered.
+pub(super) async fn feed_watchdog(
+    manager: ServiceManager,
+    limit: Duration,
+    probes: mpsc::Sender<DuplexStream>,
+) {
     let half = limit / 2;
     let mut beat = interval(half);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         beat.tick().await;
-        match timeout(half, probe.check()).await {
+        match timeout(half, server::probe(&probes)).await {
             Ok(Ok(())) => manager.notify_watchdog(),
             Ok(Err(error)) => warn!(%error, "the gateway's own probe failed: watchdog not fed"),
             Err(_) => warn!("the gateway's own probe timed out: watchdog not fed"),

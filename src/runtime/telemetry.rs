@@ -1,20 +1,24 @@
 //! Delivers the record of each finished request to the log, the metrics, the usage database and the traces.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{error, info, warn};
 
 use super::ServeOutcome;
+#[cfg(feature = "otel")]
+use super::otlp_client;
 use crate::config::settings::{Provider, Settings};
 use crate::record::Record;
 use crate::routing::RecordSink;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::request_log;
+#[cfg(feature = "otel")]
+use crate::telemetry::traces::{self, Traces};
 use crate::upstream::Connector;
 use crate::usage::{UsageStore, UsageWriter};
 
@@ -23,13 +27,21 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a stop waits for unsent spans.
 const TRACE_FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Sends traces until its argument resolves, and then what is still queued.
-pub(super) type TraceExport = Pin<Box<dyn Future<Output = ()> + Send>>;
-
 /// Creates spans of finished requests. It never waits.
-pub(super) trait TraceRecorder: Send + Sync {
+trait TraceRecorder: Send + Sync {
     fn record(&self, record: &Record);
     fn apply_settings(&self, settings: &Settings);
+}
+
+#[cfg(feature = "otel")]
+impl TraceRecorder for Traces {
+    fn record(&self, record: &Record) {
+        Self::record(self, record);
+    }
+
+    fn apply_settings(&self, settings: &Settings) {
+        self.set_config(otlp_client::build_trace_config(settings));
+    }
 }
 
 /// The log, or its replacement.
@@ -38,39 +50,40 @@ type RecordLogger = Arc<dyn Fn(&Record) + Send + Sync>;
 /// The receivers of each request's record. None of them waits.
 pub struct TelemetryBuilder {
     usage: UsageStore,
-    /// The writer of the usage store.
+    /// The writer of the usage store; `None` where nothing outlives the process.
     writer: Option<UsageWriter>,
     log: RecordLogger,
-    /// Whether the settings can enable traces.
-    has_traces: bool,
 }
 
 impl TelemetryBuilder {
     /// The log, the metrics, this usage store, and traces where the settings enable them.
     #[must_use]
     pub fn new(usage: UsageStore, writer: UsageWriter) -> Self {
-        Self { usage, writer: Some(writer), log: Arc::new(request_log::log_request), has_traces: true }
+        Self { usage, writer: Some(writer), log: Arc::new(request_log::log_request) }
     }
 
     /// No log, and nothing that outlives the process: only this sink and the metrics.
     #[must_use]
     pub fn from_sink(sink: RecordSink) -> Self {
         let log: RecordLogger = Arc::new(move |record| sink(record.clone()));
-        Self { usage: UsageStore::in_memory(), writer: None, log, has_traces: false }
+        Self { usage: UsageStore::in_memory(), writer: None, log }
     }
 
-    /// Returns the receivers, and the tasks that belong to them.
+    /// Returns the receivers, and the tasks that belong to them, which run from now on.
     pub(super) fn build(
         self,
         connector: Arc<dyn Connector>,
         settings: &Settings,
     ) -> (Telemetry, TelemetryTasks) {
         let metrics = Arc::<Metrics>::default();
-        let (traces, trace_task) =
-            if self.has_traces { build_traces(connector, &metrics) } else { (None, None) };
-        let telemetry = Telemetry { usage: Arc::new(self.usage), metrics, traces, log: self.log };
+        let mut telemetry = Telemetry { usage: Arc::new(self.usage), metrics, traces: None, log: self.log };
+        let mut tasks = TelemetryTasks { writer: None, traces: None };
+        if let Some(writer) = self.writer {
+            tasks.writer = Some(AbortOnDropHandle::new(tokio::spawn(writer.run())));
+            start_traces(&mut telemetry, &mut tasks, connector);
+        }
         telemetry.apply_settings(settings);
-        (telemetry, TelemetryTasks { writer: self.writer, trace_task })
+        (telemetry, tasks)
     }
 }
 
@@ -115,21 +128,19 @@ impl Telemetry {
 
 /// Without the cargo feature `otel`, a configured endpoint is a warning of the configuration.
 #[cfg(not(feature = "otel"))]
-fn build_traces(_: Arc<dyn Connector>, _: &Metrics) -> (Option<Arc<dyn TraceRecorder>>, Option<TraceTask>) {
-    (None, None)
-}
+fn start_traces(_: &mut Telemetry, _: &mut TelemetryTasks, _: Arc<dyn Connector>) {}
 
 #[cfg(feature = "otel")]
-fn build_traces(
-    connector: Arc<dyn Connector>,
-    metrics: &Metrics,
-) -> (Option<Arc<dyn TraceRecorder>>, Option<TraceTask>) {
+fn start_traces(telemetry: &mut Telemetry, tasks: &mut TelemetryTasks, connector: Arc<dyn Connector>) {
     let (stop, stopped) = oneshot::channel();
-    let (traces, export) = super::otlp_client::build(connector, metrics.traces_dropped.clone(), async {
+    let transport = Arc::new(otlp_client::OtlpClient::new(connector));
+    let (traces, exporter) = traces::channel(transport, telemetry.metrics.traces_dropped.clone());
+    telemetry.traces = Some(Arc::new(traces));
+    let export = exporter.run(async {
         // A dropped sender stops the export, too.
         let _ = stopped.await;
     });
-    (Some(traces), Some(TraceTask { stop, export }))
+    tasks.traces = Some((stop, AbortOnDropHandle::new(tokio::spawn(export))));
 }
 
 /// Registers with the metrics every reference that these settings have a row for, or lead to.
@@ -144,77 +155,36 @@ fn register_models(metrics: &Metrics, settings: &Settings) {
     metrics.register_models(rows.iter().chain(&named).map(String::as_str));
 }
 
-/// The tasks that write the usage database and send traces, before they start.
+/// The tasks that write the usage database and send traces.
 pub(super) struct TelemetryTasks {
-    writer: Option<UsageWriter>,
-    trace_task: Option<TraceTask>,
-}
-
-/// The same tasks while they run.
-pub(super) struct RunningTelemetryTasks {
-    writer_tasks: JoinSet<()>,
-    trace_task: Option<RunningTraceTask>,
+    writer: Option<AbortOnDropHandle<()>>,
+    /// The export of traces, and what stops it.
+    traces: Option<(oneshot::Sender<()>, AbortOnDropHandle<()>)>,
 }
 
 impl TelemetryTasks {
-    pub(super) fn spawn(self) -> RunningTelemetryTasks {
-        let mut writer_tasks = JoinSet::new();
-        if let Some(writer) = self.writer {
-            writer_tasks.spawn(writer.run());
-        }
-        RunningTelemetryTasks { writer_tasks, trace_task: self.trace_task.map(TraceTask::spawn) }
-    }
-}
-
-impl RunningTelemetryTasks {
     /// Logs the end. Then writes what is queued, and sends traces where there is time for that.
-    pub(super) async fn finish(mut self, usage: &UsageStore, end: ServeOutcome) {
+    pub(super) async fn finish(self, usage: &UsageStore, end: ServeOutcome) {
         if let ServeOutcome::Graceful { busy } = end {
             info!(busy, "stopped");
         }
         usage.close();
-        let sent = async {
-            if let Some(task) = self.trace_task.filter(|_| matches!(end, ServeOutcome::Graceful { .. })) {
-                task.finish().await;
+        let write = async {
+            let Some(writer) = self.writer else { return };
+            if timeout(FLUSH_TIMEOUT, writer).await.is_err() {
+                let lost = usage.health().queued;
+                warn!(lost, "the usage database could not be written in time");
             }
         };
-        let written = tokio::time::timeout(FLUSH_TIMEOUT, self.writer_tasks.join_next());
-        if tokio::join!(written, sent).0.is_err() {
-            let lost = usage.health().queued;
-            warn!(lost, "the usage database could not be written in time");
-        }
-    }
-}
-
-/// The export of traces, before it starts.
-struct TraceTask {
-    stop: oneshot::Sender<()>,
-    export: TraceExport,
-}
-
-impl TraceTask {
-    fn spawn(self) -> RunningTraceTask {
-        RunningTraceTask { stop: self.stop, task: tokio::spawn(self.export) }
-    }
-}
-
-/// The same export while it runs.
-struct RunningTraceTask {
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
-}
-
-impl RunningTraceTask {
-    /// Sends what is queued, for at most [`TRACE_FLUSH_TIMEOUT`].
-    async fn finish(self) {
-        let _ = self.stop.send(());
-        let mut task = self.task;
-        if tokio::time::timeout(TRACE_FLUSH_TIMEOUT, &mut task).await.is_err() {
-            task.abort();
-            warn!(
-                "the last traces are lost: the collector takes longer than {} s",
-                TRACE_FLUSH_TIMEOUT.as_secs()
-            );
-        }
+        let send = async {
+            let graceful = self.traces.filter(|_| matches!(end, ServeOutcome::Graceful { .. }));
+            let Some((stop, export)) = graceful else { return };
+            let _ = stop.send(());
+            if timeout(TRACE_FLUSH_TIMEOUT, export).await.is_err() {
+                let limit = TRACE_FLUSH_TIMEOUT.as_secs();
+                warn!("the last traces are lost: the collector takes longer than {limit} s");
+            }
+        };
+        tokio::join!(write, send);
     }
 }

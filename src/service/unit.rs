@@ -1,16 +1,15 @@
 //! The systemd user unit for people without Nix, and its socket, as text.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// The service.
 pub const SERVICE_NAME: &str = "moonrelay.service";
-/// The socket that it may be started by.
+/// The socket that may start it.
 pub const SOCKET_NAME: &str = "moonrelay.socket";
 /// The first systemd that knows `Type=notify-reload`.
 pub const MIN_SYSTEMD_VERSION: u32 = 253;
 
-/// How a file that we wrote begins.
+/// The beginning of every generated file.
 const GENERATED_HEADER: &str = "# Written by `moonrelay service install`";
 
 /// Whether a file was written by `service install`.
@@ -19,74 +18,76 @@ pub fn is_generated(text: &str) -> bool {
     text.starts_with(GENERATED_HEADER)
 }
 
-/// What a unit file says of one installation.
+/// The parts of a unit file that depend on the installation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnitConfig {
     /// The binary, absolute.
     pub program: PathBuf,
     /// `rm`, absolute: systemd's own search path need not have it (NixOS).
     pub rm_program: PathBuf,
-    /// `--config`, absolute; the default place otherwise.
+    /// `--config`, absolute; `None` for the default location.
     pub config: Option<PathBuf>,
-    /// Names, and the absolute files that hold their secrets.
+    /// Names, and the absolute paths of their secrets.
     pub credentials: Vec<(String, PathBuf)>,
-    /// What `ListenStream=` says, where systemd holds the socket.
+    /// The value of `ListenStream=`, where systemd holds the socket.
     pub listen_stream: Option<String>,
 }
 
 /// A path that a unit file cannot hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{} cannot stand in a unit file: {reason}", .path.display())]
+#[error("{} cannot be written in a unit file: {reason}", .path.display())]
 pub struct UnitPathError {
     path: PathBuf,
     reason: &'static str,
 }
 
 impl UnitConfig {
-    /// The text of [`SERVICE_NAME`].
+    /// The text of [`SERVICE_NAME`]. Its sandbox works in a user's own systemd on every kernel: settings that need a user
+    /// namespace (ProtectSystem, PrivateTmp) fail with 217/USER where those are forbidden, and would hide files in the home.
     ///
     /// # Errors
     /// When a path cannot be written there.
     pub fn render_service(&self) -> Result<String, UnitPathError> {
-        let program = quote_path(&self.program)?;
         let config = match &self.config {
-            // Only arguments know variables: a dollar in the program is itself.
+            // Systemd expands variables in arguments only, not in the program.
             Some(path) => format!(" --config {}", quote_path(path)?.replace('$', "$$")),
             None => String::new(),
         };
-        let mut text = format!(
-            "{GENERATED_HEADER}; what you change belongs into `systemctl --user edit moonrelay`.\n{UNIT_SECTION}"
-        );
-        if self.listen_stream.is_some() {
-            let _ = write!(
-                text,
+        let socket = match self.listen_stream {
+            Some(_) => format!(
                 "# Never without the sockets: it would bind its own.\nRequires={SOCKET_NAME}\nAfter={SOCKET_NAME}\n"
-            );
-        }
-        let _ = write!(
-            text,
-            "\n[Service]\nType=notify-reload\nExecStart={program} gateway run{config}\n\
-             # A wrong file fails `systemctl --user reload` with its errors; SIGHUP is systemd's own part.\n\
-             ExecReload={program} config validate{config}\n{SERVICE_SETTINGS}"
-        );
+            ),
+            None => String::new(),
+        };
+        Ok(format!(
+            include_str!("unit/moonrelay.service"),
+            header = GENERATED_HEADER,
+            program = quote_path(&self.program)?,
+            credentials = self.render_credentials()?,
+            config = config,
+            socket = socket,
+        ))
+    }
+
+    fn render_credentials(&self) -> Result<String, UnitPathError> {
+        let mut text = String::new();
         for (name, file) in &self.credentials {
             let file = check_path(file)?.replace('%', "%%");
-            let _ = write!(
-                text,
+            text += &format!(
                 "LoadCredential={name}:{file}\n\
-                 # Where the file is missing the key is, not the service (243/CREDENTIALS).\n\
+                 # Without the file the key is missing, but the service starts (243/CREDENTIALS).\n\
                  SetCredential={name}:\\n\n"
             );
         }
-        if !self.credentials.is_empty() {
+        if !text.is_empty() {
             let remove = quote_path(&self.rm_program)?;
-            let _ = writeln!(
-                text,
-                "{CREDENTIAL_SETTINGS}ExecStopPost=-{remove} -rf %t/systemd/temporary-credentials/%n"
+            text += &format!(
+                "# A reload reads rotated keys (systemd 260; an older one warns, and a restart reads them).\n\
+                 RefreshOnReload=credentials\n\
+                 # A stop while systemd reads them leaves its draft, and later starts fail with 243/CREDENTIALS (systemd 262).\n\
+                 ExecStopPost=-{remove} -rf %t/systemd/temporary-credentials/%n\n"
             );
         }
-        text.push_str(SANDBOX_SETTINGS);
-        text.push_str("\n[Install]\nWantedBy=default.target\n");
         Ok(text)
     }
 
@@ -94,69 +95,9 @@ impl UnitConfig {
     #[must_use]
     pub fn render_socket(&self) -> Option<String> {
         let listen = self.listen_stream.as_ref()?.replace('%', "%%");
-        Some(format!(
-            "{GENERATED_HEADER}; what you change belongs into `systemctl --user edit {SOCKET_NAME}`.\n\
-             [Unit]\nDescription=Where Moonrelay listens: who connects while it restarts waits\n\n\
-             [Socket]\n# As gateway.bind and gateway.port say; when they change, install again.\n\
-             ListenStream={listen}\n# Of a UNIX socket: a token protects it only where one is set.\nSocketMode=0600\n\n\
-             [Install]\nWantedBy=sockets.target\n"
-        ))
+        Some(format!(include_str!("unit/moonrelay.socket"), header = GENERATED_HEADER, listen = listen))
     }
 }
-
-const UNIT_SECTION: &str = "\
-[Unit]
-Description=Moonrelay, a personal LLM gateway
-# After ten starts in ten minutes, delays included, systemd gives up and leaves the unit `failed`.
-StartLimitIntervalSec=600
-StartLimitBurst=10
-";
-
-const SERVICE_SETTINGS: &str = "\
-Restart=on-failure
-# A wrong configuration is wrong the next time, too.
-RestartPreventExitStatus=78
-RestartSec=1
-# The delay grows from 1 s to 60 s (systemd 254; older versions stay at 1 s).
-RestartSteps=6
-RestartMaxDelaySec=60
-# It is fed only after the gateway has answered a request of its own.
-WatchdogSec=30
-# Answers under way run to their end, for at most 90 s.
-TimeoutStopSec=100
-StateDirectory=moonrelay
-StateDirectoryMode=0700
-UMask=0077
-# Keys are in its memory, and a core dump would hold them.
-LimitCORE=0
-# A descriptor for each client and for each call to a provider; a session's usual limit is 1024.
-LimitNOFILE=16384
-";
-
-const CREDENTIAL_SETTINGS: &str = "\
-# A reload reads rotated keys (systemd 260; an older one warns, and a restart reads them).
-RefreshOnReload=credentials
-# A stop while systemd reads them leaves its draft, and later starts fail with 243/CREDENTIALS over that (systemd 262).
-";
-
-/// All of it works in a user's own systemd on every kernel. What needs a user namespace (ProtectSystem, ProtectHome,
-/// PrivateTmp) fails with 217/USER where those are forbidden, and would hide binaries and configurations in the home.
-const SANDBOX_SETTINGS: &str = "
-# What needs no user namespace; ProtectSystem=, ProtectHome= and their like need one, and many hosts forbid it.
-NoNewPrivileges=yes
-LockPersonality=yes
-MemoryDenyWriteExecute=yes
-# UNIX: the journal, systemd's notifications, name services.
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
-SystemCallFilter=~@privileged @resources
-# A forbidden call fails instead of killing.
-SystemCallErrorNumber=EPERM
-";
 
 /// A path as text of one line.
 fn check_path(path: &Path) -> Result<&str, UnitPathError> {

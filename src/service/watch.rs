@@ -18,33 +18,21 @@ mod unsupported {
 
     impl FileWatcher {
         /// Cannot be created.
-        ///
-        /// # Errors
-        /// Always.
         pub async fn new(_files: Vec<PathBuf>) -> io::Result<Self> {
             Err(io::ErrorKind::Unsupported.into())
         }
 
         /// Does nothing.
-        ///
-        /// # Errors
-        /// Never.
         pub async fn mark_current(&mut self) -> io::Result<()> {
             Ok(())
         }
 
         /// Does nothing.
-        ///
-        /// # Errors
-        /// Never.
         pub async fn set_files(&mut self, _files: Vec<PathBuf>) -> io::Result<()> {
             Ok(())
         }
 
         /// Never resolves.
-        ///
-        /// # Errors
-        /// Never.
         pub async fn wait_for_change(&mut self) -> io::Result<()> {
             std::future::pending().await
         }

@@ -8,51 +8,41 @@ const MAX_CONVERSATIONS: usize = 4096;
 /// No prompt cache is warm after a day without requests.
 const MAX_IDLE: Duration = Duration::from_hours(24);
 
-/// The target of each conversation, by fingerprint.
+/// The target of each conversation, by fingerprint, and the time of its last response.
 #[derive(Debug)]
-pub(super) struct AffinityMap<T> {
-    entries: HashMap<u64, AffinityEntry<T>>,
-}
-
-#[derive(Debug)]
-struct AffinityEntry<T> {
-    target: T,
-    /// The time of the last response.
-    last_used: Instant,
-}
+pub(super) struct AffinityMap<T>(HashMap<u64, (T, Instant)>);
 
 impl<T> Default for AffinityMap<T> {
     fn default() -> Self {
-        Self { entries: HashMap::new() }
+        Self(HashMap::new())
     }
 }
 
 impl<T> AffinityMap<T> {
     /// Returns the conversation's target.
     pub(super) fn get(&self, conversation: u64, now: Instant) -> Option<&T> {
-        let entry = self.entries.get(&conversation)?;
-        (now.saturating_duration_since(entry.last_used) < MAX_IDLE).then_some(&entry.target)
+        let (target, last_used) = self.0.get(&conversation)?;
+        (now.saturating_duration_since(*last_used) < MAX_IDLE).then_some(target)
     }
 
     /// Records that a target answered a conversation. At the limit, the conversation that was idle for longest
     /// is removed.
     pub(super) fn insert(&mut self, conversation: u64, target: T, now: Instant) {
-        if self.entries.len() >= MAX_CONVERSATIONS && !self.entries.contains_key(&conversation) {
-            let oldest =
-                self.entries.iter().min_by_key(|(_, entry)| entry.last_used).map(|(oldest, _)| *oldest);
-            oldest.map(|oldest| self.entries.remove(&oldest));
+        if self.0.len() >= MAX_CONVERSATIONS && !self.0.contains_key(&conversation) {
+            let oldest = self.0.iter().min_by_key(|(_, (_, last_used))| *last_used);
+            oldest.map(|(oldest, _)| *oldest).map(|oldest| self.0.remove(&oldest));
         }
-        self.entries.insert(conversation, AffinityEntry { target, last_used: now });
+        self.0.insert(conversation, (target, now));
     }
 
     /// Removes a conversation.
     pub(super) fn remove(&mut self, conversation: u64) {
-        self.entries.remove(&conversation);
+        self.0.remove(&conversation);
     }
 
     /// Keeps the targets for which `keep` returns true (after a reload).
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
-        self.entries.retain(|_, entry| keep(&entry.target));
+        self.0.retain(|_, (target, _)| keep(target));
     }
 }
 
@@ -81,7 +71,7 @@ mod tests {
         }
         map.insert(7, (), start);
         map.insert(u64::MAX, (), start + second);
-        assert_eq!(map.entries.len(), MAX_CONVERSATIONS);
+        assert_eq!(map.0.len(), MAX_CONVERSATIONS);
         assert_eq!((map.get(7, start), map.get(u64::MAX, start)), (None, Some(&())));
     }
 

@@ -1,6 +1,7 @@
 //! Owns the list of active requests, and the stages of the shutdown. Long waits watch them.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -49,58 +50,41 @@ impl ActiveRequest {
 }
 
 /// All active requests, in order of arrival.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct ActiveRequests {
-    requests: Mutex<RequestRegistry>,
+    requests: Mutex<BTreeMap<u64, Arc<ActiveRequest>>>,
+    last_number: AtomicU64,
     changes: watch::Sender<u64>,
 }
 
-#[derive(Debug, Default)]
-struct RequestRegistry {
-    last_number: u64,
-    active: BTreeMap<u64, Arc<ActiveRequest>>,
-}
-
 impl ActiveRequests {
-    pub(super) fn new() -> Self {
-        Self { requests: Mutex::default(), changes: watch::Sender::new(0) }
-    }
-
-    fn requests(&self) -> MutexGuard<'_, RequestRegistry> {
+    fn requests(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<ActiveRequest>>> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds a request and returns its number.
     pub fn add(&self, request: Arc<ActiveRequest>) -> u64 {
-        let number = {
-            let mut requests = self.requests();
-            requests.last_number += 1;
-            let number = requests.last_number;
-            requests.active.insert(number, request);
-            number
-        };
+        let number = self.last_number.fetch_add(1, Ordering::Relaxed);
+        self.requests().insert(number, request);
         self.notify();
         number
     }
 
     /// Removes a request by its number.
     pub fn remove(&self, number: u64) {
-        self.requests().active.remove(&number);
+        self.requests().remove(&number);
         self.notify();
     }
 
-    /// Signals a change. A subscriber that starts now sees it too: it reads the requests after it subscribes,
-    /// and each of them is behind a lock.
+    /// Signals a change.
     pub fn notify(&self) {
-        if self.changes.receiver_count() > 0 {
-            self.changes.send_modify(|count| *count = count.wrapping_add(1));
-        }
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// The number of requests without a complete response.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.requests().active.len()
+        self.requests().len()
     }
 
     /// Resolves when no request is active and every record was delivered.
@@ -114,7 +98,7 @@ impl ActiveRequests {
     pub fn oldest(&self, most: usize) -> (usize, Vec<Record>) {
         let (count, oldest): (usize, Vec<Arc<ActiveRequest>>) = {
             let requests = self.requests();
-            (requests.active.len(), requests.active.values().take(most).cloned().collect())
+            (requests.len(), requests.values().take(most).cloned().collect())
         };
         // A request whose record was just taken is about to be removed.
         let is_unfinished = |record: &Record| record.request_id != RequestId::default();
@@ -143,44 +127,18 @@ pub enum ShutdownPhase {
 
 /// Watches the shutdown.
 #[derive(Clone, Debug)]
-pub struct ShutdownWatch {
-    phase: watch::Receiver<ShutdownPhase>,
-}
-
-/// Controls the shutdown.
-#[derive(Debug)]
-pub(super) struct ShutdownSignal {
-    phase: watch::Sender<ShutdownPhase>,
-}
-
-impl ShutdownSignal {
-    pub(super) fn new() -> Self {
-        Self { phase: watch::Sender::new(ShutdownPhase::Running) }
-    }
-
-    pub(super) fn advance(&self, stage: ShutdownPhase) {
-        self.phase.send_if_modified(|now| {
-            let further = stage > *now;
-            *now = stage.max(*now);
-            further
-        });
-    }
-
-    pub(super) fn subscribe(&self) -> ShutdownWatch {
-        ShutdownWatch { phase: self.phase.subscribe() }
-    }
-}
+pub struct ShutdownWatch(pub(super) watch::Receiver<ShutdownPhase>);
 
 impl ShutdownWatch {
     /// A watch that never reports a shutdown.
     #[must_use]
     pub fn never() -> Self {
-        ShutdownSignal::new().subscribe()
+        Self(watch::channel(ShutdownPhase::Running).1)
     }
 
     /// Resolves when this stage is reached, at once if it is past.
     pub async fn wait_for(&mut self, stage: ShutdownPhase) {
-        if self.phase.wait_for(|now| *now >= stage).await.is_err() {
+        if self.0.wait_for(|now| *now >= stage).await.is_err() {
             std::future::pending().await
         }
     }

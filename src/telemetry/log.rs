@@ -3,7 +3,7 @@
 //! Lines wait in a bounded queue for a thread that writes them. If standard error is not read, the queue fills up;
 //! further lines are dropped and counted, and requests continue.
 
-use std::fmt::{self, Debug, Write as _};
+use std::fmt::Debug;
 use std::fs::File;
 use std::io::{BufWriter, IsTerminal};
 use std::os::fd::AsFd;
@@ -89,7 +89,7 @@ pub fn flush() {
     let guard = LOG.get().and_then(|log| log.writer.lock().unwrap_or_else(PoisonError::into_inner).take());
     let Some(guard) = guard else { return };
     let (done, finished) = mpsc::channel();
-    // The guard prints to standard output if its own wait was in vain, and nobody may read that either. The process
+    // The guard prints to standard output if its own wait timed out, and standard output may be unread, too. The process
     // does not wait for this thread when it ends.
     let flush = thread::Builder::new().name("log-flush".to_owned()).spawn(move || {
         drop(guard);
@@ -140,36 +140,23 @@ fn is_journal() -> bool {
 /// The crate's own format, which leaves control characters in fields as they are: `message name=value …`.
 fn field_format() -> impl for<'writer> FormatFields<'writer> + 'static {
     let write = |out: &mut Writer<'_>, field: &Field, value: &dyn Debug| match field.name() {
-        "message" => write!(out, "{}", Escaped(value)),
-        name => write!(out, "{}={}", name.trim_start_matches("r#"), Escaped(value)),
+        "message" => write!(out, "{}", escape(value)),
+        name => write!(out, "{}={}", name.trim_start_matches("r#"), escape(value)),
     };
     debug_fn(write).delimited(" ")
 }
 
 /// Escapes characters that a terminal would interpret as a command: clients and providers choose some values.
-struct Escaped<'v>(&'v dyn Debug);
-
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(EscapingWriter(out), "{:?}", self.0)
-    }
-}
-
-struct EscapingWriter<'o, 'f>(&'o mut fmt::Formatter<'f>);
-
-impl fmt::Write for EscapingWriter<'_, '_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let is_control = |character: char| character.is_control() && !matches!(character, '\n' | '\r' | '\t');
-        let mut rest = text;
-        while let Some(at) = rest.find(is_control) {
-            let (plain, tail) = rest.split_at(at);
-            self.0.write_str(plain)?;
-            let mut characters = tail.chars();
-            characters.next().map_or(Ok(()), |control| write!(self.0, "{}", control.escape_unicode()))?;
-            rest = characters.as_str();
+fn escape(value: &dyn Debug) -> String {
+    let mut text = String::new();
+    for character in format!("{value:?}").chars() {
+        if character.is_control() && !matches!(character, '\n' | '\r' | '\t') {
+            text.extend(character.escape_unicode());
+        } else {
+            text.push(character);
         }
-        self.0.write_str(rest)
     }
+    text
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@
 //! `model_labels`. Metrics do not distinguish clients; the usage database does.
 
 pub mod family;
-pub mod gauges;
 mod model_labels;
 #[cfg(test)]
 mod tests;
@@ -12,15 +11,19 @@ mod tests;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use prometheus::{CounterVec, HistogramVec, IntCounterVec, Registry, TextEncoder};
+pub use prometheus::Registry;
+use prometheus::{CounterVec, HistogramVec, IntCounterVec, TextEncoder};
 
-use self::gauges::GaugeSnapshot;
 use self::model_labels::{ModelLabels, OTHER_MODEL};
 use crate::protocol::usage::TokenUsage;
 use crate::record::{Attempt, AttemptOutcome, Record};
 
 /// The type of [`Metrics::encode`].
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
+
+/// The number of definitions in [`family::ALL`] that requests change.
+#[cfg(test)]
+pub(crate) const REQUEST_FAMILIES: usize = 10;
 
 /// The model label if no target answered.
 const NO_MODEL: &str = "none";
@@ -62,17 +65,17 @@ impl Metrics {
         }
     }
 
-    /// All metrics, in Prometheus' text format 0.0.4.
+    /// All metrics, and those of another registry, in Prometheus' text format 0.0.4.
     ///
     /// # Errors
     /// When the crate rejects a definition, which is a bug in this module.
-    pub fn encode(&self, snapshot: &GaugeSnapshot) -> Result<String, prometheus::Error> {
+    pub fn encode(&self, gauges: &Registry) -> Result<String, prometheus::Error> {
         let counters = match &self.counters {
             Ok(counters) => counters,
             Err(error) => return Err(prometheus::Error::Msg(error.to_string())),
         };
         let mut families = counters.registry.gather();
-        families.extend(snapshot.build_registry()?.gather());
+        families.extend(gauges.gather());
         families.sort_by(|one, other| one.name().cmp(other.name()));
         TextEncoder::new().encode_to_string(&families)
     }

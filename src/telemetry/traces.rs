@@ -3,7 +3,6 @@
 //! Spans are created when a request is over and wait in a bounded queue; one task sends them. A request never
 //! waits for this. Spans that find the queue full are counted and lost.
 
-mod attributes;
 mod export;
 mod spans;
 mod traceparent;

@@ -129,22 +129,16 @@ impl UsageQueue {
         let _ = self.is_closed.subscribe().wait_for(|is_closed| *is_closed).await;
     }
 
-    /// Counts written entries.
-    pub(super) fn record_written(&self, count: usize) {
-        self.move_from_queue(count, |counts| &mut counts.written);
-        self.clear_error();
-    }
-
-    /// Counts entries that will not be written.
-    pub(super) fn record_lost(&self, count: usize) {
-        self.move_from_queue(count, |counts| &mut counts.failed);
-    }
-
-    fn move_from_queue(&self, count: usize, to: impl Fn(&mut QueueCounts) -> &mut u64) {
+    /// Counts entries that were written, or will not be.
+    pub(super) fn record_batch(&self, count: usize, is_written: bool) {
         self.counts.send_modify(|counts| {
-            *to(counts) += count as u64;
+            let to = if is_written { &mut counts.written } else { &mut counts.failed };
+            *to += count as u64;
             counts.queued -= count as u64;
         });
+        if is_written {
+            self.clear_error();
+        }
     }
 
     /// Records that writing fails; logged once until it works again.

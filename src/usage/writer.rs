@@ -148,13 +148,10 @@ impl UsageWriter {
             self.reopen().await;
             done = self.append(batch).await;
         }
-        match done {
-            Ok(()) => self.queue.record_written(batch.len()),
-            Err(why) => {
-                self.queue.record_error(&why);
-                self.queue.record_lost(batch.len());
-            }
+        if let Err(why) = &done {
+            self.queue.record_error(why);
         }
+        self.queue.record_batch(batch.len(), done.is_ok());
     }
 
     async fn append(&self, batch: &[Arc<UsageEntry>]) -> Result<(), DatabaseError> {

@@ -45,7 +45,7 @@ test("a fallback shows as it happens", {}, async ({ stand, open }) => {
   assert.ok(noted.some((text) => text.includes("moonshot/kimi-k3")), `where it was while it ran: ${JSON.stringify(noted)}`);
 
   // The chain: targets in cooldown with reason and end, and the target that answers.
-  await chainRow(page, KIMI, "resting").waitFor();
+  await chainRow(page, KIMI, "cooldown").waitFor();
   const cooling = await chainRow(page, KIMI).innerText();
   assert.match(cooling, /rate limit reached/);
   const until = await chainRow(page, KIMI).locator("time[datetime]").first().getAttribute("datetime");
@@ -104,7 +104,7 @@ test("the page comes back when the gateway does", {}, async ({ stand, open }) =>
   await stand.fault({ provider: "kimi", kind: "rate_limit", times: 1, retryAfter: 300 });
   await stand.ask("Say hello");
   await watched.visit();
-  await chainRow(page, KIMI, "resting").waitFor();
+  await chainRow(page, KIMI, "cooldown").waitFor();
   await page.evaluate(() => (window.loadedOnce = true));
   const took = await stand.stopGateway();
   assert.ok(took < 3000, `an open page held the gateway up for ${took} ms`);

@@ -114,7 +114,7 @@ test("what happens takes nothing out of one's hands", {}, async ({ stand, open }
   const before = await page.locator("#try").evaluate((section) => section.getBoundingClientRect().top);
   await stand.fault({ provider: "kimi", kind: "rate_limit", times: 1, retryAfter: 300 });
   await shown(page, await stand.ask("Say once more"));
-  await chainRow(page, KIMI, "resting").waitFor();
+  await chainRow(page, KIMI, "cooldown").waitFor();
   const after = await page.locator("#try").evaluate((section) => section.getBoundingClientRect().top);
   assert.ok(Math.abs(after - before) < 120, `the page moved by ${after - before} px`);
 });

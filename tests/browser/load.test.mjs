@@ -55,7 +55,7 @@ test("without scripts everything can be read", {}, async ({ stand, open }) => {
   const watched = await open({ javaScriptEnabled: false });
   const { page } = watched;
   await watched.visit();
-  await chainRow(page, KIMI, "resting").waitFor();
+  await chainRow(page, KIMI, "cooldown").waitFor();
   await chainRow(page, MOONSHOT, "answering").waitFor();
   const row = requestRow(page, answer.id);
   await row.waitFor();

@@ -47,7 +47,7 @@ for (const size of [100, 200])
     for (const path of ["/", `/dashboard/requests/${failed.id}`]) {
       await watched.visit(path);
       if (path === "/") {
-        await chainRow(page, KIMI, "resting").waitFor();
+        await chainRow(page, KIMI, "cooldown").waitFor();
         await shown(page, failed);
       }
       if (size === 200) await page.evaluate(() => (document.documentElement.style.fontSize = "200%"));

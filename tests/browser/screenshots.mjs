@@ -102,7 +102,7 @@ try {
     const watched = await Watched.open(browser, stand, options);
     await watched.visit(path);
     if (path.startsWith("/?")) {
-      await chainRow(watched.page, KIMI, "resting").waitFor();
+      await chainRow(watched.page, KIMI, "cooldown").waitFor();
       await shown(watched.page, last);
       await watched.page.locator("#live [data-live]").nth(1).waitFor();
     }

@@ -149,8 +149,6 @@ const UNORDERED: &[&str] = &[
 const KNOWN_CYCLES: &[(&str, &[&str])] = &[
     // A model is read with its provider, and the provider's models with it.
     ("config/resolve", &["models", "providers"]),
-    // The exporter is built from the types of its recorder.
-    ("runtime", &["otlp_client", "telemetry"]),
 ];
 
 fn root() -> PathBuf {

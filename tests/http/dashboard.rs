@@ -168,7 +168,7 @@ async fn a_fallback_is_shown_as_it_happens() {
     watching.until("live", &format!("data-live=\"{id}\"")).await;
     let answer = Answer::read(response).await;
     assert_eq!(answer.attempts(), "kimi/kimi-for-coding=rate_limit, openrouter/auto=ok");
-    let chain = watching.until("chain", "data-state=\"resting\"").await;
+    let chain = watching.until("chain", "data-state=\"cooldown\"").await;
     assert!(chain.contains("<strong>openrouter/auto</strong> answers"), "{chain}");
     assert!(chain.contains("rate limit reached") && chain.contains("data-until="), "{chain}");
     let row = format!("data-request=\"{id}\" data-outcome=\"ok\" data-fallback");
@@ -193,9 +193,9 @@ async fn end_of_a_cooldown_is_shown_without_requests() {
         .fault(json!({ "provider": "moonshot", "kind": "rate_limit", "times": 1, "retryAfter": 4 }))
         .await;
     gateway.chat(&prompt("default", "Say hello", false)).await;
-    watching.until("chain", "data-state=\"resting\"").await;
+    watching.until("chain", "data-state=\"cooldown\"").await;
     let again = watching.until("chain", "<strong>moonshot/kimi-k3</strong> answers").await;
-    assert!(!again.contains("resting"), "{again}");
+    assert!(!again.contains("\"cooldown\""), "{again}");
 }
 
 #[tokio::test]

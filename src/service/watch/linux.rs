@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::ffi::OsString;
 use std::fs::Metadata;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
@@ -122,26 +122,14 @@ impl FileWatcher {
 /// Links may change while they are followed. Then they are followed again, at most this often.
 const MAX_SCANS: usize = 3;
 
-/// The identity and time of the file at the path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct FileFingerprint {
-    file: (u64, u64),
-    size: u64,
-    changed: (i64, i64),
-    modified: (i64, i64),
-}
+/// Identity, size, and the times of the last changes of the file at a path.
+type FileFingerprint = (u64, u64, u64, [i64; 4]);
 
-impl FileFingerprint {
-    fn from_path(path: &Path) -> Option<Self> {
-        // A pipe differs at each read, and a directory cannot be read as a file.
-        let meta = path.metadata().ok().filter(Metadata::is_file)?;
-        Some(Self {
-            file: (meta.dev(), meta.ino()),
-            size: meta.size(),
-            changed: (meta.ctime(), meta.ctime_nsec()),
-            modified: (meta.mtime(), meta.mtime_nsec()),
-        })
-    }
+fn read_fingerprint(path: &Path) -> Option<FileFingerprint> {
+    // A pipe differs at each read, and a directory cannot be read as a file.
+    let meta = path.metadata().ok().filter(Metadata::is_file)?;
+    let times = [meta.ctime(), meta.ctime_nsec(), meta.mtime(), meta.mtime_nsec()];
+    Some((meta.dev(), meta.ino(), meta.size(), times))
 }
 
 /// The result of a scan.
@@ -165,7 +153,7 @@ fn scan_files(files: &[PathBuf], mut watches: Watches) -> ScanResult {
         }
         found = again;
     }
-    result.fingerprints = files.iter().map(|file| (file.clone(), FileFingerprint::from_path(file))).collect();
+    result.fingerprints = files.iter().map(|file| (file.clone(), read_fingerprint(file))).collect();
     result
 }
 
@@ -173,42 +161,26 @@ fn add_watches(
     found: &[PathEntry],
     watches: &mut Watches,
 ) -> HashMap<WatchDescriptor, (PathBuf, Vec<OsString>)> {
-    // No DELETE: a user who removes a file is about to replace it, or wants the gateway to keep serving.
-    let moves = WatchMask::MOVED_TO | WatchMask::CREATE | WatchMask::ONLYDIR;
-    let mut masks: HashMap<&Path, WatchMask> = HashMap::new();
-    for entry in found {
-        let mask = masks.entry(&entry.directory).or_insert(moves);
-        if entry.is_file {
-            // Fixing a file's mode changes whether it can be read.
-            *mask |= WatchMask::CLOSE_WRITE | WatchMask::ATTRIB;
-        }
-    }
     let mut watched = HashMap::new();
-    for (directory, mask) in masks {
+    for PathEntry { directory, name, is_file } in found {
+        // No DELETE: a user who removes a file is about to replace it, or wants the gateway to keep serving.
+        let mut mask = WatchMask::MOVED_TO | WatchMask::CREATE | WatchMask::ONLYDIR | WatchMask::MASK_ADD;
+        if *is_file {
+            // Fixing a file's mode changes whether it can be read.
+            mask |= WatchMask::CLOSE_WRITE | WatchMask::ATTRIB;
+        }
         match watches.add(directory, mask) {
             Ok(descriptor) => {
-                let names = found.iter().filter(|entry| entry.directory == directory);
-                let names: Vec<OsString> = names.map(|entry| entry.name.clone()).collect();
-                let (_, all) =
-                    watched.entry(descriptor).or_insert_with(|| (directory.to_owned(), Vec::new()));
-                all.extend(names);
+                let new = || (directory.clone(), Vec::new());
+                watched.entry(descriptor).or_insert_with(new).1.push(name.clone());
             }
-            Err(error) => log_watch_error(directory, mask, &error),
+            // The file may be created later, and then its parent reports it.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+            Err(error) if *is_file => warn!(%error, "{} is not watched; SIGHUP reloads", directory.display()),
+            Err(error) => debug!(%error, "{} is not watched", directory.display()),
         }
     }
     watched
-}
-
-fn log_watch_error(directory: &Path, mask: WatchMask, error: &io::Error) {
-    let directory = directory.display();
-    match error.kind() {
-        // The file may be created later, and then its parent reports it.
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {}
-        _ if mask.contains(WatchMask::CLOSE_WRITE) => {
-            warn!(%error, "{directory} is not watched; SIGHUP reloads")
-        }
-        _ => debug!(%error, "{directory} is not watched"),
-    }
 }
 
 impl ScanResult {

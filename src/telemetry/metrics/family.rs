@@ -49,7 +49,7 @@ const DURATION_BUCKETS: &[f64] =
 
 macro_rules! families {
     ($($name:ident = $text:literal $kind:expr, [$($label:literal),*], $help:literal;)*) => {
-        $(pub(super) const $name: MetricDefinition =
+        $(pub(crate) const $name: MetricDefinition =
             MetricDefinition { name: $text, kind: $kind, labels: &[$($label),*], help: $help };)*
         /// All of them.
         pub const ALL: &[MetricDefinition] = &[$($name),*];
@@ -114,16 +114,16 @@ impl MetricDefinition {
         Opts::new(self.name, self.help)
     }
 
-    pub(super) fn counter(&self, registry: &Registry) -> Result<IntCounterVec, prometheus::Error> {
+    pub(crate) fn counter(&self, registry: &Registry) -> Result<IntCounterVec, prometheus::Error> {
         register(registry, IntCounterVec::new(self.opts(), self.labels)?)
     }
 
     /// A counter with fractional values.
-    pub(super) fn float_counter(&self, registry: &Registry) -> Result<CounterVec, prometheus::Error> {
+    pub(crate) fn float_counter(&self, registry: &Registry) -> Result<CounterVec, prometheus::Error> {
         register(registry, CounterVec::new(self.opts(), self.labels)?)
     }
 
-    pub(super) fn histogram(&self, registry: &Registry) -> Result<HistogramVec, prometheus::Error> {
+    pub(crate) fn histogram(&self, registry: &Registry) -> Result<HistogramVec, prometheus::Error> {
         let mut opts = HistogramOpts::from(self.opts());
         if let MetricKind::Histogram(bounds) = self.kind {
             opts.buckets = bounds.to_vec();
@@ -131,7 +131,7 @@ impl MetricDefinition {
         register(registry, HistogramVec::new(opts, self.labels)?)
     }
 
-    pub(super) fn gauge(&self, registry: &Registry) -> Result<GaugeVec, prometheus::Error> {
+    pub(crate) fn gauge(&self, registry: &Registry) -> Result<GaugeVec, prometheus::Error> {
         register(registry, GaugeVec::new(self.opts(), self.labels)?)
     }
 }

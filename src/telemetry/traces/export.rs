@@ -4,15 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use opentelemetry::KeyValue;
-use opentelemetry_otlp::{
-    ExporterBuildError, Protocol, RetryPolicy, SpanExporter, WithExportConfig, WithHttpConfig,
-};
+use opentelemetry_otlp::{Protocol, RetryPolicy, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
+use opentelemetry_semantic_conventions::attribute as conventions;
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
-use super::{TraceTransport, attributes};
+use super::TraceTransport;
 
 /// The maximum number of requests in one call. Requests that arrive during a call are sent with the next one.
 const MAX_BATCH: usize = 128;
@@ -33,9 +32,9 @@ pub struct Exporter {
 /// Where spans go now.
 struct CollectorConnection {
     endpoint: String,
-    /// `None` where the exporter does not take the endpoint; that was said.
+    /// `None` if the exporter does not accept the endpoint, which was logged.
     exporter: Option<SpanExporter>,
-    /// What was lost when it was last heard of; `None` while it takes what it is sent.
+    /// The requests that were lost before it began to fail; `None` while it works.
     failing_since: Option<u64>,
 }
 
@@ -72,66 +71,50 @@ impl Exporter {
 
     async fn send(&mut self, requests: Vec<Vec<SpanData>>) {
         let Some(endpoint) = self.endpoint.borrow_and_update().clone() else {
-            // Switched off since they were made.
+            // Disabled since these spans were created.
             self.collector = None;
             return;
         };
-        if self.collector.as_ref().is_none_or(|collector| collector.endpoint != endpoint) {
-            self.collector = Some(self.connect(endpoint));
-        }
-        let Some(collector) = &mut self.collector else { return };
+        let host = extract_host(&endpoint);
+        let known = self.collector.take().filter(|collector| collector.endpoint == endpoint);
+        let mut collector = known.unwrap_or_else(|| self.connect(endpoint, &host));
         let count = requests.len() as u64;
         let sent = match &collector.exporter {
             Some(exporter) => exporter.export(requests.into_iter().flatten().collect()).await.is_ok(),
             None => false,
         };
         let lost = self.dropped.load(Ordering::Relaxed);
-        if sent {
-            if let Some(before) = collector.failing_since.take() {
-                info!(
-                    "traces reach {} again; those of {} requests are lost",
-                    extract_host(&collector.endpoint),
-                    lost - before
-                );
+        if !sent {
+            self.dropped.fetch_add(count, Ordering::Relaxed);
+            if collector.failing_since.is_none() {
+                collector.failing_since = Some(lost);
+                let why = self.transport.last_error();
+                warn!("traces do not reach {host}: {why}; they are lost until they do");
             }
-            return;
+        } else if let Some(before) = collector.failing_since.take() {
+            info!("traces reach {host} again; those of {} requests are lost", lost - before);
         }
-        self.dropped.fetch_add(count, Ordering::Relaxed);
-        if collector.failing_since.is_none() {
-            collector.failing_since = Some(lost);
-            let why = self.transport.last_error();
-            warn!(
-                "traces do not reach {}: {why}; they are lost until they do",
-                extract_host(&collector.endpoint)
-            );
-        }
+        self.collector = Some(collector);
     }
 
-    fn connect(&self, endpoint: String) -> CollectorConnection {
-        // The error may repeat the endpoint, whose path may hold a key.
-        let exporter = self.build_exporter(&endpoint).inspect_err(|_| {
-            warn!(
-                "traces are not sent: the exporter does not take the endpoint at {}",
-                extract_host(&endpoint)
-            );
-        });
-        // What was said is not said again.
-        let failing_since = exporter.is_err().then(|| self.dropped.load(Ordering::Relaxed));
-        CollectorConnection { endpoint, exporter: exporter.ok(), failing_since }
-    }
-
-    fn build_exporter(&self, endpoint: &str) -> Result<SpanExporter, ExporterBuildError> {
-        let carrier: Arc<dyn TraceTransport> = self.transport.clone();
-        let mut exporter = SpanExporter::builder()
+    fn connect(&self, endpoint: String, host: &str) -> CollectorConnection {
+        let transport: Arc<dyn TraceTransport> = self.transport.clone();
+        let exporter = SpanExporter::builder()
             .with_http()
-            .with_endpoint(build_traces_url(endpoint))
+            .with_endpoint(build_traces_url(&endpoint))
             .with_protocol(Protocol::HttpBinary)
-            .with_shared_http_client(carrier)
-            // Its own waits would block the thread: the carrier tries again.
+            .with_shared_http_client(transport)
+            // Its own waits would block the thread: the transport retries.
             .with_retry_policy(RetryPolicy::disabled())
-            .build()?;
+            .build();
+        // The error may repeat the endpoint, whose path may hold a key.
+        let Ok(mut exporter) = exporter else {
+            warn!("traces are not sent: the exporter does not accept the endpoint at {host}");
+            let failing_since = Some(self.dropped.load(Ordering::Relaxed));
+            return CollectorConnection { endpoint, exporter: None, failing_since };
+        };
         exporter.set_resource(&self.resource);
-        Ok(exporter)
+        CollectorConnection { endpoint, exporter: Some(exporter), failing_since: None }
     }
 }
 
@@ -153,8 +136,8 @@ fn extract_host(endpoint: &str) -> String {
 /// The sender: this process. `OTEL_RESOURCE_ATTRIBUTES` adds to it.
 fn build_resource() -> Resource {
     let attributes = [
-        KeyValue::new(attributes::SERVICE_VERSION, env!("CARGO_PKG_VERSION")),
-        KeyValue::new(attributes::SERVICE_INSTANCE, format_instance_id(fastrand::u128(..))),
+        KeyValue::new(conventions::SERVICE_VERSION, env!("CARGO_PKG_VERSION")),
+        KeyValue::new(conventions::SERVICE_INSTANCE_ID, format_instance_id(fastrand::u128(..))),
     ];
     Resource::builder().with_service_name("moonrelay").with_attributes(attributes).build()
 }

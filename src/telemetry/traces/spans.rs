@@ -1,7 +1,12 @@
-//! A request that is over, as spans: one for the request, as a server, and below it one for each call of a provider.
+//! A finished request as spans: one for the request, as a server, and below it one for each call of a provider.
 //!
 //! Source: OpenTelemetry's semantic conventions for generative AI client spans, 2026-11. Only the calls carry their
-//! attributes: what adds up tokens by them counts none twice.
+//! attributes, so that a sum of tokens by them counts none twice. Our own attributes begin with `moonrelay.`.
+
+#![expect(
+    deprecated,
+    reason = "the GenAI conventions moved to a repository of their own, and no crate of that one exists; the names are the same"
+)]
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -9,10 +14,10 @@ use std::time::{Duration, SystemTime};
 use opentelemetry::trace::{Event, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
 use opentelemetry::{InstrumentationScope, KeyValue, Value};
 use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SpanData, SpanEvents, SpanLinks};
-use opentelemetry_semantic_conventions::SCHEMA_URL;
+use opentelemetry_semantic_conventions::{SCHEMA_URL, attribute as conventions};
 
+use super::ServerAddress;
 use super::traceparent::ParentSpan;
-use super::{ServerAddress, attributes};
 use crate::failure::Reason;
 use crate::protocol::usage::TokenUsage;
 use crate::record::{Attempt, AttemptCost, AttemptOutcome, Record, SkipReason};
@@ -46,7 +51,7 @@ pub(super) fn build_spans(
             spans.push(trace.build_attempt_span(record, attempt, number, &request, servers));
         }
     }
-    request.attributes.push(KeyValue::new(attributes::ATTEMPTS, to_value(spans.len() as u64)));
+    request.attributes.push(KeyValue::new("moonrelay.attempts", to_value(spans.len() as u64)));
     spans.insert(0, request);
     Some(spans)
 }
@@ -93,25 +98,22 @@ impl TraceBuilder {
             None if record.client_disconnected => "abandoned",
             None => AttemptOutcome::Ok.as_str(),
         };
-        let mut say = |name, value: Value| span.attributes.push(KeyValue::new(name, value));
-        say(attributes::REQUEST_ID, record.request_id.to_string().into());
-        say(attributes::CLIENT, record.client.clone().into());
-        say(attributes::API, record.api.as_str().into());
-        say(attributes::REQUESTED, record.requested_model.clone().into());
-        say(attributes::STREAMED, record.is_streaming.into());
-        say(attributes::OUTCOME, outcome.into());
-        if let Some(face) = record.upstream_api {
-            say(attributes::TARGET_API, face.as_str().into());
-        }
-        if let Some(reference) = &record.served_by {
-            say(attributes::ANSWERED, reference.clone().into());
-        }
-        if let Some(level) = record.thinking {
-            say(attributes::THINKING, level.as_str().into());
-        }
-        if let Some(took) = record.time_to_first_byte {
-            say(attributes::FIRST_BYTE, took.as_secs_f64().into());
-        }
+        let text = |name: &'static str, value: &str| KeyValue::new(name, value.to_owned());
+        span.attributes.extend([
+            text("moonrelay.request.id", &record.request_id.to_string()),
+            text("moonrelay.client", &record.client),
+            text("moonrelay.face", record.api.as_str()),
+            text("moonrelay.requested", &record.requested_model),
+            KeyValue::new("moonrelay.streamed", record.is_streaming),
+            text("moonrelay.outcome", outcome),
+        ]);
+        let optional = [
+            record.upstream_api.map(|api| text("moonrelay.called", api.as_str())),
+            record.served_by.as_ref().map(|reference| text("moonrelay.answered", reference)),
+            record.thinking.map(|level| text("moonrelay.thinking", level.as_str())),
+            record.time_to_first_byte.map(|took| KeyValue::new("moonrelay.first_byte", took.as_secs_f64())),
+        ];
+        span.attributes.extend(optional.into_iter().flatten());
         set_error(&mut span, record.failure_reason);
         span
     }
@@ -133,21 +135,21 @@ impl TraceBuilder {
         span.parent_span_id = request.span_context.span_id();
         let mut say = |name, value: Value| span.attributes.push(KeyValue::new(name, value));
         // The conventions list neither Moonshot nor OpenRouter; for those the provider's own name is used.
-        say(attributes::OPERATION, "chat".into());
-        say(attributes::PROVIDER, provider.to_owned().into());
-        say(attributes::MODEL, model.to_owned().into());
+        say(conventions::GEN_AI_OPERATION_NAME, "chat".into());
+        say(conventions::GEN_AI_PROVIDER_NAME, provider.to_owned().into());
+        say(conventions::GEN_AI_REQUEST_MODEL, model.to_owned().into());
         if let Some(server) = servers.get(provider) {
-            say(attributes::SERVER_ADDRESS, server.address.clone().into());
-            say(attributes::SERVER_PORT, i64::from(server.port).into());
+            say(conventions::SERVER_ADDRESS, server.address.clone().into());
+            say(conventions::SERVER_PORT, i64::from(server.port).into());
         }
         if record.is_streaming {
-            say(attributes::STREAM, true.into());
+            say(conventions::GEN_AI_REQUEST_STREAM, true.into());
         }
         if streams {
-            say(attributes::FIRST_CHUNK, attempt.duration.as_secs_f64().into());
+            say(conventions::GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK, attempt.duration.as_secs_f64().into());
         }
-        say(attributes::ATTEMPT, to_value(number as u64));
-        say(attributes::OUTCOME, attempt.outcome.as_str().into());
+        say("moonrelay.attempt", to_value(number as u64));
+        say("moonrelay.outcome", attempt.outcome.as_str().into());
         if let Some(usage) = &attempt.usage {
             span.attributes.extend(usage_attributes(usage));
         }
@@ -168,39 +170,42 @@ impl TraceBuilder {
 fn set_error(span: &mut SpanData, reason: Option<Reason>) {
     if let Some(reason) = reason {
         span.status = Status::error(reason.as_str());
-        span.attributes.push(KeyValue::new(attributes::ERROR, reason.as_str()));
+        span.attributes.push(KeyValue::new(conventions::ERROR_TYPE, reason.as_str()));
     }
 }
 
 fn build_skip_event(attempt: &Attempt, skip: SkipReason, at: SystemTime) -> Event {
     let mut attributes = vec![
-        KeyValue::new(attributes::TARGET, attempt.reference.clone()),
-        KeyValue::new(attributes::REASON, skip.as_str()),
+        KeyValue::new("moonrelay.target", attempt.reference.clone()),
+        KeyValue::new("moonrelay.reason", skip.as_str()),
     ];
     if let SkipReason::InCooldown(reason) = skip {
-        attributes.push(KeyValue::new(attributes::COOLDOWN_REASON, reason.as_str()));
+        attributes.push(KeyValue::new("moonrelay.rest", reason.as_str()));
     }
-    Event::new(attributes::TARGET_SKIPPED, at + attempt.start_offset, attributes, 0)
+    Event::new("moonrelay.target.skipped", at + attempt.start_offset, attributes, 0)
 }
 
-/// In the conventions the input's figure holds what the cache gave and took, and the output's the reasoning.
+/// In the conventions, the input includes tokens read from and written to the cache, and the output the reasoning.
 fn usage_attributes(usage: &TokenUsage) -> impl Iterator<Item = KeyValue> {
-    let always = [(attributes::INPUT, usage.prompt_tokens()), (attributes::OUTPUT, usage.output)];
+    let always = [
+        (conventions::GEN_AI_USAGE_INPUT_TOKENS, usage.prompt_tokens()),
+        (conventions::GEN_AI_USAGE_OUTPUT_TOKENS, usage.output),
+    ];
     let parts = [
-        (attributes::CACHE_READ, usage.cache_read),
-        (attributes::CACHE_WRITE, usage.cache_write),
-        (attributes::REASONING, usage.reasoning),
+        (conventions::GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS, usage.cache_read),
+        (conventions::GEN_AI_USAGE_CACHE_CREATION_INPUT_TOKENS, usage.cache_write),
+        (conventions::GEN_AI_USAGE_REASONING_OUTPUT_TOKENS, usage.reasoning),
     ];
     let parts = parts.into_iter().filter(|(_, tokens)| *tokens > 0);
     let tokens = always.into_iter().chain(parts).map(|(name, tokens)| KeyValue::new(name, to_value(tokens)));
-    tokens.chain([KeyValue::new(attributes::ESTIMATED, usage.is_estimated)])
+    tokens.chain([KeyValue::new("moonrelay.usage.estimated", usage.is_estimated)])
 }
 
 fn cost_attributes(bill: &AttemptCost) -> [KeyValue; 3] {
     [
-        KeyValue::new(attributes::COST, bill.amount.as_f64()),
-        KeyValue::new(attributes::CURRENCY, bill.currency.clone()),
-        KeyValue::new(attributes::PRICING, bill.source.as_str()),
+        KeyValue::new("moonrelay.cost", bill.amount.as_f64()),
+        KeyValue::new("moonrelay.cost.currency", bill.currency.clone()),
+        KeyValue::new("moonrelay.cost.pricing", bill.source.as_str()),
     ]
 }
 

@@ -18,193 +18,94 @@ const SELECT_ROWS: &str = "SELECT r.number, r.at, r.client, a.provider, a.model,
      FROM requests r LEFT JOIN attempts a ON a.request = r.number \
      WHERE r.number >= ?1 AND r.number < ?2 ORDER BY r.number";
 
+const DAY_FORMAT: &str = "%Y-%m-%d";
+const HOUR_FORMAT: &str = "%Y-%m-%dT%H";
+
 /// The sums of each combination of keys, in the order of the keys.
 pub(super) fn aggregate_usage(
     connection: &Connection,
     query: &UsageQuery,
 ) -> rusqlite::Result<Vec<UsageRow>> {
+    // A request then counts only where it was attempted.
+    let is_by_target = query.group_by.iter().any(|by| matches!(by, GroupBy::Model | GroupBy::Provider));
     let first = |moment| RequestId::from_time(moment).as_i64();
-    let until = query.until.map_or(i64::MAX, first);
     let mut statement = connection.prepare_cached(SELECT_ROWS)?;
-    let mut rows = statement.query([first(query.since), until])?;
-    let mut groups = Aggregator::new(query);
+    let mut rows = statement.query([first(query.since), query.until.map_or(i64::MAX, first)])?;
+    // The sums, and the request that was counted last.
+    let mut groups: BTreeMap<Vec<String>, (UsageRow, Option<i64>)> = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        groups.add_row(row)?;
-    }
-    Ok(groups.into_rows())
-}
-
-/// The columns of [`SELECT_ROWS`].
-mod column {
-    pub(super) const NUMBER: usize = 0;
-    pub(super) const AT: usize = 1;
-    pub(super) const CLIENT: usize = 2;
-    pub(super) const PROVIDER: usize = 3;
-    pub(super) const MODEL: usize = 4;
-    pub(super) const OUTCOME: usize = 5;
-    pub(super) const INPUT: usize = 6;
-    pub(super) const OUTPUT: usize = 7;
-    pub(super) const CACHE_READ: usize = 8;
-    pub(super) const CACHE_WRITE: usize = 9;
-    pub(super) const REASONING: usize = 10;
-    pub(super) const ESTIMATED: usize = 11;
-    pub(super) const AMOUNT: usize = 12;
-    pub(super) const CURRENCY: usize = 13;
-}
-
-struct Aggregator<'q> {
-    group_by: &'q [GroupBy],
-    /// Whether a request counts only where it was attempted.
-    is_by_target: bool,
-    days: PeriodNamer<'q>,
-    hours: PeriodNamer<'q>,
-    groups: BTreeMap<Vec<String>, UsageGroup>,
-}
-
-#[derive(Default)]
-struct UsageGroup {
-    row: UsageRow,
-    /// The request that was counted last.
-    last_request: Option<i64>,
-}
-
-impl<'q> Aggregator<'q> {
-    fn new(query: &'q UsageQuery) -> Self {
-        Self {
-            group_by: &query.group_by,
-            is_by_target: query.group_by.iter().any(|by| matches!(by, GroupBy::Model | GroupBy::Provider)),
-            days: PeriodNamer::days(&query.zone),
-            hours: PeriodNamer::hours(&query.zone),
-            groups: BTreeMap::new(),
+        let outcome = row.get_ref("outcome")?.as_str_or_null()?;
+        if is_by_target && !outcome.is_some_and(entry::is_attempted_outcome) {
+            continue;
         }
-    }
-
-    fn add_row(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
-        let outcome = row.get_ref(column::OUTCOME)?.as_str_or_null()?;
-        let is_attempted = outcome.is_some_and(entry::is_attempted_outcome);
-        if self.is_by_target && !is_attempted {
-            return Ok(());
+        let (sums, last_request) = groups.entry(read_key(row, query)?).or_default();
+        let number = Some(row.get("number")?);
+        if *last_request != number {
+            *last_request = number;
+            sums.requests += 1;
         }
-        let number = Some(row.get(column::NUMBER)?);
-        let key = self.group_key(row)?;
-        let group = self.groups.entry(key).or_default();
-        if group.last_request != number {
-            group.last_request = number;
-            group.row.requests += 1;
-        }
-        let Some(outcome) = outcome else { return Ok(()) };
-        group.row.failed += u64::from(entry::is_failed_outcome(outcome));
-        if row.get::<_, Option<i64>>(column::INPUT)?.is_some() {
+        let Some(outcome) = outcome else { continue };
+        sums.failed += u64::from(entry::is_failed_outcome(outcome));
+        if row.get::<_, Option<i64>>("input")?.is_some() {
             let is_answered = entry::is_answered_outcome(outcome);
-            add_attempt(if is_answered { &mut group.row.answered } else { &mut group.row.lost }, row)?;
+            add_attempt(if is_answered { &mut sums.answered } else { &mut sums.lost }, row)?;
         }
-        Ok(())
     }
+    Ok(groups.into_iter().map(|(keys, (sums, _))| UsageRow { keys, ..sums }).collect())
+}
 
-    fn group_key(&mut self, row: &Row<'_>) -> rusqlite::Result<Vec<String>> {
-        let text = |column| -> rusqlite::Result<&str> {
-            Ok(row.get_ref(column)?.as_str_or_null()?.unwrap_or_default())
-        };
-        let mut key = Vec::with_capacity(self.group_by.len());
-        for by in self.group_by {
-            key.push(match by {
-                GroupBy::Model => format!("{}/{}", text(column::PROVIDER)?, text(column::MODEL)?),
-                GroupBy::Provider => text(column::PROVIDER)?.to_owned(),
-                GroupBy::Client => text(column::CLIENT)?.to_owned(),
-                GroupBy::Day => self.days.name_at(row.get(column::AT)?).to_owned(),
-                GroupBy::Hour => self.hours.name_at(row.get(column::AT)?).to_owned(),
-            });
-        }
-        Ok(key)
-    }
+fn read_key(row: &Row<'_>, query: &UsageQuery) -> rusqlite::Result<Vec<String>> {
+    let text = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_str_or_null()?.unwrap_or_default());
+    let keys = query.group_by.iter().map(|by| {
+        Ok(match by {
+            GroupBy::Model => format!("{}/{}", text("provider")?, text("model")?),
+            GroupBy::Provider => text("provider")?.to_owned(),
+            GroupBy::Client => text("client")?.to_owned(),
+            GroupBy::Day => name_period(&query.zone, DAY_FORMAT, row.get("at")?),
+            GroupBy::Hour => name_period(&query.zone, HOUR_FORMAT, row.get("at")?),
+        })
+    });
+    keys.collect()
+}
 
-    fn into_rows(self) -> Vec<UsageRow> {
-        self.groups.into_iter().map(|(keys, group)| UsageRow { keys, ..group.row }).collect()
-    }
+/// The day or hour of a moment in microseconds since 1970. Moments after the year 9999 count for its last day.
+fn name_period(zone: &TimeZone, format: &str, micros: i64) -> String {
+    let moment = Timestamp::from_microsecond(micros).unwrap_or(Timestamp::MAX);
+    zone.to_datetime(moment).strftime(format).to_string()
 }
 
 /// Adds an attempt that used tokens.
 fn add_attempt(total: &mut UsageTotals, row: &Row<'_>) -> rusqlite::Result<()> {
-    let count = |column| row.get::<_, Option<i64>>(column).map(|count| to_unsigned(count.unwrap_or(0)));
     let tokens = &mut total.tokens;
     for (sum, column) in [
-        (&mut tokens.input, column::INPUT),
-        (&mut tokens.output, column::OUTPUT),
-        (&mut tokens.cache_read, column::CACHE_READ),
-        (&mut tokens.cache_write, column::CACHE_WRITE),
-        (&mut tokens.reasoning, column::REASONING),
-        (&mut total.estimated, column::ESTIMATED),
+        (&mut tokens.input, "input"),
+        (&mut tokens.output, "output"),
+        (&mut tokens.cache_read, "cache_read"),
+        (&mut tokens.cache_write, "cache_write"),
+        (&mut tokens.reasoning, "reasoning"),
+        (&mut total.estimated, "estimated"),
     ] {
-        *sum = sum.saturating_add(count(column)?);
+        let count: Option<i64> = row.get(column)?;
+        *sum = sum.saturating_add(to_unsigned(count.unwrap_or(0)));
     }
     total.attempts += 1;
-    let amount: Option<i64> = row.get(column::AMOUNT)?;
-    let currency = row.get_ref(column::CURRENCY)?.as_str_or_null()?;
+    let (amount, currency): (Option<i64>, Option<String>) = (row.get("amount")?, row.get("currency")?);
     let (Some(amount), Some(currency)) = (amount, currency) else {
         total.unpriced += 1;
         return Ok(());
     };
-    let amount = Amount::from_picos(to_unsigned(amount));
-    match total.cost.get_mut(currency) {
-        Some(sum) => *sum = sum.saturating_add(amount),
-        None => {
-            total.cost.insert(currency.to_owned(), amount);
-        }
-    }
+    let sum = total.cost.entry(currency).or_default();
+    *sum = sum.saturating_add(Amount::from_picos(to_unsigned(amount)));
     Ok(())
-}
-
-/// Names days and hours. Moments must be in the order of time; all moments of one period cost one look at the zone.
-struct PeriodNamer<'z> {
-    zone: &'z TimeZone,
-    /// In seconds.
-    unit: i64,
-    format: &'static str,
-    /// The name holds from here to there, in microseconds since 1970.
-    valid_for: std::ops::Range<i64>,
-    name: String,
-}
-
-impl<'z> PeriodNamer<'z> {
-    /// `2026-11-21`.
-    fn days(zone: &'z TimeZone) -> Self {
-        Self { zone, unit: 86_400, format: "%Y-%m-%d", valid_for: 0..0, name: String::new() }
-    }
-
-    /// `2026-11-21T20`.
-    fn hours(zone: &'z TimeZone) -> Self {
-        Self { zone, unit: 3_600, format: "%Y-%m-%dT%H", valid_for: 0..0, name: String::new() }
-    }
-
-    /// The name of a moment in microseconds since 1970.
-    fn name_at(&mut self, at: i64) -> &str {
-        if !self.valid_for.contains(&at) {
-            self.advance_to(at);
-        }
-        &self.name
-    }
-
-    fn advance_to(&mut self, at: i64) {
-        // Moments after the year 9999 count for its last day.
-        let moment = Timestamp::from_microsecond(at).unwrap_or(Timestamp::MAX);
-        let offset = i64::from(self.zone.to_offset(moment).seconds());
-        let end = ((moment.as_second() + offset).div_euclid(self.unit) + 1) * self.unit - offset;
-        // A change of the clocks ends the period.
-        let change = self.zone.following(moment).next().map(|change| change.timestamp().as_second());
-        let end = change.map_or(end, |change| change.min(end));
-        self.valid_for = at..end.saturating_mul(1_000_000);
-        self.name = self.zone.to_datetime(moment).strftime(self.format).to_string();
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{PeriodNamer, TimeZone, Timestamp};
+    use super::*;
 
     #[test]
     fn days_begin_at_midnight_when_clocks_change() {
         let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
-        let (mut days, mut hours) = (PeriodNamer::days(&zone), PeriodNamer::hours(&zone));
         for (moment, hour) in [
             ("2026-03-28T22:59:59.999999Z", "2026-03-28T23"),
             ("2026-03-28T23:00:00Z", "2026-03-29T00"),
@@ -221,17 +122,16 @@ mod tests {
             ("2026-10-25T23:00:00Z", "2026-10-26T00"),
         ] {
             let at = moment.parse::<Timestamp>().unwrap().as_microsecond();
-            assert_eq!(hours.name_at(at), hour, "{moment}");
-            assert_eq!(days.name_at(at), &hour[..10], "{moment}");
+            assert_eq!(name_period(&zone, HOUR_FORMAT, at), hour, "{moment}");
+            assert_eq!(name_period(&zone, DAY_FORMAT, at), &hour[..10], "{moment}");
         }
     }
 
     #[test]
     fn zones_off_the_hour_and_moments_beyond_the_calendar_have_names() {
         let zone = TimeZone::posix("<+0537>-5:37").unwrap();
-        let mut hours = PeriodNamer::hours(&zone);
-        assert_eq!(hours.name_at(0), "1970-01-01T05");
-        assert_eq!(hours.name_at(23 * 60_000_000), "1970-01-01T06");
-        assert!(PeriodNamer::days(&TimeZone::UTC).name_at(i64::MAX).starts_with("9999-12-3"));
+        assert_eq!(name_period(&zone, HOUR_FORMAT, 0), "1970-01-01T05");
+        assert_eq!(name_period(&zone, HOUR_FORMAT, 23 * 60_000_000), "1970-01-01T06");
+        assert!(name_period(&TimeZone::UTC, DAY_FORMAT, i64::MAX).starts_with("9999-12-3"));
     }
 }

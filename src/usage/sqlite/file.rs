@@ -40,13 +40,10 @@ pub(super) fn file_exists(path: &Path) -> Result<bool, DatabaseError> {
 /// Opens the connection for writing. Creates the file and its directory if they are missing.
 pub(super) fn open_for_writing(directory: &Path, path: &Path) -> Result<Connection, DatabaseError> {
     let refused = |error: std::io::Error| {
-        DatabaseError::at_path(
-            path,
-            &format!(
-                "{error}. {} must be a directory that the user of the gateway can write",
-                directory.display()
-            ),
-        )
+        let directory = directory.display();
+        let problem =
+            format!("{error}. {directory} must be a directory that the user of the gateway can write");
+        DatabaseError::at_path(path, &problem)
     };
     DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(refused)?;
     // SQLite creates the -wal and -shm files with the mode of this one.
@@ -57,7 +54,8 @@ pub(super) fn open_for_writing(directory: &Path, path: &Path) -> Result<Connecti
     let opened = Connection::open_with_flags(path, COMMON_FLAGS | OpenFlags::SQLITE_OPEN_READ_WRITE);
     let mut connection = opened.map_err(|error| database_error(path, &error))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| database_error(path, &error))?;
-    check_compatible(&connection, path)?;
+    // Before anything is changed.
+    read_version(&connection, path)?;
     configure(&connection).map_err(|error| database_error(path, &error))?;
     migrate(&mut connection, path)?;
     Ok(connection)
@@ -80,7 +78,15 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Option<Connection>, Databa
         Err(error) if is_missing_wal(&error) => open_immutable(path, error)?,
         opened => opened.map_err(|error| database_error(path, &error))?,
     };
-    Ok(check_current(&connection, path)?.then_some(connection))
+    match read_version(&connection, path)? {
+        0 => Ok(None),
+        CURRENT_VERSION => Ok(Some(connection)),
+        // A reader cannot migrate it.
+        _ => Err(DatabaseError::at_path(
+            path,
+            "an older Moonrelay wrote it. Start the gateway once to migrate it",
+        )),
+    }
 }
 
 /// Opens the file and reads from it: SQLite opens the -wal and -shm files only then.
@@ -116,71 +122,35 @@ fn open_immutable(path: &Path, error: rusqlite::Error) -> Result<Connection, Dat
     open_and_check(Path::new(uri.as_str()), flags).map_err(|error| database_error(path, &error))
 }
 
-/// Whose file it is, and the version of its tables.
-struct FileInfo {
-    application_id: i64,
-    version: i64,
-    is_empty: bool,
-}
-
-impl FileInfo {
-    fn read(connection: &Connection) -> rusqlite::Result<Self> {
-        let pragma = |name| connection.pragma_query_value(None, name, |row| row.get(0));
-        let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-        Ok(Self {
-            application_id: pragma("application_id")?,
-            version: pragma("user_version")?,
-            is_empty: tables == 0,
-        })
+/// The version of the tables; 0 if there are none yet: a starting gateway has created the file and is about to create
+/// them. Rejects files of other programs and of newer versions.
+fn read_version(connection: &Connection, path: &Path) -> Result<usize, DatabaseError> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let read = || -> rusqlite::Result<(i64, i64, i64)> {
+        let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        Ok((pragma("application_id")?, pragma("user_version")?, tables))
+    };
+    let (application_id, version, tables) = read().map_err(|error| database_error(path, &error))?;
+    if application_id != APPLICATION_ID && (application_id, tables) != (0, 0) {
+        return Err(DatabaseError::at_path(
+            path,
+            "it is the database of another program. Move it away; the gateway creates a new one when it starts or \
+             reloads",
+        ));
     }
-
-    /// The version of the tables; 0 if there are none.
-    fn check_version(&self, path: &Path) -> Result<usize, DatabaseError> {
-        let is_ours = self.application_id == APPLICATION_ID || (self.is_empty && self.application_id == 0);
-        if !is_ours {
-            return Err(DatabaseError::at_path(
-                path,
-                "it is the database of another program. Move it away; the gateway creates a new one when it starts \
-                 or reloads",
-            ));
-        }
-        usize::try_from(self.version).ok().filter(|version| *version <= CURRENT_VERSION).ok_or_else(|| {
-            let version = self.version;
-            DatabaseError::at_path(
-                path,
-                &format!(
-                    "its tables have version {version}, and this Moonrelay supports {CURRENT_VERSION}. Use the newer \
-                     Moonrelay that wrote it, or move the file away; the gateway creates a new one when it starts or \
-                     reloads"
-                ),
-            )
-        })
-    }
-}
-
-/// Rejects files of other programs and of newer versions, before anything is changed.
-pub(super) fn check_compatible(connection: &Connection, path: &Path) -> Result<(), DatabaseError> {
-    let found = FileInfo::read(connection).map_err(|error| database_error(path, &error))?;
-    found.check_version(path).map(|_| ())
-}
-
-/// Rejects a file of another version: a reader cannot migrate it.
-///
-/// Returns false if there are no tables yet: a starting gateway has created the file and is about to create
-/// them.
-pub(super) fn check_current(connection: &Connection, path: &Path) -> Result<bool, DatabaseError> {
-    let found = FileInfo::read(connection).map_err(|error| database_error(path, &error))?;
-    let version = found.check_version(path)?;
-    if version == CURRENT_VERSION || (version == 0 && found.is_empty) {
-        return Ok(version > 0);
-    }
-    Err(DatabaseError::at_path(path, "an older Moonrelay wrote it. Start the gateway once to migrate it"))
+    usize::try_from(version).ok().filter(|version| *version <= CURRENT_VERSION).ok_or_else(|| {
+        let problem = format!(
+            "its tables have version {version}, and this Moonrelay supports {CURRENT_VERSION}. Use the newer Moonrelay \
+             that wrote it, or move the file away; the gateway creates a new one when it starts or reloads"
+        );
+        DatabaseError::at_path(path, &problem)
+    })
 }
 
 /// Creates the tables of a new file, or migrates an older one, one version per transaction.
-pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), DatabaseError> {
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), DatabaseError> {
     let failed = |error: rusqlite::Error| database_error(path, &error);
-    let found = FileInfo::read(connection).map_err(failed)?.check_version(path)?;
+    let found = read_version(connection, path)?;
     if (1..CURRENT_VERSION).contains(&found) {
         back_up(connection, path, found)?;
     }
@@ -188,7 +158,7 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Da
         // Another process may do the same, so the version is read while no other process can write.
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        let (text, version) = match FileInfo::read(&transaction).map_err(failed)?.check_version(path)? {
+        let (text, version) = match read_version(&transaction, path)? {
             0 => (TABLES, CURRENT_VERSION),
             CURRENT_VERSION => return Ok(()),
             version => (MIGRATIONS[version - 1], version + 1),

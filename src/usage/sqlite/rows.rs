@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use rusqlite::types::{ToSqlOutput, Value, ValueRef};
-use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 
 use crate::protocol::amount::Amount;
 use crate::protocol::usage::TokenUsage;
@@ -38,71 +37,52 @@ pub(super) fn append_batch(connection: &mut Connection, batch: &[Arc<UsageEntry>
         let mut insert_request = transaction.prepare_cached(INSERT_REQUEST)?;
         let mut insert_attempt = transaction.prepare_cached(INSERT_ATTEMPT)?;
         for entry in batch {
+            let number = entry.request_id.as_i64();
+            let inserted = insert_request.execute(params![
+                number,
+                entry.client,
+                entry.requested,
+                entry.api,
+                entry.target_api,
+                entry.answered_by,
+                entry.is_streamed,
+                entry.thinking,
+                entry.outcome,
+                entry.first_byte.map(to_micros),
+                to_micros(entry.duration),
+                encode_labels(&entry.rules),
+                encode_labels(&entry.losses),
+            ])?;
             // An existing entry is left as it is.
-            if insert_request.execute(params_from_iter(bind_request(entry)))? == 0 {
+            if inserted == 0 {
                 continue;
             }
-            let number = entry.request_id.as_i64();
             for (place, attempt) in (0_i64..).zip(&entry.attempts) {
-                insert_attempt.execute(params_from_iter(bind_attempt(number, place, attempt)))?;
+                let (usage, bill) = (attempt.usage.as_ref(), attempt.bill.as_ref());
+                insert_attempt.execute(params![
+                    number,
+                    place,
+                    attempt.provider,
+                    attempt.model,
+                    attempt.outcome,
+                    attempt.detail,
+                    to_micros(attempt.started_after),
+                    to_micros(attempt.duration),
+                    usage.map(|usage| to_sql_integer(usage.input)),
+                    usage.map(|usage| to_sql_integer(usage.output)),
+                    usage.map(|usage| to_sql_integer(usage.cache_read)),
+                    usage.map(|usage| to_sql_integer(usage.cache_write)),
+                    usage.map(|usage| to_sql_integer(usage.reasoning)),
+                    usage.map(|usage| usage.is_estimated),
+                    usage.and_then(|usage| usage.cost).map(|cost| to_sql_integer(cost.as_picos())),
+                    bill.map(|bill| to_sql_integer(bill.amount.as_picos())),
+                    bill.map(|bill| &bill.currency),
+                    bill.map(|bill| bill.source.as_str()),
+                ])?;
             }
         }
     }
     transaction.commit()
-}
-
-fn bind_request(entry: &UsageEntry) -> [ToSqlOutput<'_>; 13] {
-    [
-        owned_value(entry.request_id.as_i64()),
-        text_value(&entry.client),
-        text_value(&entry.requested),
-        text_value(&entry.api),
-        optional_text_value(entry.target_api.as_deref()),
-        optional_text_value(entry.answered_by.as_deref()),
-        owned_value(entry.is_streamed),
-        optional_text_value(entry.thinking.as_deref()),
-        text_value(&entry.outcome),
-        owned_value(entry.first_byte.map(to_micros)),
-        owned_value(to_micros(entry.duration)),
-        owned_value(encode_labels(&entry.rules)),
-        owned_value(encode_labels(&entry.losses)),
-    ]
-}
-
-fn bind_attempt(number: i64, place: i64, attempt: &UsageAttempt) -> [ToSqlOutput<'_>; 18] {
-    let (usage, bill) = (attempt.usage.as_ref(), attempt.bill.as_ref());
-    [
-        owned_value(number),
-        owned_value(place),
-        text_value(&attempt.provider),
-        text_value(&attempt.model),
-        text_value(&attempt.outcome),
-        text_value(&attempt.detail),
-        owned_value(to_micros(attempt.started_after)),
-        owned_value(to_micros(attempt.duration)),
-        owned_value(usage.map(|usage| to_sql_integer(usage.input))),
-        owned_value(usage.map(|usage| to_sql_integer(usage.output))),
-        owned_value(usage.map(|usage| to_sql_integer(usage.cache_read))),
-        owned_value(usage.map(|usage| to_sql_integer(usage.cache_write))),
-        owned_value(usage.map(|usage| to_sql_integer(usage.reasoning))),
-        owned_value(usage.map(|usage| usage.is_estimated)),
-        owned_value(usage.and_then(|usage| usage.cost).map(|cost| to_sql_integer(cost.as_picos()))),
-        owned_value(bill.map(|bill| to_sql_integer(bill.amount.as_picos()))),
-        optional_text_value(bill.map(|bill| bill.currency.as_str())),
-        optional_text_value(bill.map(|bill| bill.source.as_str())),
-    ]
-}
-
-fn text_value(text: &str) -> ToSqlOutput<'_> {
-    ToSqlOutput::Borrowed(text.into())
-}
-
-fn optional_text_value(text: Option<&str>) -> ToSqlOutput<'_> {
-    ToSqlOutput::Borrowed(text.map_or(ValueRef::Null, ValueRef::from))
-}
-
-fn owned_value<'e>(value: impl Into<Value>) -> ToSqlOutput<'e> {
-    ToSqlOutput::Owned(value.into())
 }
 
 /// SQLite's integers have a sign. The largest is nine million units of money.
