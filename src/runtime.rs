@@ -20,7 +20,7 @@ pub use self::bind::BindFlags;
 use self::bind::{BindConfig, BindSource};
 use self::reload::{MAX_PENDING_READS, ReloadTargets, Reloader};
 pub use self::telemetry::TelemetryBuilder;
-use self::telemetry::{Telemetry, TelemetryTasks};
+use self::telemetry::{ServeOutcome, Telemetry, TelemetryTasks};
 use crate::config::settings::{GatewaySettings, Settings};
 use crate::gateway::app_state::AppState;
 use crate::gateway::listener::Listener;
@@ -65,16 +65,6 @@ impl ShutdownSignals for tokio::sync::mpsc::Receiver<()> {
 
 /// Requests that are dropped at the end are recorded at once. A stop waits at most this long for that.
 const DROP_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// How serving ended.
-enum ServeOutcome {
-    Graceful {
-        /// Connections that were still busy.
-        busy: usize,
-    },
-    /// Stop without waiting for anything.
-    Immediate,
-}
 
 /// The gateway, ready to serve.
 pub struct App {

@@ -2,8 +2,8 @@
 //!
 //! A request only adds a [`UsageEntry`] to a queue; one task writes. Recent requests are answered from memory.
 
-mod database;
 mod entry;
+mod database;
 mod queue;
 mod retention;
 mod sqlite;

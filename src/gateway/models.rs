@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::{HeaderMap, StatusCode, Uri};
 use serde_json::{Value, json};
 use url::form_urlencoded;
@@ -23,24 +23,20 @@ pub(super) async fn list_models(
     State(shared): State<Arc<AppState>>,
     uri: Uri,
     headers: HeaderMap,
-) -> Response {
+) -> Result<Response, ApiError> {
     let offered = shared.engine.list_models();
     if !has_anthropic_version(&headers) {
         let value = json!({"object": "list", "data": offered.iter().map(render_openai).collect::<Vec<_>>()});
-        return json_response(StatusCode::OK, &value);
+        return Ok(json_response(StatusCode::OK, &value));
     }
-    let page = match ModelPage::parse(uri.query().unwrap_or_default()) {
-        Ok(page) => page,
-        Err(problem) => return problem.into_response(),
-    };
-    let (models, has_more) = page.select(&offered);
+    let (models, has_more) = ModelPage::parse(uri.query().unwrap_or_default())?.select(&offered);
     let value = json!({
         "data": models.iter().map(render_anthropic).collect::<Vec<_>>(),
         "has_more": has_more,
         "first_id": models.first().map(|model| &model.id),
         "last_id": models.last().map(|model| &model.id),
     });
-    json_response(StatusCode::OK, &value)
+    Ok(json_response(StatusCode::OK, &value))
 }
 
 /// The requested part of the list (Anthropic's API reference, "List Models", 2026). Without a limit it is the
@@ -90,21 +86,11 @@ pub(super) async fn get_model(
     State(shared): State<Arc<AppState>>,
     id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
-) -> Response {
-    let Ok(Path(id)) = id else {
-        return ApiError::from(RequestError::InvalidModel).into_response();
-    };
-    match shared.engine.describe_model(&id) {
-        Ok(model) => {
-            let value = if has_anthropic_version(&headers) {
-                render_anthropic(&model)
-            } else {
-                render_openai(&model)
-            };
-            json_response(StatusCode::OK, &value)
-        }
-        Err(refusal) => ApiError::from(refusal).into_response(),
-    }
+) -> Result<Response, ApiError> {
+    let Path(id) = id.map_err(|_| RequestError::InvalidModel)?;
+    let model = shared.engine.describe_model(&id)?;
+    let render = if has_anthropic_version(&headers) { render_anthropic } else { render_openai };
+    Ok(json_response(StatusCode::OK, &render(&model)))
 }
 
 fn render_openai(model: &ModelListing) -> Value {

@@ -3,7 +3,6 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,8 +66,8 @@ pub(super) async fn stream_events(
 /// An open dashboard.
 struct Viewer {
     view: DashboardView,
-    /// For each section a hash of the content that was sent last.
-    sent_hashes: HashMap<Section, u64>,
+    /// The content of each section that was sent last.
+    sent: HashMap<Section, String>,
     /// Events to be sent.
     queue: VecDeque<Event>,
     /// Sections that may have changed.
@@ -107,7 +106,7 @@ impl Viewer {
             charts_due: None,
             charts_delay: CHART_DELAY,
             quota_due: Instant::now() + INITIAL_QUOTA_DELAY,
-            sent_hashes: HashMap::new(),
+            sent: HashMap::new(),
             // Sections that may have changed between the page and this stream.
             due_sections: vec![
                 Section::Chain,
@@ -199,11 +198,9 @@ impl Viewer {
                 self.charts_delay = CHART_DELAY.max(began.elapsed() * CHART_QUERY_SHARE);
                 self.charts_due = self.view.is_waiting_for_store().then(|| Instant::now() + CHART_DELAY);
             }
-            let mut hasher = DefaultHasher::new();
-            html.hash(&mut hasher);
-            let hash = hasher.finish();
-            if self.sent_hashes.insert(section, hash) != Some(hash) {
-                self.queue.push_back(Event::default().event(section.id()).data(html));
+            if self.sent.get(&section) != Some(&html) {
+                self.queue.push_back(Event::default().event(section.id()).data(&html));
+                self.sent.insert(section, html);
             }
         }
     }

@@ -26,8 +26,8 @@ pub fn to_json(quotas: &[ProviderQuota]) -> Value {
 }
 
 fn render_provider(quota: &ProviderQuota) -> Value {
-    let told = quota.limits.as_deref().unwrap_or_default();
-    let allowances: Vec<Value> = told.iter().map(render_allowance).collect();
+    let allowances = quota.limits.as_deref().unwrap_or_default();
+    let allowances: Vec<Value> = allowances.iter().map(render_allowance).collect();
     let mut value =
         object!({ "id": quota.provider, "at": to_unix_millis(quota.fetched_at), "allowances": allowances });
     if let (Err(why), Some(members)) = (&quota.limits, value.as_object_mut()) {

@@ -74,6 +74,10 @@ fn to_json(entry: &UsageEntry) -> Value {
     let answering = entry.attempts.iter().rev().find(|attempt| attempt.has_answered());
     let bill = answering.and_then(|attempt| attempt.bill.as_ref());
     let currency = bill.map(|bill| bill.currency.as_str());
+    // Amounts of two currencies are never added.
+    let bills = entry.attempts.iter().filter_map(|attempt| attempt.bill.as_ref());
+    let bills = bills.filter(|bill| Some(bill.currency.as_str()) == currency);
+    let cost: Amount = bills.map(|bill| bill.amount).sum();
     let usage = entry.attempts.iter().filter_map(|attempt| attempt.usage).reduce(add_usage);
     object!({
         "id": entry.request_id,
@@ -90,15 +94,9 @@ fn to_json(entry: &UsageEntry) -> Value {
         "tookMs": to_millis(entry.duration),
         "attempts": entry.attempts.iter().map(render_attempt).collect::<Vec<_>>(),
         "usage": usage.as_ref().map(render_usage),
-        "cost": currency.map(|currency| sum_cost(entry, currency).as_f64()),
+        "cost": currency.map(|_| cost.as_f64()),
         "currency": currency,
     })
-}
-
-/// The cost of all attempts in this currency. Amounts of two currencies are never added.
-fn sum_cost(entry: &UsageEntry, currency: &str) -> Amount {
-    let bills = entry.attempts.iter().filter_map(|attempt| attempt.bill.as_ref());
-    bills.filter(|bill| bill.currency == currency).map(|bill| bill.amount).sum()
 }
 
 fn render_attempt(attempt: &UsageAttempt) -> Value {

@@ -1,6 +1,5 @@
 //! Sends traces to a collector over the one HTTP client.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +21,7 @@ use url::Url;
 use crate::config::settings::{Provider, Settings};
 use crate::failure::{Failure, Reason};
 use crate::routing::retry::compute_delay;
-use crate::telemetry::traces::{ServerAddress, TraceConfig, TraceTransport};
+use crate::telemetry::traces::{TraceConfig, TraceTransport};
 use crate::upstream::{Connector, UpstreamRequest, parse_retry_after, read_capped_body};
 
 /// The limit of one call, including its response.
@@ -119,10 +118,6 @@ impl OtlpClient {
     }
 }
 
-fn to_http_error(failure: Failure) -> HttpError {
-    failure.message.into()
-}
-
 /// The number of rejected spans. A body that does not follow the protocol counts as 0. Source: OpenTelemetry
 /// protocol specification, "OTLP/HTTP Response": "Partial Success".
 fn count_rejected_spans(body: &Bytes) -> i64 {
@@ -162,19 +157,13 @@ impl TraceTransport for OtlpClient {
     }
 }
 
-/// The trace settings.
+/// The trace settings. The APIs of a provider share their host.
 pub(super) fn build_trace_config(settings: &Settings) -> TraceConfig {
-    let servers: BTreeMap<String, ServerAddress> = settings
-        .providers
-        .iter()
-        .filter_map(|(id, provider)| Some((id.clone(), find_server_address(provider)?)))
-        .collect();
-    TraceConfig { endpoint: settings.otlp_endpoint.clone(), servers }
-}
-
-/// The APIs of a provider share their host.
-fn find_server_address(provider: &Provider) -> Option<ServerAddress> {
-    let (_, base) = provider.apis.first()?;
-    let url = Url::parse(base).ok()?;
-    Some(ServerAddress { address: url.host_str()?.to_owned(), port: url.port_or_known_default()? })
+    let find_server = |provider: &Provider| {
+        let url = Url::parse(&provider.apis.first()?.1).ok()?;
+        Some((url.host_str()?.to_owned(), url.port_or_known_default()?))
+    };
+    let servers =
+        settings.providers.iter().filter_map(|(id, provider)| Some((id.clone(), find_server(provider)?)));
+    TraceConfig { endpoint: settings.otlp_endpoint.clone(), servers: servers.collect() }
 }

@@ -9,7 +9,6 @@ use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{error, info, warn};
 
-use super::ServeOutcome;
 #[cfg(feature = "otel")]
 use super::otlp_client;
 use crate::config::settings::{Provider, Settings};
@@ -153,6 +152,16 @@ fn register_models(metrics: &Metrics, settings: &Settings) {
     let named = chains.flat_map(|chain| &chain.references).chain(settings.aliases.values());
     let named: Vec<String> = named.map(ToString::to_string).collect();
     metrics.register_models(rows.iter().chain(&named).map(String::as_str));
+}
+
+/// How serving ended.
+pub(super) enum ServeOutcome {
+    Graceful {
+        /// Connections that were still busy.
+        busy: usize,
+    },
+    /// Stop without waiting for anything.
+    Immediate,
 }
 
 /// The tasks that write the usage database and send traces.

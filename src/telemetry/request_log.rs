@@ -1,6 +1,5 @@
 //! The log of requests: one line for each, and one for each failed attempt. It has no prompt, no answer and no key.
 
-use std::fmt;
 use std::time::Duration;
 
 use tracing::{info, warn};
@@ -45,7 +44,7 @@ pub fn log_request(record: &Record) {
         abandoned = record.client_disconnected,
         failed = record.failure_reason.map(Reason::as_str),
         "{}",
-        RequestSummary(record)
+        summarize(record)
     );
 }
 
@@ -54,26 +53,20 @@ fn to_millis(duration: Duration) -> u64 {
 }
 
 /// The message. `journalctl` shows only this by default.
-struct RequestSummary<'r>(&'r Record);
-
-impl fmt::Display for RequestSummary<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let record = self.0;
-        let (ms, requested) = (record.duration.as_millis(), &record.requested_model);
-        match (&record.served_by, record.failure_reason) {
-            (Some(model), None) if record.client_disconnected => {
-                write!(out, "client disconnected from {model} ({requested:?}) after {ms} ms")
-            }
-            (Some(model), None) => {
-                write!(out, "{model} answered {requested:?} in {ms} ms")?;
-                let level = record.thinking.map(|level| level.as_str());
-                level.map_or(Ok(()), |level| write!(out, ", thinking {level}"))
-            }
-            (Some(model), Some(reason)) => {
-                write!(out, "{model} interrupted its answer to {requested:?} after {ms} ms: {reason}")
-            }
-            (None, Some(reason)) => write!(out, "request for {requested:?} failed after {ms} ms: {reason}"),
-            (None, None) => write!(out, "client disconnected ({requested:?}) after {ms} ms"),
+fn summarize(record: &Record) -> String {
+    let (ms, requested) = (record.duration.as_millis(), &record.requested_model);
+    match (&record.served_by, record.failure_reason) {
+        (Some(model), None) if record.client_disconnected => {
+            format!("client disconnected from {model} ({requested:?}) after {ms} ms")
         }
+        (Some(model), None) => {
+            let level = record.thinking.map(|level| format!(", thinking {}", level.as_str()));
+            format!("{model} answered {requested:?} in {ms} ms{}", level.unwrap_or_default())
+        }
+        (Some(model), Some(reason)) => {
+            format!("{model} interrupted its answer to {requested:?} after {ms} ms: {reason}")
+        }
+        (None, Some(reason)) => format!("request for {requested:?} failed after {ms} ms: {reason}"),
+        (None, None) => format!("client disconnected ({requested:?}) after {ms} ms"),
     }
 }

@@ -3,20 +3,19 @@
 //! Spans are created when a request is over and wait in a bounded queue; one task sends them. A request never
 //! waits for this. Spans that find the queue full are counted and lost.
 
-mod export;
-mod spans;
 mod traceparent;
+mod spans;
+mod export;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
-use opentelemetry_http::HttpClient;
 use opentelemetry_sdk::trace::SpanData;
 use tokio::sync::{mpsc, watch};
 
-pub use self::export::Exporter;
+pub use self::export::{Exporter, TraceTransport};
 use crate::record::Record;
 
 /// Requests whose spans may wait for a collector. Each takes some kilobytes.
@@ -27,23 +26,8 @@ const QUEUE_CAPACITY: usize = 1024;
 pub struct TraceConfig {
     /// The collector's base URL, without a query. `None` disables traces.
     pub endpoint: Option<String>,
-    /// By provider id.
-    pub servers: BTreeMap<String, ServerAddress>,
-}
-
-/// Where a provider's server is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerAddress {
-    /// A name, or an IP address.
-    pub address: String,
-    /// The default port of the scheme if the URL has none.
-    pub port: u16,
-}
-
-/// The transport to a collector.
-pub trait TraceTransport: HttpClient {
-    /// How the last call ended, for users: why it got no response, or the status of the response.
-    fn last_error(&self) -> String;
+    /// By provider id: the name or IP address of its server, and the port (by default that of the scheme).
+    pub servers: BTreeMap<String, (String, u16)>,
 }
 
 /// Creates spans of finished requests and queues them.
@@ -60,7 +44,14 @@ pub struct Traces {
 pub fn channel(transport: Arc<dyn TraceTransport>, dropped: Arc<AtomicU64>) -> (Traces, Exporter) {
     let (queue, receiver) = mpsc::channel(QUEUE_CAPACITY);
     let (endpoint, endpoint_changes) = watch::channel(None);
-    let exporter = Exporter::new(receiver, endpoint_changes, transport, dropped.clone());
+    let exporter = Exporter {
+        queue: receiver,
+        endpoint: endpoint_changes,
+        transport,
+        dropped: dropped.clone(),
+        resource: export::build_resource(),
+        collector: None,
+    };
     (Traces { queue, config: ArcSwap::default(), endpoint, dropped }, exporter)
 }
 

@@ -3,9 +3,9 @@
 //! One connection writes. Readers have connections of their own that cannot write, so that a long query does not delay
 //! writes. All work on the file is done on threads that may block.
 
-mod aggregate;
 mod file;
 mod rows;
+mod aggregate;
 #[cfg(test)]
 mod tests;
 

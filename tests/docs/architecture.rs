@@ -138,11 +138,9 @@ const UNORDERED: &[&str] = &[
     "config",
     "credentials",
     "protocol",
-    "runtime",
+    "provider",
     "secret",
-    "telemetry",
     "upstream",
-    "usage",
 ];
 
 /// Siblings that import each other, directly or through others, with their parent. The list only becomes shorter.

@@ -1,7 +1,7 @@
 //! References as labels: a client can ask an open provider for any id, and each label is memory for ever.
 
-use std::collections::HashSet;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
 
 /// Replaces a reference beyond the limit.
 pub(super) const OTHER_MODEL: &str = "other";
@@ -10,54 +10,36 @@ pub(super) const OTHER_MODEL: &str = "other";
 /// about a hundred series of a hundred bytes.
 const MAX_LEARNED: usize = 100;
 
-/// The references that have a label of their own.
+/// The references that have a label of their own, each with whether it was learned from an answer.
 #[derive(Debug, Default)]
-pub(super) struct ModelLabels {
-    state: RwLock<KnownReferences>,
-}
-
-#[derive(Debug, Default)]
-struct KnownReferences {
-    references: HashSet<String>,
-    learned: usize,
-}
+pub(super) struct ModelLabels(RwLock<HashMap<String, bool>>);
 
 impl ModelLabels {
     /// Adds configured references. Those from before a reload stay: their counters still exist.
     pub(super) fn register<'r>(&self, references: impl IntoIterator<Item = &'r str>) {
-        self.write().references.extend(references.into_iter().map(str::to_owned));
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        for reference in references {
+            known.entry(reference.to_owned()).or_insert(false);
+        }
     }
 
     /// The label of a reference that has answered, so it is not invented by a client. The reference is known from now on.
     pub(super) fn learn<'r>(&self, reference: &'r str) -> &'r str {
-        if self.contains(reference) {
-            return reference;
+        if self.label(reference) == OTHER_MODEL {
+            let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+            if known.values().filter(|is_learned| **is_learned).count() < MAX_LEARNED {
+                known.entry(reference.to_owned()).or_insert(true);
+            }
         }
-        let mut known = self.write();
-        if known.learned < MAX_LEARNED && known.references.insert(reference.to_owned()) {
-            known.learned += 1;
-        }
-        if known.references.contains(reference) { reference } else { OTHER_MODEL }
+        self.label(reference)
     }
 
     /// The reference if it is known, otherwise [`OTHER_MODEL`].
     pub(super) fn label<'r>(&self, reference: &'r str) -> &'r str {
-        if self.contains(reference) { reference } else { OTHER_MODEL }
-    }
-
-    fn contains(&self, reference: &str) -> bool {
-        self.read().references.contains(reference)
-    }
-
-    fn read(&self) -> RwLockReadGuard<'_, KnownReferences> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, KnownReferences> {
-        self.state.write().unwrap_or_else(PoisonError::into_inner)
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if known.contains_key(reference) { reference } else { OTHER_MODEL }
     }
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use opentelemetry::KeyValue;
+use opentelemetry_http::HttpClient;
 use opentelemetry_otlp::{Protocol, RetryPolicy, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
@@ -11,26 +12,30 @@ use opentelemetry_semantic_conventions::attribute as conventions;
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
-use super::TraceTransport;
-
 /// The maximum number of requests in one call. Requests that arrive during a call are sent with the next one.
 const MAX_BATCH: usize = 128;
 
 /// The path of traces below a collector's base. Source: OpenTelemetry protocol exporter, "Endpoint URLs for OTLP/HTTP".
 const TRACES_PATH: &str = "/v1/traces";
 
+/// The transport to a collector.
+pub trait TraceTransport: HttpClient {
+    /// How the last call ended, for users: why it got no response, or the status of the response.
+    fn last_error(&self) -> String;
+}
+
 /// The one task that sends.
 pub struct Exporter {
-    queue: mpsc::Receiver<Vec<SpanData>>,
-    endpoint: watch::Receiver<Option<String>>,
-    transport: Arc<dyn TraceTransport>,
-    dropped: Arc<AtomicU64>,
-    resource: Resource,
-    collector: Option<CollectorConnection>,
+    pub(super) queue: mpsc::Receiver<Vec<SpanData>>,
+    pub(super) endpoint: watch::Receiver<Option<String>>,
+    pub(super) transport: Arc<dyn TraceTransport>,
+    pub(super) dropped: Arc<AtomicU64>,
+    pub(super) resource: Resource,
+    pub(super) collector: Option<CollectorConnection>,
 }
 
 /// Where spans go now.
-struct CollectorConnection {
+pub(super) struct CollectorConnection {
     endpoint: String,
     /// `None` if the exporter does not accept the endpoint, which was logged.
     exporter: Option<SpanExporter>,
@@ -39,15 +44,6 @@ struct CollectorConnection {
 }
 
 impl Exporter {
-    pub(super) fn new(
-        queue: mpsc::Receiver<Vec<SpanData>>,
-        endpoint: watch::Receiver<Option<String>>,
-        transport: Arc<dyn TraceTransport>,
-        dropped: Arc<AtomicU64>,
-    ) -> Self {
-        Self { queue, endpoint, transport, dropped, resource: build_resource(), collector: None }
-    }
-
     /// Sends until it is stopped, and then sends what is still queued.
     pub async fn run(mut self, stop: impl Future<Output = ()>) {
         let mut stop = std::pin::pin!(stop);
@@ -134,7 +130,7 @@ fn extract_host(endpoint: &str) -> String {
 }
 
 /// The sender: this process. `OTEL_RESOURCE_ATTRIBUTES` adds to it.
-fn build_resource() -> Resource {
+pub(super) fn build_resource() -> Resource {
     let attributes = [
         KeyValue::new(conventions::SERVICE_VERSION, env!("CARGO_PKG_VERSION")),
         KeyValue::new(conventions::SERVICE_INSTANCE_ID, format_instance_id(fastrand::u128(..))),
@@ -166,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_told_and_nothing_else() {
+    fn only_the_host_is_shown() {
         assert_eq!(extract_host("https://user:sk-secret@otlp.example.com/sk-secret"), "otlp.example.com");
         assert_eq!(extract_host("http://[::1]:4318/"), "[::1]:4318");
     }

@@ -16,7 +16,6 @@ use opentelemetry::{InstrumentationScope, KeyValue, Value};
 use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SpanData, SpanEvents, SpanLinks};
 use opentelemetry_semantic_conventions::{SCHEMA_URL, attribute as conventions};
 
-use super::ServerAddress;
 use super::traceparent::ParentSpan;
 use crate::failure::Reason;
 use crate::protocol::usage::TokenUsage;
@@ -25,7 +24,7 @@ use crate::record::{Attempt, AttemptCost, AttemptOutcome, Record, SkipReason};
 /// The request's span and those of its attempts; `None` where the client's trace is not sampled.
 pub(super) fn build_spans(
     record: &Record,
-    servers: &BTreeMap<String, ServerAddress>,
+    servers: &BTreeMap<String, (String, u16)>,
 ) -> Option<Vec<SpanData>> {
     let ids = RandomIdGenerator::default();
     let parent = record.trace_parent.as_deref().and_then(ParentSpan::parse);
@@ -124,7 +123,7 @@ impl TraceBuilder {
         attempt: &Attempt,
         number: usize,
         request: &SpanData,
-        servers: &BTreeMap<String, ServerAddress>,
+        servers: &BTreeMap<String, (String, u16)>,
     ) -> SpanData {
         let (provider, model) = attempt.reference.split_once('/').unwrap_or((&attempt.reference, ""));
         let streams = record.is_streaming && attempt.outcome == AttemptOutcome::Ok;
@@ -138,9 +137,9 @@ impl TraceBuilder {
         say(conventions::GEN_AI_OPERATION_NAME, "chat".into());
         say(conventions::GEN_AI_PROVIDER_NAME, provider.to_owned().into());
         say(conventions::GEN_AI_REQUEST_MODEL, model.to_owned().into());
-        if let Some(server) = servers.get(provider) {
-            say(conventions::SERVER_ADDRESS, server.address.clone().into());
-            say(conventions::SERVER_PORT, i64::from(server.port).into());
+        if let Some((address, port)) = servers.get(provider) {
+            say(conventions::SERVER_ADDRESS, address.clone().into());
+            say(conventions::SERVER_PORT, i64::from(*port).into());
         }
         if record.is_streaming {
             say(conventions::GEN_AI_REQUEST_STREAM, true.into());

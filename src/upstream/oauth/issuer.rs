@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use http::{Method, StatusCode};
 use serde_json::{Map, Value};
@@ -112,31 +111,24 @@ impl Issuer {
         path: &str,
         fields: &[(&str, &str)],
     ) -> Result<OAuthResponse, Failure> {
+        let form = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("client_id", &self.client_id)
+            .extend_pairs(fields)
+            .finish();
         let call = UpstreamRequest {
             method: Method::POST,
             url: format!("{}/api/oauth/{path}", self.host).into(),
             headers: self.headers(),
-            body: vec![self.encode_form(fields)],
+            body: vec![form.into()],
         };
-        let late =
-            || Failure::new(Reason::Timeout, format!("no response within {} s", RESPONSE_TIMEOUT.as_secs()));
         let secrets = fields.iter().filter(|(name, _)| SECRETS.contains(name));
         let secrets: Vec<Secret> = secrets.map(|(_, value)| Secret::new((*value).to_owned())).collect();
         let redactor = Redactor::new(&secrets);
-        match timeout(RESPONSE_TIMEOUT, send_and_parse(connector, call, &redactor)).await {
-            Ok(response) => response.map_err(|failure| self.add_host(failure)),
-            Err(_) => Err(self.add_host(late())),
-        }
-    }
-
-    fn encode_form(&self, fields: &[(&str, &str)]) -> Bytes {
-        let mut form = url::form_urlencoded::Serializer::new(String::new());
-        form.append_pair("client_id", &self.client_id).extend_pairs(fields);
-        form.finish().into()
-    }
-
-    fn add_host(&self, failure: Failure) -> Failure {
-        Failure { message: format!("{}: {}", self.host, failure.message), ..failure }
+        let late = || format!("no response within {} s", RESPONSE_TIMEOUT.as_secs());
+        let response = timeout(RESPONSE_TIMEOUT, send_and_parse(connector, call, &redactor)).await;
+        let response = response.unwrap_or_else(|_| Err(Failure::new(Reason::Timeout, late())));
+        response
+            .map_err(|failure| Failure { message: format!("{}: {}", self.host, failure.message), ..failure })
     }
 }
 

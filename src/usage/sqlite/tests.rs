@@ -339,9 +339,9 @@ async fn first_version_is_migrated() {
     assert!(refusal.contains("Start the gateway once"), "{refusal}");
     let store = SqliteDatabase::open(home.path()).unwrap();
     let entries = store.list_before(moment("2027-01-01T00:00:00Z"), 10).await.unwrap();
-    let told: Vec<_> = entries.iter().map(|entry| (entry.client.as_str(), entry.started_at())).collect();
+    let listed: Vec<_> = entries.iter().map(|entry| (entry.client.as_str(), entry.started_at())).collect();
     let later = noon + Duration::from_micros(1);
-    assert_eq!(told, [("later", later), ("two", noon), ("one", noon), ("never", SystemTime::UNIX_EPOCH)]);
+    assert_eq!(listed, [("later", later), ("two", noon), ("one", noon), ("never", SystemTime::UNIX_EPOCH)]);
     for entry in &entries {
         assert_eq!(store.find_request(entry.request_id).await.unwrap().as_ref(), Some(entry));
         assert_eq!((entry.duration.as_micros(), &entry.rules[..]), (7, &["usage".into()][..]));
@@ -363,8 +363,8 @@ async fn first_version_is_migrated() {
     assert_eq!(texts(&connection, "PRAGMA foreign_key_check"), [""; 0]);
     let ids =
         texts(&connection, "SELECT printf('%016x', number) FROM requests WHERE at > 0 ORDER BY number DESC");
-    let told: Vec<_> = entries.iter().map(|entry| entry.request_id.to_string()).collect();
-    assert_eq!(ids, told[..3]);
+    let listed: Vec<_> = entries.iter().map(|entry| entry.request_id.to_string()).collect();
+    assert_eq!(ids, listed[..3]);
 }
 
 #[tokio::test]
@@ -378,9 +378,9 @@ async fn times_of_a_wrong_clock_lose_no_request() {
     let all = &sums(&store, &[]).await[0];
     assert_eq!((all.requests, all.answered.attempts), (2_104, 2_104));
     let newest = store.list_before(moment("2050-01-01T00:00:00Z"), 3).await.unwrap();
-    let told: Vec<_> =
+    let listed: Vec<_> =
         newest.iter().map(|entry| (entry.client.as_str(), entry.attempts[0].detail.as_str())).collect();
-    assert_eq!(told, [("farther", "farther"), ("far", "far"), ("next", "next")]);
+    assert_eq!(listed, [("farther", "farther"), ("far", "far"), ("next", "next")]);
 }
 
 #[test]
