@@ -12,6 +12,8 @@ pub mod sse;
 pub mod edit;
 pub mod object;
 
+mod writer;
+
 pub mod error;
 pub mod request;
 pub mod usage;

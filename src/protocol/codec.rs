@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
+use self::emitter::EventEmitter;
 use super::error::ErrorBody;
 use super::model::answer::ResponseEvent;
-
-pub(super) mod writer;
 
 pub(super) mod content;
 pub(super) mod emitter;
@@ -14,11 +13,12 @@ pub(super) mod sequencer;
 
 /// Reads one response of an API; see [`super::translate::Decoder`].
 pub(super) trait ApiDecoder: Debug + Send + Sync {
-    fn read_payload(&mut self, payload: &[u8], out: &mut Vec<ResponseEvent>);
+    fn read_payload(&mut self, payload: &[u8], emitter: &mut EventEmitter);
 
-    fn read_body(&mut self, body: &[u8], out: &mut Vec<ResponseEvent>);
+    fn read_body(&mut self, body: &[u8], emitter: &mut EventEmitter);
 
-    fn end(&mut self, out: &mut Vec<ResponseEvent>);
+    /// Completes what is open and ends the emitter.
+    fn end(&mut self, emitter: &mut EventEmitter);
 }
 
 /// Writes one response in an API; see [`super::translate::Encoder`].

@@ -9,8 +9,8 @@
 use bytes::Bytes;
 
 use super::api::Api;
-use super::json::write_string;
 use super::sse::DONE;
+use super::writer::{ObjectWriter, write_data, write_event, write_object};
 
 /// Anthropic's text for it. Its clients recognise by this text that a conversation must be shortened, because
 /// no error type expresses it (anthropics/claude-code issue 820; Claude Code 2.1.329 searches for it without
@@ -53,7 +53,12 @@ impl ErrorBody<'_> {
     #[must_use]
     pub fn render_body(&self, api: Api) -> Bytes {
         let mut out = Vec::with_capacity(256);
-        self.write_body(api, &mut out);
+        write_object(&mut out, |body| {
+            if api == Api::Messages {
+                body.escaped("type", "error");
+            }
+            self.write_members(api, body);
+        });
         out.into()
     }
 
@@ -71,63 +76,42 @@ impl ErrorBody<'_> {
     /// The error as one event, valid anywhere in a stream. In a Responses stream it has the sequence number 0,
     /// so it is only for a stream that has not started.
     pub fn write_event(&self, api: Api, out: &mut Vec<u8>) {
-        if api != Api::ChatCompletions {
-            out.extend_from_slice(b"event: error\n");
-        }
-        out.extend_from_slice(b"data: ");
-        if api == Api::Responses {
+        match api {
+            Api::ChatCompletions => write_data(out, |body| self.write_members(api, body)),
+            Api::Messages => write_event(out, "error", |body| self.write_members(api, body)),
             // Flat: `ResponseErrorEvent` of the OpenAI SDKs.
-            out.extend_from_slice(b"{\"type\":\"error\",\"sequence_number\":0,");
-            self.write_message_and_name("code", self.responses_error_code(), out);
-            out.extend_from_slice(b",\"param\":");
-            write_optional(out, self.param);
-            self.write_attempts(out);
-            out.push(b'}');
-        } else {
-            self.write_body(api, out);
+            Api::Responses => write_event(out, "error", |event| {
+                event.raw("sequence_number", "0");
+                event.text("message", self.message);
+                event.escaped("code", self.responses_error_code());
+                event.text_or_null("param", self.param);
+                self.write_attempts(event);
+            }),
         }
-        out.extend_from_slice(b"\n\n");
     }
 
     /// `error` of a failed response: `{"code","message"}`, and `attempts`.
-    pub(super) fn write_response_error(&self, out: &mut Vec<u8>) {
-        out.push(b'{');
-        self.write_message_and_name("code", self.responses_error_code(), out);
-        self.write_attempts(out);
-        out.push(b'}');
+    pub(super) fn write_response_error(&self, error: &mut ObjectWriter<'_>) {
+        error.text("message", self.message);
+        error.escaped("code", self.responses_error_code());
+        self.write_attempts(error);
     }
 
-    fn write_body(&self, api: Api, out: &mut Vec<u8>) {
-        if api == Api::Messages {
-            out.extend_from_slice(b"{\"type\":\"error\",\"error\":{");
-            let message = format!("{PROMPT_TOO_LONG}: {}", self.message);
-            let message = if self.needs_too_long_prefix() { &message } else { self.message };
-            ErrorBody { message, ..*self }.write_message_and_name("type", self.messages_error_type(), out);
-        } else {
-            out.extend_from_slice(b"{\"error\":{");
-            self.write_message_and_name("type", self.kind, out);
+    /// The body's members after `type`, which Messages has.
+    fn write_members(&self, api: Api, body: &mut ObjectWriter<'_>) {
+        let is_messages = api == Api::Messages;
+        let prefixed = (is_messages && self.needs_too_long_prefix())
+            .then(|| format!("{PROMPT_TOO_LONG}: {}", self.message));
+        body.object("error", |error| {
+            error.text("message", prefixed.as_deref().unwrap_or(self.message));
+            error.text("type", if is_messages { self.messages_error_type() } else { self.kind });
+            error.text_or_null("param", self.param);
+            error.text_or_null("code", self.code);
+            self.write_attempts(error);
+        });
+        if let Some(id) = self.request_id.filter(|_| is_messages) {
+            body.text("request_id", id);
         }
-        out.extend_from_slice(b",\"param\":");
-        write_optional(out, self.param);
-        out.extend_from_slice(b",\"code\":");
-        write_optional(out, self.code);
-        self.write_attempts(out);
-        out.push(b'}');
-        if let (Api::Messages, Some(id)) = (api, self.request_id) {
-            out.extend_from_slice(b",\"request_id\":");
-            write_string(out, id);
-        }
-        out.push(b'}');
-    }
-
-    /// The message, and the error's name under `key`.
-    fn write_message_and_name(&self, key: &str, name: &str, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"\"message\":");
-        write_string(out, self.message);
-        out.push(b',');
-        write_string(out, key);
-        out.push(b':');
-        write_string(out, name);
     }
 
     /// For a conversation that must be shortened, when the provider's text does not contain Anthropic's phrase.
@@ -136,39 +120,19 @@ impl ErrorBody<'_> {
             && !self.message.contains(PROMPT_TOO_LONG)
     }
 
-    fn write_attempts(&self, out: &mut Vec<u8>) {
+    fn write_attempts(&self, error: &mut ObjectWriter<'_>) {
         if self.attempts.is_empty() {
             return;
         }
-        out.extend_from_slice(b",\"attempts\":[");
-        for (index, attempt) in self.attempts.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            attempt.write(out);
-        }
-        out.push(b']');
-    }
-}
-
-impl AttemptSummary<'_> {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"{\"model\":");
-        write_string(out, self.model);
-        out.extend_from_slice(b",\"result\":");
-        write_string(out, self.result);
-        if !self.message.is_empty() {
-            out.extend_from_slice(b",\"message\":");
-            write_string(out, self.message);
-        }
-        out.push(b'}');
-    }
-}
-
-fn write_optional(out: &mut Vec<u8>, text: Option<&str>) {
-    match text {
-        Some(text) => write_string(out, text),
-        None => out.extend_from_slice(b"null"),
+        error.array("attempts", self.attempts, |out, attempt| {
+            write_object(out, |body| {
+                body.text("model", attempt.model);
+                body.text("result", attempt.result);
+                if !attempt.message.is_empty() {
+                    body.text("message", attempt.message);
+                }
+            });
+        });
     }
 }
 

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::api::Api;
 use super::chat::decoder::ChatDecoder;
 use super::chat::encoder::ChatEncoder;
+use super::codec::emitter::EventEmitter;
 use super::codec::{ApiDecoder, ApiEncoder};
 use super::error::ErrorBody;
 use super::messages::decoder::MessagesDecoder;
@@ -68,28 +69,44 @@ pub fn translate_request(
 /// Reads one response: the payloads of its frames in order, or its whole body. Unknown parts are skipped and it
 /// never fails: validity and completeness are checked before.
 #[derive(Debug)]
-pub struct Decoder(Box<dyn ApiDecoder>);
+pub struct Decoder {
+    format: Box<dyn ApiDecoder>,
+    emitter: EventEmitter,
+}
 
 impl Decoder {
     /// For a response of this API.
     #[must_use]
     pub fn new(api: Api) -> Self {
-        match api {
-            Api::ChatCompletions => Self(Box::new(ChatDecoder::default())),
-            Api::Messages => Self(Box::new(MessagesDecoder::default())),
-            Api::Responses => Self(Box::new(ResponsesDecoder::default())),
-        }
+        let format: Box<dyn ApiDecoder> = match api {
+            Api::ChatCompletions => Box::new(ChatDecoder::default()),
+            Api::Messages => Box::new(MessagesDecoder::default()),
+            Api::Responses => Box::new(ResponsesDecoder::default()),
+        };
+        Self { format, emitter: EventEmitter::default() }
     }
 
     /// Reads the payload of one frame (its `data`).
     pub fn read_payload(&mut self, payload: &[u8], out: &mut Vec<ResponseEvent>) {
-        self.0.read_payload(payload, out);
+        self.emit(out, |format, emitter| format.read_payload(payload, emitter));
     }
 
     /// Ends a complete response: emits pending events and the [`ResponseEvent::Finish`]. Do not call it for an
     /// interrupted response. Further calls do nothing.
     pub fn end(&mut self, out: &mut Vec<ResponseEvent>) {
-        self.0.end(out);
+        self.emit(out, |format, emitter| format.end(emitter));
+    }
+
+    fn emit(
+        &mut self,
+        out: &mut Vec<ResponseEvent>,
+        read: impl FnOnce(&mut dyn ApiDecoder, &mut EventEmitter),
+    ) {
+        if !self.emitter.has_ended() {
+            std::mem::swap(out, &mut self.emitter.events);
+            read(&mut *self.format, &mut self.emitter);
+            std::mem::swap(out, &mut self.emitter.events);
+        }
     }
 }
 
@@ -167,7 +184,7 @@ impl Encoder {
 pub fn decode_response(api: Api, body: &[u8]) -> Vec<ResponseEvent> {
     let mut events = Vec::new();
     let mut decoder = Decoder::new(api);
-    decoder.0.read_body(body, &mut events);
+    decoder.emit(&mut events, |format, emitter| format.read_body(body, emitter));
     decoder.end(&mut events);
     events
 }

@@ -67,9 +67,12 @@ impl ChunkChoice {
     pub const fn has_output(&self) -> bool {
         self.has_reasoning || self.has_other_output || self.tool_calls.is_some() || self.has_content
     }
-}
 
-impl ChunkChoice {
+    /// The members of `delta` (or `message`).
+    pub(crate) fn delta_object<'t>(&self, text: &'t [u8]) -> Option<ObjectView<'t>> {
+        ObjectView::parse(text.get(self.delta.clone()?)?)
+    }
+
     /// Reads the choice at an offset; returns also the offset after it.
     fn parse(text: &[u8], at: usize) -> Result<(Self, usize), MalformedJson> {
         let mut choice = Self::default();
@@ -209,10 +212,13 @@ impl ChatChunk {
     /// The token counts: top-level `usage`, else that of a choice; never both.
     #[must_use]
     pub fn usage(&self, text: &[u8]) -> Option<TokenUsage> {
-        self.usage
-            .iter()
-            .chain(self.parsed_choices.iter().filter_map(|choice| choice.usage.as_ref()))
+        self.usage_spans()
             .find_map(|span| TokenUsage::from_json(Api::ChatCompletions, text.get(span.clone())?))
+    }
+
+    /// `usage` at the top level, then those of choices.
+    pub(crate) fn usage_spans(&self) -> impl Iterator<Item = &Span> {
+        self.usage.iter().chain(self.parsed_choices.iter().filter_map(|choice| choice.usage.as_ref()))
     }
 
     /// `model`, unescaped.

@@ -10,7 +10,6 @@ use crate::protocol::object::ObjectView;
 
 #[derive(Debug, Default)]
 pub(crate) struct ChatDecoder {
-    emitter: EventEmitter,
     calls: Vec<PartialCall>,
 }
 
@@ -26,12 +25,9 @@ struct PartialCall {
 }
 
 impl ApiDecoder for ChatDecoder {
-    fn read_payload(&mut self, payload: &[u8], out: &mut Vec<ResponseEvent>) {
-        if self.emitter.has_ended() {
-            return;
-        }
+    fn read_payload(&mut self, payload: &[u8], emitter: &mut EventEmitter) {
         if payload.trim_ascii() == b"[DONE]" {
-            self.end(out);
+            self.end(emitter);
             return;
         }
         let Ok(chunk) = ChatChunk::parse(payload) else { return };
@@ -39,111 +35,48 @@ impl ApiDecoder for ChatDecoder {
             return;
         }
         let Some(top) = ObjectView::parse(payload) else { return };
-        self.emitter.start(top.string("id"), top.string("model"), out);
+        emitter.start(top.string("id"), top.string("model"));
         if let Some(choice) = chunk.parsed_choices.iter().find(|choice| is_first_choice(payload, choice)) {
-            self.read_choice(payload, choice, out);
+            self.read_choice(payload, choice, emitter);
         }
         // Moonshot reports it in the choice and then at the top level: the later one replaces the earlier.
-        let usage = chunk
-            .usage
-            .iter()
-            .chain(chunk.parsed_choices.iter().filter_map(|choice| choice.usage.as_ref()))
-            .next();
-        self.emitter.push_usage(Api::ChatCompletions, usage.and_then(|span| payload.get(span.clone())), out);
+        let usage = chunk.usage_spans().next().and_then(|span| payload.get(span.clone()));
+        emitter.push_usage(Api::ChatCompletions, usage);
     }
 
-    fn end(&mut self, out: &mut Vec<ResponseEvent>) {
-        if self.emitter.has_ended() {
-            return;
-        }
+    fn end(&mut self, emitter: &mut EventEmitter) {
         for call in &mut self.calls {
             // A call without a name is emitted anyway if it has content.
             if call.number.is_none() && !call.early_arguments.is_empty() {
-                call.start(String::new(), &mut self.emitter, out);
+                call.start(String::new(), emitter);
             }
         }
-        self.emitter.end(out);
+        emitter.end();
     }
 
     /// A whole response has a message where a chunk has a delta.
-    fn read_body(&mut self, body: &[u8], out: &mut Vec<ResponseEvent>) {
-        self.read_payload(body, out);
+    fn read_body(&mut self, body: &[u8], emitter: &mut EventEmitter) {
+        self.read_payload(body, emitter);
     }
 }
 
 impl ChatDecoder {
-    fn read_choice(&mut self, payload: &[u8], choice: &ChunkChoice, out: &mut Vec<ResponseEvent>) {
-        let delta = choice.delta.clone().and_then(|span| ObjectView::parse(payload.get(span)?));
-        if let Some(delta) = delta {
-            self.read_reasoning(&delta, out);
-            self.read_content(&delta, out);
-            if let Some(refusal) = delta.literal("refusal") {
-                self.emitter.push_literal(Channel::Refusal, refusal, out);
-            }
+    fn read_choice(&mut self, payload: &[u8], choice: &ChunkChoice, emitter: &mut EventEmitter) {
+        if let Some(delta) = choice.delta_object(payload) {
+            read_reasoning(&delta, emitter);
+            read_content(&delta, emitter);
+            emitter.push_member(Channel::Refusal, &delta, "refusal");
             for fragment in delta.objects("tool_calls") {
-                self.read_call_fragment(&fragment, out);
+                self.read_call_fragment(&fragment, emitter);
             }
         }
         let finish = choice.finish_reason.clone().and_then(|span| json::unescape(payload.get(span)?));
         if let Some(finish) = finish {
-            self.emitter.set_finish_reason(parse_finish_reason(&finish));
+            emitter.set_finish_reason(parse_finish_reason(&finish));
         }
     }
 
-    /// The details contain the text of `reasoning` or `reasoning_content`, and more. So if they contain text,
-    /// that text is used.
-    fn read_reasoning(&mut self, delta: &ObjectView<'_>, out: &mut Vec<ResponseEvent>) {
-        let details: Vec<ObjectView<'_>> = delta.objects("reasoning_details");
-        let text_of = |detail: &ObjectView<'_>| match detail.string("type").as_deref() {
-            Some("reasoning.text") => "text",
-            Some("reasoning.summary") => "summary",
-            _ => "",
-        };
-        let detailed = details
-            .iter()
-            .any(|detail| detail.literal(text_of(detail)).is_some_and(|literal| literal.len() > 2));
-        if !detailed {
-            let plain = ["reasoning_content", "reasoning"].into_iter().filter_map(|key| delta.literal(key));
-            if let Some(literal) = plain.into_iter().find(|literal| literal.len() > 2) {
-                self.emitter.push_literal(Channel::Reasoning, literal, out);
-            }
-        }
-        for detail in &details {
-            if let Some(literal) = detail.literal(text_of(detail)) {
-                self.emitter.push_literal(Channel::Reasoning, literal, out);
-            }
-            let opaque = |key| detail.string(key).filter(|text| !text.is_empty());
-            if let Some(signature) = opaque("signature") {
-                self.emitter.push_opaque(ResponseEvent::ReasoningSignature(signature.into_owned()), out);
-            }
-            if let Some(data) = opaque("data") {
-                self.emitter.push_opaque(ResponseEvent::RedactedReasoning(data.into_owned()), out);
-            }
-        }
-    }
-
-    fn read_content(&mut self, delta: &ObjectView<'_>, out: &mut Vec<ResponseEvent>) {
-        if let Some(text) = delta.literal("content") {
-            self.emitter.push_literal(Channel::Text, text, out);
-        }
-        for part in delta.objects("content") {
-            match part.string("type").as_deref() {
-                Some("refusal") => {
-                    if let Some(refusal) = part.literal("refusal") {
-                        self.emitter.push_literal(Channel::Refusal, refusal, out);
-                    }
-                }
-                Some("text" | "output_text") | None => {
-                    if let Some(text) = part.literal("text") {
-                        self.emitter.push_literal(Channel::Text, text, out);
-                    }
-                }
-                Some(_) => {}
-            }
-        }
-    }
-
-    fn read_call_fragment(&mut self, fragment: &ObjectView<'_>, out: &mut Vec<ResponseEvent>) {
+    fn read_call_fragment(&mut self, fragment: &ObjectView<'_>, emitter: &mut EventEmitter) {
         let function = fragment.object("function");
         let function = function.as_ref();
         let id = fragment.string("id").filter(|id| !id.is_empty()).unwrap_or_default();
@@ -154,17 +87,15 @@ impl ChatDecoder {
             call.id = id.into_owned();
         }
         if let Some(name) = name.filter(|_| call.number.is_none()) {
-            call.start(name.into_owned(), &mut self.emitter, out);
+            call.start(name.into_owned(), emitter);
         }
         let Some(arguments) = function.and_then(|function| function.value("arguments")) else { return };
         match (call.number, arguments.first()) {
-            (Some(number), Some(b'"')) => {
-                self.emitter.push_literal(Channel::Arguments(number), arguments, out)
-            }
+            (Some(number), Some(b'"')) => emitter.push_literal(Channel::Arguments(number), arguments),
             // Some servers forget to make a string of the object.
             (Some(number), Some(b'{')) => {
                 let text = String::from_utf8_lossy(arguments).into_owned();
-                self.emitter.push_text(Channel::Arguments(number), text, out);
+                emitter.push_text(Channel::Arguments(number), text);
             }
             (None, Some(b'"')) if arguments.len() > 2 => call.early_arguments.push(arguments.to_vec()),
             _ => {}
@@ -195,11 +126,53 @@ impl PartialCall {
         self.number.is_some() && !id.is_empty() && !self.id.is_empty() && self.id != id
     }
 
-    fn start(&mut self, name: String, pieces: &mut EventEmitter, out: &mut Vec<ResponseEvent>) {
-        let number = pieces.start_call(self.id.clone(), name, out);
+    fn start(&mut self, name: String, emitter: &mut EventEmitter) {
+        let number = emitter.start_call(self.id.clone(), name);
         self.number = Some(number);
         for literal in std::mem::take(&mut self.early_arguments) {
-            pieces.push_literal(Channel::Arguments(number), &literal, out);
+            emitter.push_literal(Channel::Arguments(number), &literal);
+        }
+    }
+}
+
+/// The details contain the text of `reasoning` or `reasoning_content`, and more. So if they contain text,
+/// that text is used.
+fn read_reasoning(delta: &ObjectView<'_>, emitter: &mut EventEmitter) {
+    let details: Vec<ObjectView<'_>> = delta.objects("reasoning_details");
+    let text_of = |detail: &ObjectView<'_>| match detail.string("type").as_deref() {
+        Some("reasoning.text") => "text",
+        Some("reasoning.summary") => "summary",
+        _ => "",
+    };
+    let detailed =
+        details.iter().any(|detail| detail.literal(text_of(detail)).is_some_and(|literal| literal.len() > 2));
+    if !detailed {
+        let plain = ["reasoning_content", "reasoning"].into_iter().filter_map(|key| delta.literal(key));
+        if let Some(literal) = plain.into_iter().find(|literal| literal.len() > 2) {
+            emitter.push_literal(Channel::Reasoning, literal);
+        }
+    }
+    for detail in &details {
+        if let Some(literal) = detail.literal(text_of(detail)) {
+            emitter.push_literal(Channel::Reasoning, literal);
+        }
+        let opaque = |key| detail.string(key).filter(|text| !text.is_empty());
+        if let Some(signature) = opaque("signature") {
+            emitter.push_opaque(ResponseEvent::ReasoningSignature(signature.into_owned()));
+        }
+        if let Some(data) = opaque("data") {
+            emitter.push_opaque(ResponseEvent::RedactedReasoning(data.into_owned()));
+        }
+    }
+}
+
+fn read_content(delta: &ObjectView<'_>, emitter: &mut EventEmitter) {
+    emitter.push_member(Channel::Text, delta, "content");
+    for part in delta.objects("content") {
+        match part.string("type").as_deref() {
+            Some("refusal") => emitter.push_member(Channel::Refusal, &part, "refusal"),
+            Some("text" | "output_text") | None => emitter.push_member(Channel::Text, &part, "text"),
+            Some(_) => {}
         }
     }
 }

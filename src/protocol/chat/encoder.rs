@@ -4,18 +4,17 @@
 use super::chunk::ChatChunk;
 use crate::protocol::api::Api;
 use crate::protocol::codec::ApiEncoder;
-use crate::protocol::codec::writer::{make_id, write_number, write_raw};
 use crate::protocol::error::ErrorBody;
-use crate::protocol::json::write_string;
 use crate::protocol::model::answer::{FinishReason, RequestEcho, ResponseEvent};
 use crate::protocol::object::ObjectView;
 use crate::protocol::sse::DONE;
 use crate::protocol::usage::TokenUsage;
+use crate::protocol::writer::{ObjectWriter, write_data, write_object};
 
 #[derive(Debug)]
 pub(crate) struct ChatEncoder {
     echo: RequestEcho,
-    /// The start of every chunk, up to `choices`; empty until the response starts.
+    /// The members of every chunk before `choices`; empty until the response starts.
     head: Vec<u8>,
     call_count: usize,
     /// The index of the first call of the part that is written now.
@@ -50,35 +49,30 @@ impl ApiEncoder for ChatEncoder {
             ResponseEvent::Reasoning(text) => self.write_text("reasoning_content", text, out),
             ResponseEvent::Text(text) => self.write_text("content", text, out),
             ResponseEvent::Refusal(text) => self.write_text("refusal", text, out),
-            ResponseEvent::ReasoningSignature(signature) => self.write_delta(out, |out| {
-                write_raw(out, "\"reasoning_details\":[");
-                write_signed_reasoning("", Some(signature), 0, out);
-                out.push(b']');
+            ResponseEvent::ReasoningSignature(signature) => self.write_delta(out, |delta| {
+                delta.array("reasoning_details", [signature], |out, signature| {
+                    write_signed_reasoning("", Some(signature), 0, out);
+                });
             }),
-            ResponseEvent::RedactedReasoning(data) => self.write_delta(out, |out| {
-                write_raw(out, "\"reasoning_details\":[");
-                write_redacted_reasoning(data, 0, out);
-                out.push(b']');
+            ResponseEvent::RedactedReasoning(data) => self.write_delta(out, |delta| {
+                delta.array("reasoning_details", [data], |out, data| write_redacted_reasoning(data, 0, out));
             }),
             ResponseEvent::ToolCallStart { call, id, name } => {
                 let index = self.first_call.saturating_add(*call);
                 self.call_count = self.call_count.max(index.saturating_add(1));
-                self.write_delta(out, |out| {
-                    write_raw(out, "\"tool_calls\":[{\"index\":");
-                    write_number(out, index as u64);
-                    write_raw(out, ",");
-                    write_call_start(id, name, out);
-                    write_raw(out, "\"\"}}]");
+                self.write_delta(out, |delta| {
+                    delta.array("tool_calls", [index], |out, index| write_call(index, id, name, "", out));
                 });
             }
             ResponseEvent::ToolCallArguments { call, delta: piece } => {
                 let index = self.first_call.saturating_add(*call);
-                self.write_delta(out, |out| {
-                    write_raw(out, "\"tool_calls\":[{\"index\":");
-                    write_number(out, index as u64);
-                    write_raw(out, ",\"function\":{\"arguments\":");
-                    write_string(out, piece);
-                    write_raw(out, "}}]");
+                self.write_delta(out, |delta| {
+                    delta.array("tool_calls", [piece], |out, piece| {
+                        write_object(out, |call| {
+                            call.number("index", index as u64);
+                            call.object("function", |function| function.text("arguments", piece));
+                        });
+                    });
                 });
             }
             ResponseEvent::Usage(usage) => self.usage = Some(*usage),
@@ -93,17 +87,17 @@ impl ApiEncoder for ChatEncoder {
         self.write_start("", "", out);
         if self.stage == ChatStage::Open {
             let reason = finish_reason_name(self.finish_reason.as_ref(), self.call_count > 0);
-            self.write_chunk(out, |out| write_raw(out, "{}"), Some(reason));
+            self.write_chunk(out, |_| {}, Some(reason));
         }
         if self.echo.wants_usage
             && self.stage != ChatStage::UsageSent
             && let Some(usage) = self.usage
         {
-            write_raw(out, "data: ");
-            out.extend_from_slice(&self.head);
-            write_raw(out, "\"choices\":[],\"usage\":");
-            write_raw(out, &usage.to_json(Api::ChatCompletions));
-            write_raw(out, "}\n\n");
+            write_data(out, |chunk| {
+                chunk.write_members(&self.head);
+                chunk.raw("choices", "[]");
+                chunk.raw("usage", usage.to_json(Api::ChatCompletions));
+            });
         }
         out.extend_from_slice(DONE);
         self.stage = ChatStage::Done;
@@ -137,8 +131,7 @@ impl ApiEncoder for ChatEncoder {
             if choice.finish_reason.is_some() {
                 self.stage = self.stage.max(ChatStage::FinishSent);
             }
-            let calls = choice.delta.clone().and_then(|span| ObjectView::parse(payload.get(span)?));
-            for call in calls.iter().flat_map(|delta| delta.objects("tool_calls")) {
+            for call in choice.delta_object(payload).iter().flat_map(|delta| delta.objects("tool_calls")) {
                 let index = call.index("index").unwrap_or(0);
                 self.call_count = self.call_count.max(index.saturating_add(1));
             }
@@ -166,94 +159,89 @@ impl ChatEncoder {
     fn write_start(&mut self, id: &str, model: &str, out: &mut Vec<u8>) {
         if self.head.is_empty() {
             self.head = self.render_head(id, model);
-            self.write_chunk(out, |out| write_raw(out, "{\"role\":\"assistant\",\"content\":\"\"}"), None);
+            let delta = |delta: &mut ObjectWriter<'_>| {
+                delta.escaped("role", "assistant");
+                delta.text("content", "");
+            };
+            self.write_chunk(out, delta, None);
         }
     }
 
     fn render_head(&self, id: &str, model: &str) -> Vec<u8> {
         let mut head = Vec::with_capacity(128);
-        write_head(&self.echo, id, model, "chat.completion.chunk", &mut head);
+        write_head(&self.echo, id, model, "chat.completion.chunk", &mut ObjectWriter::new(&mut head));
+        head.remove(0);
         head
     }
 
     fn write_text(&mut self, key: &str, text: &str, out: &mut Vec<u8>) {
         if !text.is_empty() {
-            self.write_delta(out, |out| {
-                write_string(out, key);
-                out.push(b':');
-                write_string(out, text);
-            });
+            self.write_delta(out, |delta| delta.text(key, text));
         }
     }
 
-    fn write_delta(&mut self, out: &mut Vec<u8>, members: impl FnOnce(&mut Vec<u8>)) {
+    fn write_delta(&mut self, out: &mut Vec<u8>, write: impl FnOnce(&mut ObjectWriter<'_>)) {
         self.write_start("", "", out);
-        let delta = |out: &mut Vec<u8>| {
-            out.push(b'{');
-            members(out);
-            out.push(b'}');
-        };
-        self.write_chunk(out, delta, None);
+        self.write_chunk(out, write, None);
     }
 
-    fn write_chunk(&self, out: &mut Vec<u8>, delta: impl FnOnce(&mut Vec<u8>), finish: Option<&str>) {
-        write_raw(out, "data: ");
-        out.extend_from_slice(&self.head);
-        write_raw(out, "\"choices\":[{\"index\":0,\"delta\":");
-        delta(out);
-        write_raw(out, ",\"finish_reason\":");
-        match finish {
-            Some(reason) => write_string(out, reason),
-            None => write_raw(out, "null"),
-        }
-        write_raw(out, "}]}\n\n");
+    fn write_chunk(
+        &self,
+        out: &mut Vec<u8>,
+        delta: impl FnOnce(&mut ObjectWriter<'_>),
+        finish: Option<&str>,
+    ) {
+        write_data(out, |chunk| {
+            chunk.write_members(&self.head);
+            chunk.array("choices", [delta], |out, delta| {
+                write_object(out, |choice| {
+                    choice.raw("index", "0");
+                    choice.object("delta", delta);
+                    choice.text_or_null("finish_reason", finish);
+                });
+            });
+        });
     }
 }
 
-/// Up to `choices`.
-fn write_head(echo: &RequestEcho, id: &str, model: &str, object: &str, out: &mut Vec<u8>) {
-    write_raw(out, "{\"id\":");
+/// The members before `choices`.
+fn write_head(echo: &RequestEcho, id: &str, model: &str, object: &str, head: &mut ObjectWriter<'_>) {
     // Clients look up OpenRouter's ids, so they are unchanged.
-    let made = if id.starts_with("gen-") { id.to_owned() } else { make_id("chatcmpl-", id, &echo.id) };
-    write_string(out, &made);
-    write_raw(out, ",\"object\":");
-    write_string(out, object);
-    write_raw(out, ",\"created\":");
-    write_number(out, echo.created_at);
-    write_raw(out, ",\"model\":");
-    write_string(out, if model.is_empty() { &echo.model } else { model });
-    out.push(b',');
+    let made = if id.starts_with("gen-") { id.to_owned() } else { echo.make_id("chatcmpl-", id) };
+    head.text("id", &made);
+    head.escaped("object", object);
+    head.number("created", echo.created_at);
+    head.text("model", if model.is_empty() { &echo.model } else { model });
 }
 
-/// Up to the value of `arguments`.
-fn write_call_start(id: &str, name: &str, out: &mut Vec<u8>) {
-    write_raw(out, "\"id\":");
-    write_string(out, id);
-    write_raw(out, ",\"type\":\"function\",\"function\":{\"name\":");
-    write_string(out, name);
-    write_raw(out, ",\"arguments\":");
+fn write_call(index: usize, id: &str, name: &str, arguments: &str, out: &mut Vec<u8>) {
+    write_object(out, |call| {
+        call.number("index", index as u64);
+        call.text("id", id);
+        call.escaped("type", "function");
+        call.object("function", |function| {
+            function.text("name", name);
+            function.text("arguments", arguments);
+        });
+    });
 }
 
-/// Reasoning with its seal, as OpenRouter has it.
+/// Reasoning with its signature, as OpenRouter has it.
 fn write_signed_reasoning(text: &str, signature: Option<&str>, index: usize, out: &mut Vec<u8>) {
-    write_raw(out, "{\"type\":\"reasoning.text\",\"text\":");
-    write_string(out, text);
-    write_raw(out, ",\"signature\":");
-    match signature {
-        Some(signature) => write_string(out, signature),
-        None => write_raw(out, "null"),
-    }
-    write_raw(out, ",\"index\":");
-    write_number(out, index as u64);
-    out.push(b'}');
+    write_object(out, |detail| {
+        detail.escaped("type", "reasoning.text");
+        detail.text("text", text);
+        detail.text_or_null("signature", signature);
+        detail.number("index", index as u64);
+    });
 }
 
 fn write_redacted_reasoning(data: &str, index: usize, out: &mut Vec<u8>) {
-    write_raw(out, "{\"type\":\"reasoning.encrypted\",\"data\":");
-    write_string(out, data);
-    write_raw(out, ",\"index\":");
-    write_number(out, index as u64);
-    out.push(b'}');
+    write_object(out, |detail| {
+        detail.escaped("type", "reasoning.encrypted");
+        detail.text("data", data);
+        detail.number("index", index as u64);
+    });
 }
 
 const fn finish_reason_name(finish: Option<&FinishReason>, has_calls: bool) -> &'static str {
@@ -293,19 +281,22 @@ struct MessageCall<'e> {
 pub(crate) fn encode_response(events: &[ResponseEvent], echo: &RequestEcho) -> Vec<u8> {
     let message = MessageBuilder::from_events(events);
     let (id, model) = events.iter().find_map(ResponseEvent::id_and_model).unwrap_or_default();
-    let mut out = Vec::with_capacity(512 + message.text.len() + message.reasoning.len());
-    write_head(echo, id, model, "chat.completion", &mut out);
-    write_raw(&mut out, "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":");
-    message.write_content(&mut out);
-    write_raw(&mut out, "},\"logprobs\":null,\"finish_reason\":");
     let finish = events.iter().rev().find_map(ResponseEvent::finish_reason);
-    write_string(&mut out, finish_reason_name(finish, !message.calls.is_empty()));
-    write_raw(&mut out, "}]");
-    if let Some(usage) = events.iter().rev().find_map(ResponseEvent::usage) {
-        write_raw(&mut out, ",\"usage\":");
-        write_raw(&mut out, &usage.to_json(Api::ChatCompletions));
-    }
-    out.push(b'}');
+    let mut out = Vec::with_capacity(512 + message.text.len() + message.reasoning.len());
+    write_object(&mut out, |body| {
+        write_head(echo, id, model, "chat.completion", body);
+        body.array("choices", [&message], |out, message| {
+            write_object(out, |choice| {
+                choice.raw("index", "0");
+                choice.object("message", |body| message.write(body));
+                choice.raw("logprobs", "null");
+                choice.escaped("finish_reason", finish_reason_name(finish, !message.calls.is_empty()));
+            });
+        });
+        if let Some(usage) = events.iter().rev().find_map(ResponseEvent::usage) {
+            body.raw("usage", usage.to_json(Api::ChatCompletions));
+        }
+    });
     out
 }
 
@@ -352,55 +343,27 @@ impl<'e> MessageBuilder<'e> {
         self.reasoning_details.push(ReasoningDetail::Signed { text, signature });
     }
 
-    /// From the value of `content` on.
-    fn write_content(&self, out: &mut Vec<u8>) {
-        if self.text.is_empty() && !(self.calls.is_empty() && self.refusal.is_empty()) {
-            write_raw(out, "null");
-        } else {
-            write_string(out, &self.text);
-        }
-        write_raw(out, ",\"refusal\":");
-        if self.refusal.is_empty() {
-            write_raw(out, "null");
-        } else {
-            write_string(out, &self.refusal);
-        }
+    fn write(&self, body: &mut ObjectWriter<'_>) {
+        let has_text = !self.text.is_empty() || (self.calls.is_empty() && self.refusal.is_empty());
+        body.escaped("role", "assistant");
+        body.text_or_null("content", has_text.then_some(&*self.text));
+        body.text_or_null("refusal", (!self.refusal.is_empty()).then_some(&*self.refusal));
         if !self.reasoning.is_empty() {
-            write_raw(out, ",\"reasoning_content\":");
-            write_string(out, &self.reasoning);
+            body.text("reasoning_content", &self.reasoning);
         }
-        write_array_member(out, "reasoning_details", &self.reasoning_details, |out, index, detail| {
-            match detail {
+        if !self.reasoning_details.is_empty() {
+            let details = self.reasoning_details.iter().enumerate();
+            body.array("reasoning_details", details, |out, (index, detail)| match detail {
                 ReasoningDetail::Signed { text, signature } => {
-                    write_signed_reasoning(text, *signature, index, out)
+                    write_signed_reasoning(text, *signature, index, out);
                 }
                 ReasoningDetail::Redacted(data) => write_redacted_reasoning(data, index, out),
-            }
-        });
-        write_array_member(out, "tool_calls", &self.calls, |out, index, call| {
-            write_raw(out, "{\"index\":");
-            write_number(out, index as u64);
-            out.push(b',');
-            write_call_start(call.id, call.name, out);
-            write_string(out, &call.arguments);
-            write_raw(out, "}}");
-        });
-    }
-}
-
-/// An array member, omitted when it is empty.
-fn write_array_member<T>(out: &mut Vec<u8>, key: &str, each: &[T], write: impl Fn(&mut Vec<u8>, usize, &T)) {
-    if each.is_empty() {
-        return;
-    }
-    out.push(b',');
-    write_string(out, key);
-    write_raw(out, ":[");
-    for (index, element) in each.iter().enumerate() {
-        if index > 0 {
-            out.push(b',');
+            });
         }
-        write(out, index, element);
+        if !self.calls.is_empty() {
+            body.array("tool_calls", self.calls.iter().enumerate(), |out, (index, call)| {
+                write_call(index, call.id, call.name, &call.arguments, out);
+            });
+        }
     }
-    out.push(b']');
 }

@@ -1,7 +1,6 @@
 //! The model, written as a chat request.
 
 use crate::protocol::codec::content;
-use crate::protocol::codec::writer::{ObjectWriter, write_object};
 use crate::protocol::json;
 use crate::protocol::model::conversation::{
     ContentBlock, Conversation, ConversationTurn, FileBlock, ImageBlock, MediaSource, Role, ToolCall,
@@ -11,6 +10,7 @@ use crate::protocol::model::losses::{self, Losses};
 use crate::protocol::model::node::StringLiteral;
 use crate::protocol::model::parameters::ResponseFormat;
 use crate::protocol::model::tools::{ToolChoice, ToolDefinition};
+use crate::protocol::writer::{ObjectWriter, write_object};
 
 pub(crate) fn write(conversation: &Conversation<'_>, losses: &mut Losses) -> Vec<u8> {
     let mut messages = Vec::new();
@@ -33,7 +33,7 @@ pub(crate) fn write(conversation: &Conversation<'_>, losses: &mut Losses) -> Vec
         body.flag("parallel_tool_calls", parallel);
     }
     body.array("messages", messages, |out, message: Vec<u8>| out.extend_from_slice(&message));
-    body.end();
+    out.push(b'}');
     out
 }
 
@@ -58,7 +58,7 @@ fn write_parameters(body: &mut ObjectWriter<'_>, conversation: &Conversation<'_>
     match &parameters.response_format {
         Some(ResponseFormat::JsonObject) => body.raw("response_format", r#"{"type":"json_object"}"#),
         Some(format) => body.object("response_format", |outer| {
-            outer.text("type", "json_schema");
+            outer.escaped("type", "json_schema");
             outer.object("json_schema", |inner| content::write_schema(inner, format));
         }),
         None => {}
@@ -75,10 +75,10 @@ fn write_parameters(body: &mut ObjectWriter<'_>, conversation: &Conversation<'_>
 
 fn write_tool(out: &mut Vec<u8>, tool: &ToolDefinition<'_>) {
     write_object(out, |outer| {
-        outer.text("type", "function");
+        outer.escaped("type", "function");
         outer.object("function", |function| {
-            function.literal("name", &tool.name);
-            function.literal_if("description", tool.description.as_ref());
+            function.raw("name", &tool.name);
+            function.raw_if("description", tool.description.as_ref());
             function.raw_if("parameters", tool.schema);
             function.flag_if("strict", tool.is_strict);
         });
@@ -91,8 +91,8 @@ fn write_tool_choice(body: &mut ObjectWriter<'_>, choice: &ToolChoice<'_>) {
         ToolChoice::None => body.text("tool_choice", "none"),
         ToolChoice::Required => body.text("tool_choice", "required"),
         ToolChoice::Named(name) => body.object("tool_choice", |choice| {
-            choice.text("type", "function");
-            choice.object("function", |function| function.literal("name", name));
+            choice.escaped("type", "function");
+            choice.object("function", |function| function.raw("name", name));
         }),
     }
 }
@@ -115,7 +115,7 @@ fn write_message(role: &str, turn: &ConversationTurn<'_>, messages: &mut Vec<Vec
     let mut out = Vec::new();
     write_object(&mut out, |message| {
         message.text("role", role);
-        message.literal_if("name", turn.name.as_ref());
+        message.raw_if("name", turn.name.as_ref());
         write_content(message, &turn.blocks, parts);
     });
     messages.push(out);
@@ -124,7 +124,7 @@ fn write_message(role: &str, turn: &ConversationTurn<'_>, messages: &mut Vec<Vec
 /// A single text as a string, which every server accepts; otherwise the parts.
 fn write_content(message: &mut ObjectWriter<'_>, blocks: &[ContentBlock<'_>], parts: Vec<Vec<u8>>) {
     match blocks {
-        [ContentBlock::Text(text)] => message.literal("content", text),
+        [ContentBlock::Text(text)] => message.raw("content", text),
         _ => message.array("content", parts, |out, part: Vec<u8>| out.extend_from_slice(&part)),
     }
 }
@@ -138,8 +138,8 @@ fn render_parts(blocks: &[ContentBlock<'_>], losses: &mut Losses) -> Vec<Vec<u8>
             ContentBlock::Image(image) => write_image_part(&mut out, image),
             ContentBlock::File(file) => write_file_part(&mut out, file),
             ContentBlock::Video(url) => write_object(&mut out, |part| {
-                part.text("type", "video_url");
-                part.object("video_url", |video| video.literal("url", url));
+                part.escaped("type", "video_url");
+                part.object("video_url", |video| video.raw("url", url));
             }),
             ContentBlock::Reasoning { .. }
             | ContentBlock::RedactedReasoning(_)
@@ -156,8 +156,8 @@ fn render_parts(blocks: &[ContentBlock<'_>], losses: &mut Losses) -> Vec<Vec<u8>
 
 fn write_text_part(out: &mut Vec<u8>, text: &StringLiteral<'_>) {
     write_object(out, |part| {
-        part.text("type", "text");
-        part.literal("text", text);
+        part.escaped("type", "text");
+        part.raw("text", text);
     });
 }
 
@@ -167,23 +167,23 @@ fn write_image_part(out: &mut Vec<u8>, image: &ImageBlock<'_>) {
         return write_file_part(out, &FileBlock { source: image.source.clone(), name: None });
     };
     write_object(out, |part| {
-        part.text("type", "image_url");
+        part.escaped("type", "image_url");
         part.object("image_url", |inner| {
-            inner.literal("url", &url);
-            inner.literal_if("detail", image.detail.as_ref());
+            inner.raw("url", &url);
+            inner.raw_if("detail", image.detail.as_ref());
         });
     });
 }
 
 fn write_file_part(out: &mut Vec<u8>, file: &FileBlock<'_>) {
     write_object(out, |part| {
-        part.text("type", "file");
+        part.escaped("type", "file");
         part.object("file", |inner| {
-            inner.literal_if("filename", file.name.as_ref());
+            inner.raw_if("filename", file.name.as_ref());
             match (&file.source, file.source.to_url()) {
-                (MediaSource::FileId(id), _) => inner.literal("file_id", id),
+                (MediaSource::FileId(id), _) => inner.raw("file_id", id),
                 // OpenRouter also accepts a URL here (its API reference, 2026-09).
-                (_, Some(url)) => inner.literal("file_data", &url),
+                (_, Some(url)) => inner.raw("file_data", &url),
                 (_, None) => {}
             }
         });
@@ -218,15 +218,15 @@ fn write_assistant(
     let mut out = Vec::new();
     write_object(&mut out, |message| {
         message.text("role", "assistant");
-        message.literal_if("name", turn.name.as_ref());
+        message.raw_if("name", turn.name.as_ref());
         write_reasoning(message, &turn.blocks);
         match texts.as_slice() {
             [] => message.raw("content", "null"),
-            [text] => message.literal("content", text),
+            [text] => message.raw("content", text),
             _ => message.array("content", &texts, |out, text| write_text_part(out, text)),
         }
         if !refusals.is_empty() {
-            message.literal("refusal", &StringLiteral::join(&refusals, "\n\n"));
+            message.raw("refusal", &StringLiteral::join(&refusals, "\n\n"));
         }
         if !calls.is_empty() {
             message.array("tool_calls", &calls, |out, call| write_tool_call(out, call));
@@ -240,9 +240,9 @@ fn write_assistant(
 fn write_tool_call(out: &mut Vec<u8>, call: &ToolCall<'_>) {
     write_object(out, |outer| {
         outer.text("id", &call.id);
-        outer.text("type", "function");
+        outer.escaped("type", "function");
         outer.object("function", |function| {
-            function.literal("name", &call.name);
+            function.raw("name", &call.name);
             function.text("arguments", &String::from_utf8_lossy(&call.arguments));
         });
     });
@@ -276,13 +276,13 @@ fn write_reasoning(message: &mut ObjectWriter<'_>, blocks: &[ContentBlock<'_>]) 
     message.array("reasoning_details", blocks.iter().filter(is_reasoning), |out, block| {
         write_object(out, |detail| match block {
             ContentBlock::RedactedReasoning(data) => {
-                detail.text("type", "reasoning.encrypted");
-                detail.literal("data", data);
+                detail.escaped("type", "reasoning.encrypted");
+                detail.raw("data", data);
             }
             ContentBlock::Reasoning { text, signature } => {
-                detail.text("type", "reasoning.text");
-                detail.literal("text", text);
-                detail.literal_if("signature", signature.as_ref());
+                detail.escaped("type", "reasoning.text");
+                detail.raw("text", text);
+                detail.raw_if("signature", signature.as_ref());
             }
             _ => {}
         });
@@ -321,7 +321,7 @@ fn write_result_text(message: &mut ObjectWriter<'_>, outcome: &ToolResult<'_>) {
     match texts.as_slice() {
         [] if outcome.content.is_empty() => message.text("content", ""),
         [] => message.text("content", "(the result follows)"),
-        [text] => message.literal("content", text),
+        [text] => message.raw("content", text),
         _ => message.array("content", &texts, |out, text| write_text_part(out, text)),
     }
 }

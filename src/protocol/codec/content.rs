@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use super::writer::ObjectWriter;
 use crate::protocol::model::TranslationError;
 use crate::protocol::model::conversation::ContentBlock;
 use crate::protocol::model::losses::{self, Losses};
 use crate::protocol::model::node::{JsonNode, ObjectNode, StringLiteral};
 use crate::protocol::model::parameters::{Parameters, ResponseFormat};
 use crate::protocol::model::tools::ToolChoice;
+use crate::protocol::writer::ObjectWriter;
 
 /// Reads a content. `parts` is the format's name for its parts, and `part` reads one of them and appends it.
 ///
@@ -105,10 +105,10 @@ pub(crate) fn write_shared_fields(
     let fits = |user: &&StringLiteral<'_>| user.text().chars().count() <= MAX_USER_CHARS;
     let user = parameters.user.as_ref().filter(fits);
     losses.record_if(user.is_none() && parameters.user.is_some(), losses::USER);
-    body.literal_if("user", user);
-    body.literal_if("safety_identifier", parameters.safety_identifier.as_ref());
+    body.raw_if("user", user);
+    body.raw_if("safety_identifier", parameters.safety_identifier.as_ref());
     body.raw_if("metadata", parameters.metadata);
-    body.literal_if("service_tier", parameters.service_tier.as_ref());
+    body.raw_if("service_tier", parameters.service_tier.as_ref());
     for (key, value) in &parameters.cache_fields {
         body.raw(key, value);
     }
@@ -118,10 +118,10 @@ pub(crate) fn write_shared_fields(
 pub(crate) fn write_schema(body: &mut ObjectWriter<'_>, format: &ResponseFormat<'_>) {
     let ResponseFormat::JsonSchema { name, description, schema, is_strict: strict } = format else { return };
     match name {
-        Some(name) => body.literal("name", name),
+        Some(name) => body.raw("name", name),
         None => body.text("name", "answer"),
     }
-    body.literal_if("description", description.as_ref());
+    body.raw_if("description", description.as_ref());
     body.raw("schema", schema);
     body.flag_if("strict", *strict);
 }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::protocol::api::Api;
 use crate::protocol::json;
 use crate::protocol::model::answer::{FinishReason, ResponseEvent};
+use crate::protocol::object::ObjectView;
 use crate::protocol::usage::TokenUsage;
 
 /// The length of `\ud83d`.
@@ -33,6 +34,8 @@ impl Channel {
 /// Collects the events of one response.
 #[derive(Debug, Default)]
 pub(crate) struct EventEmitter {
+    /// The caller's events while a payload is read.
+    pub(crate) events: Vec<ResponseEvent>,
     is_started: bool,
     is_finished: bool,
     id: String,
@@ -46,21 +49,16 @@ pub(crate) struct EventEmitter {
 
 impl EventEmitter {
     /// Emits the start, unless it was emitted.
-    pub(crate) fn start(
-        &mut self,
-        id: Option<Cow<'_, str>>,
-        model: Option<Cow<'_, str>>,
-        out: &mut Vec<ResponseEvent>,
-    ) {
+    pub(crate) fn start(&mut self, id: Option<Cow<'_, str>>, model: Option<Cow<'_, str>>) {
         if !std::mem::replace(&mut self.is_started, true) {
             let text = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned).unwrap_or_default();
             self.id = text(id);
-            out.push(ResponseEvent::Start { id: self.id.clone(), model: text(model) });
+            self.events.push(ResponseEvent::Start { id: self.id.clone(), model: text(model) });
         }
     }
 
     /// Emits a piece, as a string literal; other values are ignored.
-    pub(crate) fn push_literal(&mut self, channel: Channel, literal: &[u8], out: &mut Vec<ResponseEvent>) {
+    pub(crate) fn push_literal(&mut self, channel: Channel, literal: &[u8]) {
         let Some(inner) = literal.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")) else {
             return;
         };
@@ -71,7 +69,7 @@ impl EventEmitter {
         let open = json::ends_with_high_surrogate(inner);
         if half.is_none() && !open {
             if let Some(text) = json::unescape(literal) {
-                self.push_text(channel, text.into_owned(), out);
+                self.push_text(channel, text.into_owned());
             }
             return;
         }
@@ -83,49 +81,56 @@ impl EventEmitter {
         let half = half.as_ref().map_or(&b""[..], |half| half.as_slice());
         let joined = [&b"\""[..], half, now, b"\""].concat();
         if let Some(text) = json::unescape(&joined).filter(|text| !text.is_empty()) {
-            self.push_text(channel, text.into_owned(), out);
+            self.push_text(channel, text.into_owned());
         }
     }
 
-    pub(crate) fn push_text(&mut self, channel: Channel, text: String, out: &mut Vec<ResponseEvent>) {
+    pub(crate) fn push_text(&mut self, channel: Channel, text: String) {
         if text.is_empty() {
             return;
         }
-        self.start(None, None, out);
+        self.start(None, None);
         if let Channel::Arguments(call) = channel {
             if let Some(has) = self.calls_have_arguments.get_mut(call) {
                 *has = true;
             }
         } else {
-            self.flush_other_surrogates(Some(channel), out);
+            self.flush_other_surrogates(Some(channel));
         }
-        out.push(channel.into_event(text));
+        self.events.push(channel.into_event(text));
+    }
+
+    /// A string member of `object`.
+    pub(crate) fn push_member(&mut self, channel: Channel, object: &ObjectView<'_>, key: &str) {
+        if let Some(literal) = object.literal(key) {
+            self.push_literal(channel, literal);
+        }
     }
 
     /// A signature or redacted reasoning.
-    pub(crate) fn push_opaque(&mut self, event: ResponseEvent, out: &mut Vec<ResponseEvent>) {
-        self.start(None, None, out);
-        self.flush_other_surrogates(None, out);
-        out.push(event);
+    pub(crate) fn push_opaque(&mut self, event: ResponseEvent) {
+        self.start(None, None);
+        self.flush_other_surrogates(None);
+        self.events.push(event);
     }
 
     /// Starts a call and returns its number. A call without an id gets one, because its result must refer to
     /// it.
-    pub(crate) fn start_call(&mut self, id: String, name: String, out: &mut Vec<ResponseEvent>) -> usize {
-        self.start(None, None, out);
-        self.flush_other_surrogates(None, out);
+    pub(crate) fn start_call(&mut self, id: String, name: String) -> usize {
+        self.start(None, None);
+        self.flush_other_surrogates(None);
         let call = self.calls_have_arguments.len();
         self.calls_have_arguments.push(false);
         let id = if id.is_empty() { format!("call_{}_{call}", self.id) } else { id };
-        out.push(ResponseEvent::ToolCallStart { call, id, name });
+        self.events.push(ResponseEvent::ToolCallStart { call, id, name });
         call
     }
 
     /// Ends a call: missing arguments become `{}`.
-    pub(crate) fn end_call(&mut self, call: usize, out: &mut Vec<ResponseEvent>) {
-        self.flush_surrogates(|channel| channel == Channel::Arguments(call), out);
+    pub(crate) fn end_call(&mut self, call: usize) {
+        self.flush_surrogates(|channel| channel == Channel::Arguments(call));
         if self.calls_have_arguments.get(call) == Some(&false) {
-            self.push_text(Channel::Arguments(call), "{}".to_owned(), out);
+            self.push_text(Channel::Arguments(call), "{}".to_owned());
         }
     }
 
@@ -134,10 +139,10 @@ impl EventEmitter {
     }
 
     /// Token counts, which replace earlier ones.
-    pub(crate) fn push_usage(&mut self, api: Api, text: Option<&[u8]>, out: &mut Vec<ResponseEvent>) {
+    pub(crate) fn push_usage(&mut self, api: Api, text: Option<&[u8]>) {
         if text.is_some_and(|text| self.usage.update(api, text)) {
-            self.start(None, None, out);
-            out.push(ResponseEvent::Usage(self.usage));
+            self.start(None, None);
+            self.events.push(ResponseEvent::Usage(self.usage));
         }
     }
 
@@ -145,16 +150,16 @@ impl EventEmitter {
         self.finish_reason = Some(finish);
     }
 
-    pub(crate) fn end(&mut self, out: &mut Vec<ResponseEvent>) {
+    pub(crate) fn end(&mut self) {
         if !self.is_started || std::mem::replace(&mut self.is_finished, true) {
             return;
         }
         for call in 0..self.calls_have_arguments.len() {
-            self.end_call(call, out);
+            self.end_call(call);
         }
-        self.flush_surrogates(|_| true, out);
+        self.flush_surrogates(|_| true);
         if let Some(finish) = self.finish_reason.take() {
-            out.push(ResponseEvent::Finish(self.resolve_finish_reason(finish)));
+            self.events.push(ResponseEvent::Finish(self.resolve_finish_reason(finish)));
         }
     }
 
@@ -174,24 +179,21 @@ impl EventEmitter {
 
     /// Flushes the pending surrogates of other channels, because their low surrogates can no longer follow.
     /// Arguments of several calls may be interleaved.
-    fn flush_other_surrogates(&mut self, to: Option<Channel>, out: &mut Vec<ResponseEvent>) {
+    fn flush_other_surrogates(&mut self, to: Option<Channel>) {
         if !self.pending_surrogates.is_empty() {
-            self.flush_surrogates(
-                |channel| Some(channel) != to && !matches!(channel, Channel::Arguments(_)),
-                out,
-            );
+            self.flush_surrogates(|channel| Some(channel) != to && !matches!(channel, Channel::Arguments(_)));
         }
     }
 
     /// Emits unpaired surrogates.
-    fn flush_surrogates(&mut self, which: impl Fn(Channel) -> bool, out: &mut Vec<ResponseEvent>) {
+    fn flush_surrogates(&mut self, which: impl Fn(Channel) -> bool) {
         for (channel, _) in self.pending_surrogates.extract_if(.., |(channel, _)| which(*channel)) {
             if let Channel::Arguments(call) = channel
                 && let Some(has) = self.calls_have_arguments.get_mut(call)
             {
                 *has = true;
             }
-            out.push(channel.into_event(char::REPLACEMENT_CHARACTER.to_string()));
+            self.events.push(channel.into_event(char::REPLACEMENT_CHARACTER.to_string()));
         }
     }
 }

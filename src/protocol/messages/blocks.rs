@@ -1,10 +1,9 @@
 //! Content blocks of a message, as events of a stream or as elements of an array.
 
 use crate::protocol::codec::sequencer::{BlockWriter, NewBlock};
-use crate::protocol::codec::writer::{write_number, write_raw};
-use crate::protocol::json::{write_escaped, write_string};
 use crate::protocol::model::tools::to_messages_id;
 use crate::protocol::object::ObjectView;
+use crate::protocol::writer::{ObjectWriter, write_event, write_object};
 
 #[derive(Debug, Default)]
 pub(crate) struct BlockEventWriter {
@@ -27,15 +26,14 @@ impl BlockWriter for BlockEventWriter {
     fn open(&mut self, block: &NewBlock<'_>, out: &mut Vec<u8>) {
         self.delta_kind = delta_kind(block);
         self.is_signed = false;
-        self.write_start(out);
-        match block {
-            NewBlock::Reasoning => write_raw(out, "\"thinking\",\"thinking\":\"\",\"signature\":\"\"}}\n\n"),
-            NewBlock::Text | NewBlock::Refusal => write_raw(out, "\"text\",\"text\":\"\"}}\n\n"),
+        self.write_start(out, |body| match block {
+            NewBlock::Reasoning => write_thinking(body, "", ""),
+            NewBlock::Text | NewBlock::Refusal => write_text(body, ""),
             NewBlock::Call { id, name } => {
-                write_tool_use(id, name, out);
-                write_raw(out, ",\"input\":{}}}\n\n");
+                write_tool_use(body, id, name);
+                body.raw("input", "{}");
             }
-        }
+        });
     }
 
     fn write_delta(&mut self, text: &str, out: &mut Vec<u8>) {
@@ -51,41 +49,34 @@ impl BlockWriter for BlockEventWriter {
         if self.delta_kind == DeltaKind::Thinking && !self.is_signed {
             self.write_delta_event("signature_delta", "signature", signature.unwrap_or_default(), out);
         }
-        write_raw(out, "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":");
-        write_number(out, self.index);
-        write_raw(out, "}\n\n");
+        write_event(out, "content_block_stop", |event| event.number("index", self.index));
         self.index = self.index.saturating_add(1);
         self.delta_kind = DeltaKind::Text;
     }
 
     fn write_redacted(&mut self, data: &str, out: &mut Vec<u8>) {
         self.delta_kind = DeltaKind::Text;
-        self.write_start(out);
-        write_raw(out, "\"redacted_thinking\",\"data\":");
-        write_string(out, data);
-        write_raw(out, "}}\n\n");
+        self.write_start(out, |body| write_redacted(body, data));
         self.close(None, out);
     }
 }
 
 impl BlockEventWriter {
-    /// Up to the block's type.
-    fn write_start(&self, out: &mut Vec<u8>) {
-        write_raw(out, "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":");
-        write_number(out, self.index);
-        write_raw(out, ",\"content_block\":{\"type\":");
+    fn write_start(&self, out: &mut Vec<u8>, block: impl FnOnce(&mut ObjectWriter<'_>)) {
+        write_event(out, "content_block_start", |event| {
+            event.number("index", self.index);
+            event.object("content_block", block);
+        });
     }
 
     fn write_delta_event(&self, kind: &str, key: &str, text: &str, out: &mut Vec<u8>) {
-        write_raw(out, "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":");
-        write_number(out, self.index);
-        write_raw(out, ",\"delta\":{\"type\":\"");
-        write_raw(out, kind);
-        write_raw(out, "\",\"");
-        write_raw(out, key);
-        write_raw(out, "\":");
-        write_string(out, text);
-        write_raw(out, "}}\n\n");
+        write_event(out, "content_block_delta", |event| {
+            event.number("index", self.index);
+            event.object("delta", |delta| {
+                delta.escaped("type", kind);
+                delta.text(key, text);
+            });
+        });
     }
 }
 
@@ -93,56 +84,47 @@ impl BlockEventWriter {
 pub(crate) struct BlockArrayWriter {
     has_blocks: bool,
     delta_kind: DeltaKind,
-    call_input: String,
+    /// Of the open block.
+    text: String,
+    call_id: String,
+    call_name: String,
 }
 
 impl BlockWriter for BlockArrayWriter {
-    fn open(&mut self, block: &NewBlock<'_>, out: &mut Vec<u8>) {
-        self.write_block_start(out);
+    fn open(&mut self, block: &NewBlock<'_>, _: &mut Vec<u8>) {
         self.delta_kind = delta_kind(block);
-        match block {
-            NewBlock::Reasoning => write_raw(out, "\"thinking\",\"thinking\":\""),
-            NewBlock::Text | NewBlock::Refusal => write_raw(out, "\"text\",\"text\":\""),
-            NewBlock::Call { id, name } => write_tool_use(id, name, out),
+        if let NewBlock::Call { id, name } = block {
+            (self.call_id, self.call_name) = ((*id).to_owned(), (*name).to_owned());
         }
     }
 
-    fn write_delta(&mut self, text: &str, out: &mut Vec<u8>) {
-        match self.delta_kind {
-            DeltaKind::Text | DeltaKind::Thinking => write_escaped(out, text),
-            DeltaKind::Call => self.call_input.push_str(text),
-        }
+    fn write_delta(&mut self, text: &str, _: &mut Vec<u8>) {
+        self.text.push_str(text);
     }
 
     fn close(&mut self, signature: Option<&str>, out: &mut Vec<u8>) {
-        match self.delta_kind {
-            DeltaKind::Text => out.push(b'"'),
-            DeltaKind::Thinking => {
-                write_raw(out, "\",\"signature\":");
-                write_string(out, signature.unwrap_or_default());
-            }
+        let text = std::mem::take(&mut self.text);
+        self.write_block(out, |writer, body| match writer.delta_kind {
+            DeltaKind::Text => write_text(body, &text),
+            DeltaKind::Thinking => write_thinking(body, &text, signature.unwrap_or_default()),
             DeltaKind::Call => {
-                write_raw(out, ",\"input\":");
-                write_arguments_object(&std::mem::take(&mut self.call_input), out);
+                write_tool_use(body, &writer.call_id, &writer.call_name);
+                write_input(body, &text);
             }
-        }
-        out.push(b'}');
+        });
     }
 
     fn write_redacted(&mut self, data: &str, out: &mut Vec<u8>) {
-        self.write_block_start(out);
-        write_raw(out, "\"redacted_thinking\",\"data\":");
-        write_string(out, data);
-        out.push(b'}');
+        self.write_block(out, |_, body| write_redacted(body, data));
     }
 }
 
 impl BlockArrayWriter {
-    /// Up to the block's type.
-    fn write_block_start(&mut self, out: &mut Vec<u8>) {
-        let comma = if std::mem::replace(&mut self.has_blocks, true) { "," } else { "" };
-        write_raw(out, comma);
-        write_raw(out, "{\"type\":");
+    fn write_block(&mut self, out: &mut Vec<u8>, write: impl FnOnce(&Self, &mut ObjectWriter<'_>)) {
+        if std::mem::replace(&mut self.has_blocks, true) {
+            out.push(b',');
+        }
+        write_object(out, |body| write(self, body));
     }
 }
 
@@ -154,23 +136,36 @@ const fn delta_kind(block: &NewBlock<'_>) -> DeltaKind {
     }
 }
 
-fn write_tool_use(id: &str, name: &str, out: &mut Vec<u8>) {
-    write_raw(out, "\"tool_use\",\"id\":");
-    write_string(out, &to_messages_id(id));
-    write_raw(out, ",\"name\":");
-    write_string(out, name);
+fn write_text(body: &mut ObjectWriter<'_>, text: &str) {
+    body.escaped("type", "text");
+    body.text("text", text);
+}
+
+fn write_thinking(body: &mut ObjectWriter<'_>, text: &str, signature: &str) {
+    body.escaped("type", "thinking");
+    body.text("thinking", text);
+    body.text("signature", signature);
+}
+
+fn write_redacted(body: &mut ObjectWriter<'_>, data: &str) {
+    body.escaped("type", "redacted_thinking");
+    body.text("data", data);
+}
+
+fn write_tool_use(body: &mut ObjectWriter<'_>, id: &str, name: &str) {
+    body.escaped("type", "tool_use");
+    body.text("id", &to_messages_id(id));
+    body.text("name", name);
 }
 
 /// Messages requires an object. Other arguments, such as ones cut at the output limit, are wrapped in an
 /// object, so that no tool runs with truncated arguments.
-fn write_arguments_object(text: &str, out: &mut Vec<u8>) {
+fn write_input(body: &mut ObjectWriter<'_>, text: &str) {
     if text.trim_ascii().is_empty() {
-        write_raw(out, "{}");
+        body.raw("input", "{}");
     } else if ObjectView::parse_strict(text.as_bytes()).is_ok() {
-        write_raw(out, text.trim_ascii());
+        body.raw("input", text.trim_ascii());
     } else {
-        write_raw(out, "{\"arguments\":");
-        write_string(out, text);
-        out.push(b'}');
+        body.object("input", |input| input.text("arguments", text));
     }
 }

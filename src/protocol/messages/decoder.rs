@@ -1,5 +1,6 @@
 //! Messages responses, streamed or whole, read into events.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::protocol::api::Api;
@@ -10,7 +11,6 @@ use crate::protocol::object::ObjectView;
 
 #[derive(Debug, Default)]
 pub(crate) struct MessagesDecoder {
-    emitter: EventEmitter,
     /// The blocks that are open, by index.
     open_blocks: BTreeMap<u64, BlockState>,
 }
@@ -31,93 +31,83 @@ enum BlockState {
 }
 
 impl ApiDecoder for MessagesDecoder {
-    fn read_payload(&mut self, payload: &[u8], out: &mut Vec<ResponseEvent>) {
-        if self.emitter.has_ended() {
-            return;
-        }
+    fn read_payload(&mut self, payload: &[u8], emitter: &mut EventEmitter) {
         let Some(top) = ObjectView::parse(payload) else { return };
         let index = top.count("index").unwrap_or(0);
         match top.string("type").as_deref() {
             Some("message_start") => {
-                let Some(message) = top.object("message") else { return };
-                self.read_head(&message, out);
-                self.read_content(&message, out);
+                if let Some(message) = top.object("message") {
+                    self.read_message(&message, emitter);
+                }
             }
             Some("content_block_start") => {
-                self.close_block(index, out);
+                self.close_block(index, emitter);
                 if let Some(block) = top.object("content_block") {
-                    self.open_block(index, &block, out);
+                    self.open_block(index, &block, emitter);
                 }
             }
             Some("content_block_delta") => {
                 if let Some(delta) = top.object("delta") {
-                    self.read_delta(index, &delta, out);
+                    self.read_delta(index, &delta, emitter);
                 }
             }
-            Some("content_block_stop") => self.close_block(index, out),
+            Some("content_block_stop") => self.close_block(index, emitter),
             Some("message_delta") => {
                 if let Some(delta) = top.object("delta") {
-                    self.read_stop_reason(&delta);
+                    read_stop_reason(&delta, emitter);
                 }
-                self.emitter.push_usage(Api::Messages, top.value("usage"), out);
+                emitter.push_usage(Api::Messages, top.value("usage"));
             }
-            Some("message_stop") => self.end(out),
+            Some("message_stop") => self.end(emitter),
             _ => {}
         }
     }
 
-    fn read_body(&mut self, body: &[u8], out: &mut Vec<ResponseEvent>) {
+    fn read_body(&mut self, body: &[u8], emitter: &mut EventEmitter) {
         let Some(message) = ObjectView::parse(body) else { return };
-        self.read_head(&message, out);
-        self.read_content(&message, out);
-        self.read_stop_reason(&message);
+        self.read_message(&message, emitter);
+        read_stop_reason(&message, emitter);
     }
 
-    fn end(&mut self, out: &mut Vec<ResponseEvent>) {
+    fn end(&mut self, emitter: &mut EventEmitter) {
         while let Some(index) = self.open_blocks.keys().next().copied() {
-            self.close_block(index, out);
+            self.close_block(index, emitter);
         }
-        self.emitter.end(out);
+        emitter.end();
     }
 }
 
 impl MessagesDecoder {
-    fn read_head(&mut self, message: &ObjectView<'_>, out: &mut Vec<ResponseEvent>) {
-        self.emitter.start(message.string("id"), message.string("model"), out);
-        self.emitter.push_usage(Api::Messages, message.value("usage"), out);
-    }
-
-    fn read_content(&mut self, message: &ObjectView<'_>, out: &mut Vec<ResponseEvent>) {
+    /// The message at the start of a stream, or the whole one.
+    fn read_message(&mut self, message: &ObjectView<'_>, emitter: &mut EventEmitter) {
+        emitter.start(message.string("id"), message.string("model"));
+        emitter.push_usage(Api::Messages, message.value("usage"));
         for block in message.objects("content") {
-            self.open_block(u64::MAX, &block, out);
-            self.close_block(u64::MAX, out);
+            self.open_block(u64::MAX, &block, emitter);
+            self.close_block(u64::MAX, emitter);
         }
     }
 
-    fn open_block(&mut self, index: u64, block: &ObjectView<'_>, out: &mut Vec<ResponseEvent>) {
+    fn open_block(&mut self, index: u64, block: &ObjectView<'_>, emitter: &mut EventEmitter) {
         let text = |key| block.string(key).unwrap_or_default().into_owned();
         let opened = match block.string("type").as_deref() {
             Some("text") => {
-                self.emitter.push_literal(Channel::Text, block.literal("text").unwrap_or_default(), out);
+                emitter.push_member(Channel::Text, block, "text");
                 BlockState::Text
             }
             Some("thinking") => {
-                self.emitter.push_literal(
-                    Channel::Reasoning,
-                    block.literal("thinking").unwrap_or_default(),
-                    out,
-                );
+                emitter.push_member(Channel::Reasoning, block, "thinking");
                 BlockState::Thinking { signature: text("signature") }
             }
             Some("redacted_thinking") => {
                 if block.literal("data").is_some_and(|literal| literal.len() > 2) {
-                    self.emitter.push_opaque(ResponseEvent::RedactedReasoning(text("data")), out);
+                    emitter.push_opaque(ResponseEvent::RedactedReasoning(text("data")));
                 }
                 BlockState::Other
             }
             Some("tool_use") => {
                 let input = block.value("input").filter(|input| !is_empty_object(input));
-                let number = self.emitter.start_call(text("id"), text("name"), out);
+                let number = emitter.start_call(text("id"), text("name"));
                 BlockState::Call {
                     number,
                     initial_input: input.map(|input| String::from_utf8_lossy(input).into_owned()),
@@ -128,18 +118,14 @@ impl MessagesDecoder {
         self.open_blocks.insert(index, opened);
     }
 
-    fn read_delta(&mut self, index: u64, delta: &ObjectView<'_>, out: &mut Vec<ResponseEvent>) {
+    fn read_delta(&mut self, index: u64, delta: &ObjectView<'_>, emitter: &mut EventEmitter) {
         let block = self.open_blocks.get_mut(&index);
         match (delta.string("type").as_deref(), block) {
             (Some("text_delta"), Some(BlockState::Text) | None) => {
-                self.emitter.push_literal(Channel::Text, delta.literal("text").unwrap_or_default(), out);
+                emitter.push_member(Channel::Text, delta, "text");
             }
             (Some("thinking_delta"), Some(BlockState::Thinking { .. }) | None) => {
-                self.emitter.push_literal(
-                    Channel::Reasoning,
-                    delta.literal("thinking").unwrap_or_default(),
-                    out,
-                );
+                emitter.push_member(Channel::Reasoning, delta, "thinking");
             }
             (Some("signature_delta"), Some(BlockState::Thinking { signature })) => {
                 signature.push_str(&delta.string("signature").unwrap_or_default());
@@ -149,42 +135,40 @@ impl MessagesDecoder {
                     return;
                 };
                 *input = None;
-                self.emitter.push_literal(Channel::Arguments(*number), piece, out);
+                emitter.push_literal(Channel::Arguments(*number), piece);
             }
             _ => {}
         }
     }
 
-    fn close_block(&mut self, index: u64, out: &mut Vec<ResponseEvent>) {
+    fn close_block(&mut self, index: u64, emitter: &mut EventEmitter) {
         match self.open_blocks.remove(&index) {
             Some(BlockState::Thinking { signature }) if !signature.is_empty() => {
-                self.emitter.push_opaque(ResponseEvent::ReasoningSignature(signature), out);
+                emitter.push_opaque(ResponseEvent::ReasoningSignature(signature));
             }
             Some(BlockState::Call { number, initial_input: input }) => {
                 if let Some(input) = input {
-                    self.emitter.push_text(Channel::Arguments(number), input, out);
+                    emitter.push_text(Channel::Arguments(number), input);
                 }
-                self.emitter.end_call(number, out);
+                emitter.end_call(number);
             }
             _ => {}
         }
     }
+}
 
-    /// `stop_reason` and `stop_sequence` of a message or of its last delta.
-    fn read_stop_reason(&mut self, of: &ObjectView<'_>) {
-        let Some(reason) = of.string("stop_reason") else { return };
-        self.emitter.set_finish_reason(match &*reason {
-            "max_tokens" => FinishReason::MaxTokens,
-            "stop_sequence" => {
-                FinishReason::StopSequence(of.string("stop_sequence").map(|text| text.into_owned()))
-            }
-            "tool_use" => FinishReason::ToolCalls,
-            "pause_turn" => FinishReason::Pause,
-            "refusal" => FinishReason::ContentFilter,
-            "model_context_window_exceeded" => FinishReason::ContextWindow,
-            _ => FinishReason::Stop,
-        });
-    }
+/// `stop_reason` and `stop_sequence` of a message or of its last delta.
+fn read_stop_reason(of: &ObjectView<'_>, emitter: &mut EventEmitter) {
+    let Some(reason) = of.string("stop_reason") else { return };
+    emitter.set_finish_reason(match &*reason {
+        "max_tokens" => FinishReason::MaxTokens,
+        "stop_sequence" => FinishReason::StopSequence(of.string("stop_sequence").map(Cow::into_owned)),
+        "tool_use" => FinishReason::ToolCalls,
+        "pause_turn" => FinishReason::Pause,
+        "refusal" => FinishReason::ContentFilter,
+        "model_context_window_exceeded" => FinishReason::ContextWindow,
+        _ => FinishReason::Stop,
+    });
 }
 
 fn is_empty_object(input: &[u8]) -> bool {

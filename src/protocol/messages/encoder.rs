@@ -5,12 +5,11 @@ use super::blocks::{BlockArrayWriter, BlockEventWriter, DeltaKind};
 use crate::protocol::api::Api;
 use crate::protocol::codec::ApiEncoder;
 use crate::protocol::codec::sequencer::{BlockSequencer, JsonProgress, OpenBlock};
-use crate::protocol::codec::writer::{make_id, write_raw};
 use crate::protocol::error::ErrorBody;
-use crate::protocol::json::write_string;
 use crate::protocol::model::answer::{FinishReason, RequestEcho, ResponseEvent};
 use crate::protocol::object::ObjectView;
 use crate::protocol::usage::TokenUsage;
+use crate::protocol::writer::{ObjectWriter, write_event, write_object};
 
 #[derive(Debug)]
 pub(crate) struct MessagesEncoder {
@@ -42,12 +41,9 @@ impl ApiEncoder for MessagesEncoder {
         match event {
             ResponseEvent::Usage(usage) => self.usage = Some(*usage),
             ResponseEvent::Finish(finish) => self.finish_reason = Some(finish.clone()),
-            ResponseEvent::Start { id, model } => {
-                self.write_start(id, model, out);
-                self.sequencer.push(event, &mut self.block_events, out);
-            }
             _ => {
-                self.write_start("", "", out);
+                let (id, model) = event.id_and_model().unwrap_or_default();
+                self.write_start(id, model, out);
                 self.has_refusal |= matches!(event, ResponseEvent::Refusal(_));
                 self.sequencer.push(event, &mut self.block_events, out);
             }
@@ -61,18 +57,15 @@ impl ApiEncoder for MessagesEncoder {
         self.write_start("", "", out);
         if self.stage == MessagesStage::Started {
             self.sequencer.close_all(&mut self.block_events, out);
-            write_raw(out, "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{");
-            write_stop_reason(
-                self.finish_reason.as_ref(),
-                self.sequencer.call_count() > 0,
-                self.has_refusal,
-                out,
-            );
-            write_raw(out, "},\"usage\":");
-            write_raw(out, &self.usage.unwrap_or_default().to_json(Api::Messages));
-            write_raw(out, "}\n\n");
+            write_event(out, "message_delta", |event| {
+                event.object("delta", |delta| {
+                    let has_calls = self.sequencer.call_count() > 0;
+                    write_stop_reason(delta, self.finish_reason.as_ref(), has_calls, self.has_refusal);
+                });
+                event.raw("usage", self.usage.unwrap_or_default().to_json(Api::Messages));
+            });
         }
-        write_raw(out, "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
+        write_event(out, "message_stop", |_| {});
         self.stage = MessagesStage::Done;
     }
 
@@ -134,23 +127,32 @@ impl MessagesEncoder {
             return;
         }
         self.stage = MessagesStage::Started;
-        write_raw(out, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{");
-        write_head(&self.echo, id, model, out);
-        write_raw(out, ",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":");
-        write_raw(out, &self.usage.unwrap_or_default().to_json(Api::Messages));
-        write_raw(out, "}}\n\n");
+        write_event(out, "message_start", |event| {
+            event.object("message", |message| {
+                write_head(message, &self.echo, id, model);
+                message.raw("content", "[]");
+                message.raw("stop_reason", "null");
+                message.raw("stop_sequence", "null");
+                message.raw("usage", self.usage.unwrap_or_default().to_json(Api::Messages));
+            });
+        });
     }
 }
 
-fn write_head(echo: &RequestEcho, id: &str, model: &str, out: &mut Vec<u8>) {
-    write_raw(out, "\"id\":");
-    write_string(out, &make_id("msg_", id, &echo.id));
-    write_raw(out, ",\"type\":\"message\",\"role\":\"assistant\",\"model\":");
-    write_string(out, if model.is_empty() { &echo.model } else { model });
+fn write_head(message: &mut ObjectWriter<'_>, echo: &RequestEcho, id: &str, model: &str) {
+    message.text("id", &echo.make_id("msg_", id));
+    message.escaped("type", "message");
+    message.escaped("role", "assistant");
+    message.text("model", if model.is_empty() { &echo.model } else { model });
 }
 
 /// `stop_reason` and `stop_sequence`. A refusal in Chat Completions or Responses ends with an ordinary stop.
-fn write_stop_reason(finish: Option<&FinishReason>, has_calls: bool, has_refusal: bool, out: &mut Vec<u8>) {
+fn write_stop_reason(
+    message: &mut ObjectWriter<'_>,
+    finish: Option<&FinishReason>,
+    has_calls: bool,
+    has_refusal: bool,
+) {
     let mut sequence = None;
     let reason = match finish {
         None | Some(FinishReason::Stop) if has_calls => "tool_use",
@@ -166,34 +168,28 @@ fn write_stop_reason(finish: Option<&FinishReason>, has_calls: bool, has_refusal
         Some(FinishReason::ContentFilter) => "refusal",
         Some(FinishReason::Pause) => "pause_turn",
     };
-    write_raw(out, "\"stop_reason\":");
-    write_string(out, reason);
-    write_raw(out, ",\"stop_sequence\":");
-    match sequence {
-        Some(text) => write_string(out, text),
-        None => write_raw(out, "null"),
-    }
+    message.escaped("stop_reason", reason);
+    message.text_or_null("stop_sequence", sequence);
 }
 
 pub(crate) fn encode_response(events: &[ResponseEvent], echo: &RequestEcho) -> Vec<u8> {
-    let mut out = Vec::with_capacity(1024);
-    let (id, model) = events.iter().find_map(ResponseEvent::id_and_model).unwrap_or_default();
-    out.push(b'{');
-    write_head(echo, id, model, &mut out);
-    write_raw(&mut out, ",\"content\":[");
-    let (mut sequence, mut content) = (BlockSequencer::default(), BlockArrayWriter::default());
+    let mut content = Vec::with_capacity(1024);
+    let (mut sequence, mut blocks) = (BlockSequencer::default(), BlockArrayWriter::default());
     for event in events {
-        sequence.push(event, &mut content, &mut out);
+        sequence.push(event, &mut blocks, &mut content);
     }
-    sequence.close_all(&mut content, &mut out);
-    write_raw(&mut out, "],");
+    sequence.close_all(&mut blocks, &mut content);
+    let (id, model) = events.iter().find_map(ResponseEvent::id_and_model).unwrap_or_default();
     let finish = events.iter().rev().find_map(ResponseEvent::finish_reason);
-    let has_refusal = events.iter().any(|event| matches!(event, ResponseEvent::Refusal(_)));
-    write_stop_reason(finish, sequence.call_count() > 0, has_refusal, &mut out);
-    write_raw(&mut out, ",\"usage\":");
     let usage = events.iter().rev().find_map(ResponseEvent::usage).copied().unwrap_or_default();
-    write_raw(&mut out, &usage.to_json(Api::Messages));
-    out.push(b'}');
+    let has_refusal = events.iter().any(|event| matches!(event, ResponseEvent::Refusal(_)));
+    let mut out = Vec::with_capacity(content.len() + 512);
+    write_object(&mut out, |message| {
+        write_head(message, echo, id, model);
+        message.raw("content", [b"[", content.as_slice(), b"]"].concat());
+        write_stop_reason(message, finish, sequence.call_count() > 0, has_refusal);
+        message.raw("usage", usage.to_json(Api::Messages));
+    });
     out
 }
 

@@ -1,6 +1,5 @@
 //! The model, written as a messages request.
 
-use crate::protocol::codec::writer::{ObjectWriter, write_array, write_object};
 use crate::protocol::json;
 use crate::protocol::model::conversation::{
     ContentBlock, Conversation, ConversationTurn, MediaSource, Role, ToolCall, ToolResult,
@@ -12,6 +11,7 @@ use crate::protocol::model::thinking::{MIN_BUDGET_TOKENS, ThinkingMode, Thinking
 use crate::protocol::model::tools::{
     EMPTY_SCHEMA, RAW_ARGUMENTS_KEY, ToolChoice, ToolDefinition, to_messages_id,
 };
+use crate::protocol::writer::{ObjectWriter, write_array, write_object};
 
 /// The output limit if neither client nor catalog specifies one: the value that Claude Code and opencode
 /// request.
@@ -44,7 +44,7 @@ pub(crate) fn write(
         write_tool_choice(&mut body, conversation, losses);
     }
     body.array("messages", turns, |out, turn| write_message(out, turn, losses));
-    body.end();
+    out.push(b'}');
     out
 }
 
@@ -105,7 +105,7 @@ fn write_parameters(body: &mut ObjectWriter<'_>, parameters: &Parameters<'_>, lo
         });
     }
     if let Some(user) = parameters.user.as_ref().or(parameters.safety_identifier.as_ref()) {
-        body.object("metadata", |metadata| metadata.literal("user_id", user));
+        body.object("metadata", |metadata| metadata.raw("user_id", user));
     }
     match parameters.service_tier.as_ref().map(|tier| tier.text().into_owned()).as_deref() {
         Some("auto") => body.text("service_tier", "auto"),
@@ -153,7 +153,7 @@ fn write_thinking(
         }
         if let Some(schema) = schema {
             config.object("format", |format| {
-                format.text("type", "json_schema");
+                format.escaped("type", "json_schema");
                 format.raw("schema", schema);
             });
         }
@@ -162,8 +162,8 @@ fn write_thinking(
 
 fn write_tool(out: &mut Vec<u8>, tool: &ToolDefinition<'_>) {
     write_object(out, |body| {
-        body.literal("name", &tool.name);
-        body.literal_if("description", tool.description.as_ref());
+        body.raw("name", &tool.name);
+        body.raw_if("description", tool.description.as_ref());
         body.raw("input_schema", tool.schema.unwrap_or(EMPTY_SCHEMA));
         if tool.is_strict == Some(true) {
             body.flag("strict", true);
@@ -181,12 +181,12 @@ fn write_tool_choice(body: &mut ObjectWriter<'_>, conversation: &Conversation<'_
     losses.record_if(one_at_a_time && *choice == ToolChoice::None, losses::PARALLEL);
     body.object("tool_choice", |body| {
         match choice {
-            ToolChoice::Auto => body.text("type", "auto"),
-            ToolChoice::None => body.text("type", "none"),
-            ToolChoice::Required => body.text("type", "any"),
+            ToolChoice::Auto => body.escaped("type", "auto"),
+            ToolChoice::None => body.escaped("type", "none"),
+            ToolChoice::Required => body.escaped("type", "any"),
             ToolChoice::Named(name) => {
-                body.text("type", "tool");
-                body.literal("name", name);
+                body.escaped("type", "tool");
+                body.raw("name", name);
             }
         }
         if one_at_a_time && *choice != ToolChoice::None {
@@ -204,28 +204,28 @@ fn write_block(out: &mut Vec<u8>, block: &ContentBlock<'_>, losses: &mut Losses)
             let is_special = |detail: &StringLiteral<'_>| detail.text() != "auto";
             losses.record_if(image.detail.as_ref().is_some_and(is_special), losses::IMAGE_DETAIL);
             write_object(out, |block| {
-                block.text("type", "image");
+                block.escaped("type", "image");
                 block.object("source", |body| write_source(body, &image.source));
             });
         }
         ContentBlock::File(file) => write_object(out, |block| {
-            block.text("type", "document");
+            block.escaped("type", "document");
             block.object("source", |body| write_source(body, &file.source));
-            block.literal_if("title", file.name.as_ref());
+            block.raw_if("title", file.name.as_ref());
         }),
         ContentBlock::Video(_) => {
             losses.record(losses::VIDEOS);
             write_text(out, &StringLiteral::from_text("[video removed]"));
         }
         ContentBlock::Reasoning { text, signature } => write_object(out, |block| {
-            block.text("type", "thinking");
-            block.literal("thinking", text);
+            block.escaped("type", "thinking");
+            block.raw("thinking", text);
             // Kimi accepts unsigned thinking with an empty signature.
-            block.literal("signature", signature.as_ref().unwrap_or(&StringLiteral::from_text("")));
+            block.raw("signature", signature.as_ref().unwrap_or(&StringLiteral::from_text("")));
         }),
         ContentBlock::RedactedReasoning(data) => write_object(out, |block| {
-            block.text("type", "redacted_thinking");
-            block.literal("data", data);
+            block.escaped("type", "redacted_thinking");
+            block.raw("data", data);
         }),
         ContentBlock::ToolCall(call) => write_tool_call(out, call, losses),
         ContentBlock::ToolResult(outcome) => write_tool_result(out, outcome, losses),
@@ -234,34 +234,34 @@ fn write_block(out: &mut Vec<u8>, block: &ContentBlock<'_>, losses: &mut Losses)
 
 fn write_text(out: &mut Vec<u8>, text: &StringLiteral<'_>) {
     write_object(out, |block| {
-        block.text("type", "text");
-        block.literal("text", text);
+        block.escaped("type", "text");
+        block.raw("text", text);
     });
 }
 
 fn write_source(body: &mut ObjectWriter<'_>, source: &MediaSource<'_>) {
     match source {
         MediaSource::Data { media_type, data } => {
-            body.text("type", "base64");
+            body.escaped("type", "base64");
             body.text("media_type", media_type);
-            body.literal("data", data);
+            body.raw("data", data);
         }
         MediaSource::Url(url) => {
-            body.text("type", "url");
-            body.literal("url", url);
+            body.escaped("type", "url");
+            body.raw("url", url);
         }
         MediaSource::FileId(id) => {
-            body.text("type", "file");
-            body.literal("file_id", id);
+            body.escaped("type", "file");
+            body.raw("file_id", id);
         }
     }
 }
 
 fn write_tool_call(out: &mut Vec<u8>, call: &ToolCall<'_>, losses: &mut Losses) {
     write_object(out, |block| {
-        block.text("type", "tool_use");
+        block.escaped("type", "tool_use");
         block.text("id", &to_messages_id(&call.id));
-        block.literal("name", &call.name);
+        block.raw("name", &call.name);
         let arguments = call.arguments.trim_ascii();
         if arguments.is_empty() {
             block.raw("input", "{}");
@@ -278,11 +278,11 @@ fn write_tool_call(out: &mut Vec<u8>, call: &ToolCall<'_>, losses: &mut Losses) 
 
 fn write_tool_result(out: &mut Vec<u8>, outcome: &ToolResult<'_>, losses: &mut Losses) {
     write_object(out, |body| {
-        body.text("type", "tool_result");
+        body.escaped("type", "tool_result");
         body.text("tool_use_id", &to_messages_id(&outcome.call_id));
         match outcome.content.as_slice() {
             [] => body.text("content", ""),
-            [ContentBlock::Text(text)] => body.literal("content", text),
+            [ContentBlock::Text(text)] => body.raw("content", text),
             blocks => {
                 write_array(body.value("content"), blocks, |out, inner| write_block(out, inner, losses))
             }

@@ -9,6 +9,7 @@ use crate::protocol::json;
 use crate::protocol::object::ObjectView;
 use crate::protocol::request::RequestBody;
 use crate::protocol::usage::TokenUsage;
+use crate::protocol::writer::ObjectWriter;
 
 /// One step of a response. A stream and a whole response are both sequences of events: text and arguments
 /// arrive in pieces or at once, in the model's order.
@@ -174,17 +175,26 @@ impl RequestEcho {
         }
     }
 
-    /// The members that a response repeats, each with a comma behind it.
-    pub(crate) fn write_members(&self, out: &mut Vec<u8>) {
+    /// The members that a response repeats.
+    pub(crate) fn write_members(&self, response: &mut ObjectWriter<'_>) {
         for (name, otherwise) in ECHOED_MEMBERS {
             let known = self.members.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_ref());
-            let known = known.filter(|value| *value != b"null").unwrap_or(otherwise.as_bytes());
-            out.push(b'"');
-            out.extend_from_slice(name.as_bytes());
-            out.extend_from_slice(b"\":");
-            out.extend_from_slice(known);
-            out.push(b',');
+            response.raw(name, known.filter(|value| *value != b"null").unwrap_or(otherwise.as_bytes()));
         }
+    }
+
+    /// An id with the prefix of this format instead of the provider's. The gateway's own id is used when the
+    /// provider sent none.
+    pub(crate) fn make_id(&self, prefix: &str, provider: &str) -> String {
+        if provider.starts_with(prefix) {
+            return provider.to_owned();
+        }
+        let from = if provider.is_empty() { &self.id } else { provider };
+        let known = ["chatcmpl-", "cmpl-", "msg_", "resp_", "gen-"];
+        let tail = known.iter().find_map(|known| from.strip_prefix(known)).unwrap_or(from);
+        let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        let tail: String = tail.chars().filter(plain).take(64).collect();
+        format!("{prefix}{tail}")
     }
 }
 

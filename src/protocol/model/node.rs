@@ -205,6 +205,12 @@ impl<'t> ObjectNode<'t> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StringLiteral<'t>(Cow<'t, [u8]>);
 
+impl AsRef<[u8]> for StringLiteral<'_> {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 impl<'t> StringLiteral<'t> {
     /// From text written by the gateway.
     pub(crate) fn from_text(text: &str) -> Self {

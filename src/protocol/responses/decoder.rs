@@ -11,72 +11,63 @@ use crate::protocol::object::ObjectView;
 
 #[derive(Debug, Default)]
 pub(crate) struct ResponsesDecoder {
-    emitter: EventEmitter,
     items: Vec<PartialItem>,
 }
 
 impl ApiDecoder for ResponsesDecoder {
-    fn read_payload(&mut self, payload: &[u8], out: &mut Vec<ResponseEvent>) {
-        if self.emitter.has_ended() {
-            return;
-        }
+    fn read_payload(&mut self, payload: &[u8], emitter: &mut EventEmitter) {
         let Some(top) = ObjectView::parse(payload) else { return };
         let Some(kind) = top.string("type") else { return };
         let Some(what) = kind.strip_prefix("response.") else { return };
         match what {
             "created" | "in_progress" | "queued" => {
                 if let Some(response) = top.object("response") {
-                    self.emitter.start(response.string("id"), response.string("model"), out);
+                    emitter.start(response.string("id"), response.string("model"));
                 }
             }
             "completed" | "incomplete" => {
                 if let Some(response) = top.object("response") {
-                    self.read_response(&response, out);
+                    self.read_response(&response, emitter);
                 }
-                self.end(out);
+                self.end(emitter);
             }
             "output_item.added" => {
-                let Some(item_object) = top.object("item") else { return };
-                if let Some((item, pieces)) = self.find_or_add_item(&top, &item_object) {
-                    item.start(&item_object, pieces, out);
+                if let Some(object) = top.object("item") {
+                    self.find_or_add_item(&top, &object).start(&object, emitter);
                 }
             }
             "output_item.done" => {
-                let Some(item_object) = top.object("item") else { return };
-                if let Some((item, pieces)) = self.find_or_add_item(&top, &item_object) {
-                    item.finish(&item_object, pieces, out);
+                if let Some(object) = top.object("item") {
+                    self.find_or_add_item(&top, &object).finish(&object, emitter);
                 }
             }
             "content_part.done" => {
-                let (Some(part), index) = (top.object("part"), top.count("content_index")) else { return };
-                if let Some((item, pieces)) = self.find_event_item(&top) {
-                    item.push_content_part(&part, index.unwrap_or(0), pieces, out);
+                if let Some(part) = top.object("part") {
+                    let index = top.count("content_index").unwrap_or(0);
+                    self.find_event_item(&top).push_content_part(&part, index, emitter);
                 }
             }
-            _ => self.read_delta(what, &top, out),
+            _ => self.read_delta(what, &top, emitter),
         }
     }
 
-    fn read_body(&mut self, body: &[u8], out: &mut Vec<ResponseEvent>) {
+    fn read_body(&mut self, body: &[u8], emitter: &mut EventEmitter) {
         if let Some(response) = ObjectView::parse(body) {
-            self.read_response(&response, out);
+            self.read_response(&response, emitter);
         }
     }
 
-    fn end(&mut self, out: &mut Vec<ResponseEvent>) {
-        if self.emitter.has_ended() {
-            return;
-        }
+    fn end(&mut self, emitter: &mut EventEmitter) {
         for item in &mut self.items {
-            item.end(&mut self.emitter, out);
+            item.end(emitter);
         }
-        self.emitter.end(out);
+        emitter.end();
     }
 }
 
 impl ResponsesDecoder {
     /// Pieces of text and arguments, and their ends.
-    fn read_delta(&mut self, what: &str, top: &ObjectView<'_>, out: &mut Vec<ResponseEvent>) {
+    fn read_delta(&mut self, what: &str, top: &ObjectView<'_>, emitter: &mut EventEmitter) {
         let content = top.count("content_index").unwrap_or(0);
         let summary = top.count("summary_index").unwrap_or(0);
         let (part, is_end, key) = match what {
@@ -95,57 +86,46 @@ impl ResponsesDecoder {
             _ => return,
         };
         let Some(literal) = top.literal(key) else { return };
-        let Some((item, pieces)) = self.find_event_item(top) else { return };
-        if is_end {
-            item.push_complete_part(part, literal, pieces, out);
-        } else {
-            item.push_delta(part, literal, pieces, out);
+        let item = self.find_event_item(top);
+        if !is_end || !item.seen_parts.contains(&part) {
+            item.push_delta(part, literal, emitter);
         }
     }
 
     /// A response as it is when it is finished.
-    fn read_response(&mut self, response: &ObjectView<'_>, out: &mut Vec<ResponseEvent>) {
-        self.emitter.start(response.string("id"), response.string("model"), out);
+    fn read_response(&mut self, response: &ObjectView<'_>, emitter: &mut EventEmitter) {
+        emitter.start(response.string("id"), response.string("model"));
         for (at, item_object) in response.objects("output").into_iter().enumerate() {
             let index = u64::try_from(at).ok();
             let id = item_object.string("id").unwrap_or_default();
             let known = self.items.iter().position(|item| item.has_id(&id));
             let known = known.or_else(|| self.items.iter().position(|item| item.may_match(index, &id)));
-            let at = known.unwrap_or_else(|| self.add_item(index, &id));
-            if let Some((item, pieces)) = self.item_at(at) {
-                item.finish(&item_object, pieces, out);
-            }
+            self.item_at(known, index, &id).finish(&item_object, emitter);
         }
-        self.emitter.push_usage(Api::Responses, response.value("usage"), out);
+        emitter.push_usage(Api::Responses, response.value("usage"));
         let details = response.object("incomplete_details");
         let reason = details.as_ref().and_then(|details| details.string("reason"));
         match (response.string("status").as_deref(), reason.as_deref()) {
             (Some("incomplete"), Some("content_filter")) => {
-                self.emitter.set_finish_reason(FinishReason::ContentFilter)
+                emitter.set_finish_reason(FinishReason::ContentFilter)
             }
-            (Some("incomplete"), _) => self.emitter.set_finish_reason(FinishReason::MaxTokens),
-            (Some("completed") | None, _) => self.emitter.set_finish_reason(FinishReason::Stop),
+            (Some("incomplete"), _) => emitter.set_finish_reason(FinishReason::MaxTokens),
+            (Some("completed") | None, _) => emitter.set_finish_reason(FinishReason::Stop),
             _ => {}
         }
     }
 
     /// The item that an event brings.
-    fn find_or_add_item(
-        &mut self,
-        top: &ObjectView<'_>,
-        item_object: &ObjectView<'_>,
-    ) -> Option<(&mut PartialItem, &mut EventEmitter)> {
-        let (index, id) = (top.count("output_index"), item_object.string("id").unwrap_or_default());
-        let at = self.find_index(index, &id).unwrap_or_else(|| self.add_item(index, &id));
-        self.item_at(at)
+    fn find_or_add_item(&mut self, top: &ObjectView<'_>, item: &ObjectView<'_>) -> &mut PartialItem {
+        let (index, id) = (top.count("output_index"), item.string("id").unwrap_or_default());
+        self.item_at(self.find_index(index, &id), index, &id)
     }
 
     /// The item of an event: by index, else by id, else the last one.
-    fn find_event_item(&mut self, top: &ObjectView<'_>) -> Option<(&mut PartialItem, &mut EventEmitter)> {
+    fn find_event_item(&mut self, top: &ObjectView<'_>) -> &mut PartialItem {
         let (index, id) = (top.count("output_index"), top.string("item_id").unwrap_or_default());
         let last = if index.is_none() && id.is_empty() { self.items.len().checked_sub(1) } else { None };
-        let at = self.find_index(index, &id).or(last).unwrap_or_else(|| self.add_item(index, &id));
-        self.item_at(at)
+        self.item_at(self.find_index(index, &id).or(last), index, &id)
     }
 
     fn find_index(&self, index: Option<u64>, id: &str) -> Option<usize> {
@@ -155,18 +135,19 @@ impl ResponsesDecoder {
         }
     }
 
-    fn add_item(&mut self, index: Option<u64>, id: &str) -> usize {
-        self.items.push(PartialItem::new(index, id));
-        self.items.len() - 1
-    }
-
-    fn item_at(&mut self, at: usize) -> Option<(&mut PartialItem, &mut EventEmitter)> {
-        Some((self.items.get_mut(at)?, &mut self.emitter))
+    /// The item at `at`, or a new one with this index and id.
+    #[expect(clippy::indexing_slicing, reason = "`at` was found, or its item was just added")]
+    fn item_at(&mut self, at: Option<usize>, index: Option<u64>, id: &str) -> &mut PartialItem {
+        let at = at.unwrap_or(self.items.len());
+        if at == self.items.len() {
+            self.items.push(PartialItem { index, id: id.to_owned(), ..PartialItem::default() });
+        }
+        &mut self.items[at]
     }
 }
 
 /// One output item, as far as its events describe it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct PartialItem {
     /// `output_index`.
     index: Option<u64>,
@@ -192,17 +173,6 @@ enum ItemPart {
 }
 
 impl PartialItem {
-    fn new(index: Option<u64>, id: &str) -> Self {
-        Self {
-            index,
-            id: id.to_owned(),
-            call: None,
-            is_custom: false,
-            seen_parts: Vec::new(),
-            is_done: false,
-        }
-    }
-
     /// Whether it has this id.
     fn has_id(&self, id: &str) -> bool {
         !id.is_empty() && self.id == id
@@ -213,24 +183,18 @@ impl PartialItem {
         self.index == index && (id.is_empty() || self.id.is_empty())
     }
 
+    fn has_seen(&self, is_such: impl Fn(&ItemPart) -> bool) -> bool {
+        self.seen_parts.iter().any(is_such)
+    }
+
     /// Reads its start: id and name of a call. A call without a name starts when its name arrives.
-    fn start(
-        &mut self,
-        item_object: &ObjectView<'_>,
-        pieces: &mut EventEmitter,
-        out: &mut Vec<ResponseEvent>,
-    ) {
+    fn start(&mut self, item_object: &ObjectView<'_>, emitter: &mut EventEmitter) {
         if item_object.string("name").is_some_and(|name| !name.is_empty()) {
-            self.start_call(item_object, pieces, out);
+            self.start_call(item_object, emitter);
         }
     }
 
-    fn start_call(
-        &mut self,
-        item_object: &ObjectView<'_>,
-        pieces: &mut EventEmitter,
-        out: &mut Vec<ResponseEvent>,
-    ) {
+    fn start_call(&mut self, item_object: &ObjectView<'_>, emitter: &mut EventEmitter) {
         let text = |key| item_object.string(key).filter(|text| !text.is_empty());
         if self.id.is_empty() {
             self.id = text("id").unwrap_or_default().into_owned();
@@ -241,18 +205,12 @@ impl PartialItem {
         if is_call && self.call.is_none() {
             let id = text("call_id").or_else(|| text("id")).unwrap_or_default();
             let name = text("name").unwrap_or_default();
-            self.call = Some(pieces.start_call(id.into_owned(), name.into_owned(), out));
+            self.call = Some(emitter.start_call(id.into_owned(), name.into_owned()));
         }
     }
 
     /// A piece of a part.
-    fn push_delta(
-        &mut self,
-        part: ItemPart,
-        literal: &[u8],
-        pieces: &mut EventEmitter,
-        out: &mut Vec<ResponseEvent>,
-    ) {
+    fn push_delta(&mut self, part: ItemPart, literal: &[u8], emitter: &mut EventEmitter) {
         let Some(inner) = literal.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")) else {
             return;
         };
@@ -263,14 +221,10 @@ impl PartialItem {
             (ItemPart::Text(_), _) => Channel::Text,
             (ItemPart::Refusal(_), _) => Channel::Refusal,
             // Both contain the same reasoning in different wording.
-            (ItemPart::Reasoning(_), _)
-                if self.seen_parts.iter().any(|seen| matches!(seen, ItemPart::Summary(_))) =>
-            {
+            (ItemPart::Reasoning(_), _) if self.has_seen(|seen| matches!(seen, ItemPart::Summary(_))) => {
                 return;
             }
-            (ItemPart::Summary(_), _)
-                if self.seen_parts.iter().any(|seen| matches!(seen, ItemPart::Reasoning(_))) =>
-            {
+            (ItemPart::Summary(_), _) if self.has_seen(|seen| matches!(seen, ItemPart::Reasoning(_))) => {
                 return;
             }
             (ItemPart::Reasoning(_) | ItemPart::Summary(_), _) => Channel::Reasoning,
@@ -280,73 +234,56 @@ impl PartialItem {
         let begins = !self.seen_parts.contains(&part);
         if begins {
             if channel == Channel::Reasoning && !self.seen_parts.is_empty() {
-                pieces.push_text(channel, "\n\n".to_owned(), out);
+                emitter.push_text(channel, "\n\n".to_owned());
             }
             self.seen_parts.push(part);
         }
         if part == ItemPart::Input {
             // The text between the quotes of one string is also valid between those of another.
             let opening = if begins { "{\"input\":\"" } else { "" };
-            pieces.push_text(channel, format!("{opening}{}", String::from_utf8_lossy(inner)), out);
+            emitter.push_text(channel, format!("{opening}{}", String::from_utf8_lossy(inner)));
         } else {
-            pieces.push_literal(channel, literal, out);
+            emitter.push_literal(channel, literal);
         }
     }
 
-    /// A complete part: emitted if none of it was before.
-    fn push_complete_part(
-        &mut self,
-        part: ItemPart,
-        literal: &[u8],
-        pieces: &mut EventEmitter,
-        out: &mut Vec<ResponseEvent>,
-    ) {
-        if !self.seen_parts.contains(&part) {
-            self.push_delta(part, literal, pieces, out);
+    /// The complete part under `key`: emitted if none of it was before.
+    fn push_complete(&mut self, part: ItemPart, of: &ObjectView<'_>, key: &str, emitter: &mut EventEmitter) {
+        if let Some(literal) = of.literal(key).filter(|_| !self.seen_parts.contains(&part)) {
+            self.push_delta(part, literal, emitter);
         }
     }
 
     /// A whole part of a message's or a reasoning item's content.
-    fn push_content_part(
-        &mut self,
-        item_object: &ObjectView<'_>,
-        index: u64,
-        pieces: &mut EventEmitter,
-        out: &mut Vec<ResponseEvent>,
-    ) {
-        let (part, key) = match item_object.string("type").as_deref() {
+    fn push_content_part(&mut self, object: &ObjectView<'_>, index: u64, emitter: &mut EventEmitter) {
+        let (part, key) = match object.string("type").as_deref() {
             Some("output_text" | "text") => (ItemPart::Text(index), "text"),
             Some("refusal") => (ItemPart::Refusal(index), "refusal"),
             Some("reasoning_text") => (ItemPart::Reasoning(index), "text"),
             Some("summary_text") => (ItemPart::Summary(index), "text"),
             _ => return,
         };
-        self.push_complete_part(part, item_object.literal(key).unwrap_or_default(), pieces, out);
+        self.push_complete(part, object, key, emitter);
     }
 
     /// The complete item: emits what was not emitted before, and its end.
-    fn finish(
-        &mut self,
-        item_object: &ObjectView<'_>,
-        pieces: &mut EventEmitter,
-        out: &mut Vec<ResponseEvent>,
-    ) {
+    fn finish(&mut self, item_object: &ObjectView<'_>, emitter: &mut EventEmitter) {
         if self.is_done {
             return;
         }
-        self.start_call(item_object, pieces, out);
+        self.start_call(item_object, emitter);
         let mut parts = 0_usize;
         for (key, only) in [("content", None), ("summary", Some("summary_text"))] {
             for (index, part) in (0..).zip(item_object.objects(key)) {
                 if only.is_none_or(|only| part.string("type").as_deref() == Some(only)) {
-                    self.push_content_part(&part, index, pieces, out);
+                    self.push_content_part(&part, index, emitter);
                     parts += 1;
                 }
             }
         }
         for (part, key) in [(ItemPart::Arguments, "arguments"), (ItemPart::Input, "input")] {
             if self.call.is_some() && self.is_custom == (part == ItemPart::Input) {
-                self.push_complete_part(part, item_object.literal(key).unwrap_or_default(), pieces, out);
+                self.push_complete(part, item_object, key, emitter);
             }
         }
         let encrypted = item_object.string("encrypted_content").filter(|encrypted| !encrypted.is_empty());
@@ -357,21 +294,21 @@ impl PartialItem {
             let readable = parts > 0 || !self.seen_parts.is_empty();
             let wrap =
                 if readable { ResponseEvent::ReasoningSignature } else { ResponseEvent::RedactedReasoning };
-            pieces.push_opaque(wrap(encrypted.into_owned()), out);
+            emitter.push_opaque(wrap(encrypted.into_owned()));
         }
-        self.end(pieces, out);
+        self.end(emitter);
     }
 
     /// No more pieces follow.
-    fn end(&mut self, pieces: &mut EventEmitter, out: &mut Vec<ResponseEvent>) {
+    fn end(&mut self, emitter: &mut EventEmitter) {
         if std::mem::replace(&mut self.is_done, true) {
             return;
         }
         let Some(call) = self.call else { return };
         if self.is_custom {
             let rest = if self.seen_parts.contains(&ItemPart::Input) { "\"}" } else { "{\"input\":\"\"}" };
-            pieces.push_text(Channel::Arguments(call), rest.to_owned(), out);
+            emitter.push_text(Channel::Arguments(call), rest.to_owned());
         }
-        pieces.end_call(call, out);
+        emitter.end_call(call);
     }
 }

@@ -9,12 +9,11 @@ use super::output::OutputWriter;
 use crate::protocol::api::Api;
 use crate::protocol::codec::ApiEncoder;
 use crate::protocol::codec::sequencer::{BlockSequencer, JsonProgress, OpenBlock};
-use crate::protocol::codec::writer::{make_id, write_number, write_raw};
 use crate::protocol::error::ErrorBody;
-use crate::protocol::json::write_string;
 use crate::protocol::model::answer::{FinishReason, RequestEcho, ResponseEvent};
 use crate::protocol::object::ObjectView;
 use crate::protocol::usage::TokenUsage;
+use crate::protocol::writer::{ObjectWriter, write_event, write_object};
 
 #[derive(Debug)]
 pub(crate) struct ResponsesEncoder {
@@ -61,13 +60,9 @@ impl ApiEncoder for ResponsesEncoder {
         match event {
             ResponseEvent::Usage(usage) => self.usage = Some(*usage),
             ResponseEvent::Finish(finish) => self.finish_reason = Some(finish.clone()),
-            ResponseEvent::Start { id, model } => {
-                self.write_start(id, model, out);
-                self.output.close_other_items(out);
-                self.sequencer.push(event, &mut self.output, out);
-            }
             _ => {
-                self.write_start("", "", out);
+                let (id, model) = event.id_and_model().unwrap_or_default();
+                self.write_start(id, model, out);
                 self.output.close_other_items(out);
                 self.sequencer.push(event, &mut self.output, out);
             }
@@ -169,7 +164,7 @@ impl ResponsesEncoder {
         let state = self.status();
         self.output.is_incomplete = matches!(state, ResponseStatus::Incomplete(_));
         self.sequencer.close_all(&mut self.output, &mut out);
-        self.write_response(&state, &mut out);
+        write_object(&mut out, |response| self.write_response(&state, response));
         out
     }
 
@@ -188,7 +183,7 @@ impl ResponsesEncoder {
             return;
         }
         self.stage = ResponsesStage::Started;
-        self.head.id = make_id("resp_", id, &self.echo.id);
+        self.head.id = self.echo.make_id("resp_", id);
         self.head.model = if model.is_empty() { self.echo.model.clone() } else { model.to_owned() };
         self.output.set_response_id(&self.head.id);
         self.write_response_event("response.created", &ResponseStatus::InProgress, out);
@@ -200,57 +195,45 @@ impl ResponsesEncoder {
         if self.output.is_silent {
             return;
         }
-        self.output.write_event_start(name, out);
-        write_raw(out, "\"response\":");
-        self.write_response(state, out);
-        write_raw(out, "}\n\n");
+        let number = self.output.take_sequence_number();
+        write_event(out, name, |event| {
+            event.number("sequence_number", number);
+            event.object("response", |response| self.write_response(state, response));
+        });
     }
 
-    fn write_response(&self, state: &ResponseStatus<'_>, out: &mut Vec<u8>) {
-        write_raw(out, "{\"id\":");
-        write_string(out, &self.head.id);
-        write_raw(out, ",\"object\":\"response\",\"created_at\":");
-        write_number(out, self.echo.created_at);
-        write_raw(out, ",\"status\":\"");
-        write_raw(
-            out,
-            match state {
-                ResponseStatus::InProgress => "in_progress",
-                ResponseStatus::Completed => "completed",
-                ResponseStatus::Incomplete(_) => "incomplete",
-                ResponseStatus::Failed(_) => "failed",
-            },
-        );
-        write_raw(out, "\",\"error\":");
+    fn write_response(&self, state: &ResponseStatus<'_>, response: &mut ObjectWriter<'_>) {
+        let is_ended = !matches!(state, ResponseStatus::InProgress);
+        response.text("id", &self.head.id);
+        response.escaped("object", "response");
+        response.number("created_at", self.echo.created_at);
+        let status = match state {
+            ResponseStatus::InProgress => "in_progress",
+            ResponseStatus::Completed => "completed",
+            ResponseStatus::Incomplete(_) => "incomplete",
+            ResponseStatus::Failed(_) => "failed",
+        };
+        response.escaped("status", status);
         match state {
-            ResponseStatus::Failed(error) => error.write_response_error(out),
-            _ => write_raw(out, "null"),
+            ResponseStatus::Failed(error) => {
+                response.object("error", |body| error.write_response_error(body))
+            }
+            _ => response.raw("error", "null"),
         }
-        write_raw(out, ",\"incomplete_details\":");
         match state {
             ResponseStatus::Incomplete(reason) => {
-                write_raw(out, "{\"reason\":");
-                write_string(out, reason);
-                out.push(b'}');
+                response.object("incomplete_details", |details| details.escaped("reason", reason));
             }
-            _ => write_raw(out, "null"),
+            _ => response.raw("incomplete_details", "null"),
         }
-        write_raw(out, ",\"model\":");
-        write_string(out, &self.head.model);
-        out.push(b',');
-        self.echo.write_members(out);
-        write_raw(out, "\"output\":[");
-        if !matches!(state, ResponseStatus::InProgress) {
-            self.output.write_done_items(out);
+        response.text("model", &self.head.model);
+        self.echo.write_members(response);
+        let items = self.output.done_items().filter(|_| is_ended);
+        response.array("output", items, |out, item| out.extend_from_slice(item));
+        match self.usage.filter(|_| is_ended) {
+            Some(usage) => response.raw("usage", usage.to_json(Api::Responses)),
+            None => response.raw("usage", "null"),
         }
-        write_raw(out, "],\"usage\":");
-        match &self.usage {
-            Some(usage) if !matches!(state, ResponseStatus::InProgress) => {
-                write_raw(out, &usage.to_json(Api::Responses))
-            }
-            _ => write_raw(out, "null"),
-        }
-        out.push(b'}');
     }
 }
 
@@ -298,11 +281,8 @@ impl ResponsesEncoder {
         if let Some(raw) = top.value("item") {
             self.output.store_item(index, replace_line_breaks(raw));
         }
-        if self.output.open_items.is_empty() {
-            self.sequencer.observe_block(None);
-        } else {
-            self.sequencer.observe_block(Some(OpenBlock::Other));
-        }
+        let is_open = !self.output.open_items.is_empty();
+        self.sequencer.observe_block(is_open.then_some(OpenBlock::Other));
     }
 
     fn observe_part_added(&mut self, top: &ObjectView<'_>) {
@@ -330,10 +310,7 @@ impl ResponsesEncoder {
         item.in_part = false;
         item.open_text.clear();
         if let Some(raw) = raw {
-            if !item.closed_parts.is_empty() {
-                item.closed_parts.push(b',');
-            }
-            item.closed_parts.extend_from_slice(&raw);
+            item.push_closed_part(&raw);
         }
         self.sequencer.observe_block(Some(OpenBlock::Other));
     }

@@ -1,7 +1,6 @@
 //! One item of a response's output while it is written.
 
-use crate::protocol::codec::writer::write_raw;
-use crate::protocol::json::write_string;
+use crate::protocol::writer::{ObjectWriter, write_object};
 
 /// An item. Its text is buffered, because its closing events and the response repeat it.
 #[derive(Clone, Debug)]
@@ -56,10 +55,8 @@ pub(crate) struct PartNames {
     pub(crate) kind: &'static str,
     /// The member with the text, in the part and in the event that ends it.
     pub(crate) key: &'static str,
-    /// Additional members of the part.
-    pub(crate) extra_part_members: &'static str,
-    /// Additional members of the text events.
-    pub(crate) extra_event_members: &'static str,
+    /// The part has `annotations` and `logprobs`, and the text events have `logprobs`.
+    pub(crate) has_annotations: bool,
 }
 
 const TEXT: PartNames = PartNames {
@@ -70,8 +67,7 @@ const TEXT: PartNames = PartNames {
     index: "content_index",
     kind: "output_text",
     key: "text",
-    extra_part_members: ",\"annotations\":[],\"logprobs\":[]",
-    extra_event_members: ",\"logprobs\":[]",
+    has_annotations: true,
 };
 
 const REFUSAL: PartNames = PartNames {
@@ -79,8 +75,7 @@ const REFUSAL: PartNames = PartNames {
     done: "response.refusal.done",
     kind: "refusal",
     key: "refusal",
-    extra_part_members: "",
-    extra_event_members: "",
+    has_annotations: false,
     ..TEXT
 };
 
@@ -88,8 +83,7 @@ const REASONING: PartNames = PartNames {
     delta: "response.reasoning_text.delta",
     done: "response.reasoning_text.done",
     kind: "reasoning_text",
-    extra_part_members: "",
-    extra_event_members: "",
+    has_annotations: false,
     ..TEXT
 };
 
@@ -141,92 +135,77 @@ impl OutputItem {
         }
     }
 
-    /// The open part as JSON.
-    pub(crate) fn write_part(&self, names: &PartNames, out: &mut Vec<u8>) {
-        write_raw(out, "{\"type\":\"");
-        write_raw(out, names.kind);
-        write_raw(out, "\",\"");
-        write_raw(out, names.key);
-        write_raw(out, "\":\"");
-        out.extend_from_slice(&self.open_text);
-        out.push(b'"');
-        write_raw(out, names.extra_part_members);
-        out.push(b'}');
+    /// The members of the open part.
+    pub(crate) fn write_part(&self, names: &PartNames, part: &mut ObjectWriter<'_>) {
+        part.escaped("type", names.kind);
+        part.escaped(names.key, &self.open_text);
+        if names.has_annotations {
+            part.raw("annotations", "[]");
+            part.raw("logprobs", "[]");
+        }
+    }
+
+    /// Closes the open part.
+    pub(crate) fn end_part(&mut self, names: &PartNames) {
+        let mut part = Vec::with_capacity(self.open_text.len() + 64);
+        write_object(&mut part, |part| self.write_part(names, part));
+        self.push_closed_part(&part);
+    }
+
+    /// Records a part that is complete, as JSON text.
+    pub(crate) fn push_closed_part(&mut self, part: &[u8]) {
+        if !self.closed_parts.is_empty() {
+            self.closed_parts.push(b',');
+        }
+        self.closed_parts.extend_from_slice(part);
     }
 
     /// The item as JSON, with its content so far.
     pub(crate) fn write(&self, status: &str, out: &mut Vec<u8>) {
         let kind = match &self.kind {
-            ItemKind::Other(json) => {
-                out.extend_from_slice(json);
-                return;
-            }
+            ItemKind::Other(json) => return out.extend_from_slice(json),
             ItemKind::Text | ItemKind::Refusal => "message",
             ItemKind::Reasoning | ItemKind::Summary => "reasoning",
             ItemKind::Call(_) => "function_call",
         };
-        write_raw(out, "{\"id\":");
-        write_string(out, &self.id);
-        write_raw(out, ",\"type\":\"");
-        write_raw(out, kind);
-        write_raw(out, "\",\"status\":\"");
-        write_raw(out, status);
-        out.push(b'"');
-        match &self.kind {
-            ItemKind::Call(call) => {
-                call.write(out);
-                write_raw(out, ",\"arguments\":\"");
-                out.extend_from_slice(&self.open_text);
-                out.push(b'"');
+        write_object(out, |item| {
+            item.text("id", &self.id);
+            item.escaped("type", kind);
+            item.escaped("status", status);
+            match &self.kind {
+                ItemKind::Call(call) => {
+                    item.text("call_id", &call.id);
+                    item.text("name", &call.name);
+                    if let Some(namespace) = &call.namespace {
+                        item.text("namespace", namespace);
+                    }
+                    item.escaped("arguments", &self.open_text);
+                }
+                ItemKind::Summary => {
+                    self.write_parts("summary", item);
+                    item.text_or_null("encrypted_content", self.encrypted_content.as_deref());
+                }
+                ItemKind::Reasoning => {
+                    item.raw("summary", "[]");
+                    self.write_parts("content", item);
+                    item.text_or_null("encrypted_content", self.encrypted_content.as_deref());
+                }
+                _ => {
+                    item.escaped("role", "assistant");
+                    self.write_parts("content", item);
+                }
             }
-            ItemKind::Summary => {
-                self.write_parts("summary", out);
-                self.write_encrypted_content(out);
-            }
-            ItemKind::Reasoning => {
-                write_raw(out, ",\"summary\":[]");
-                self.write_parts("content", out);
-                self.write_encrypted_content(out);
-            }
-            _ => {
-                write_raw(out, ",\"role\":\"assistant\"");
-                self.write_parts("content", out);
-            }
-        }
-        out.push(b'}');
+        });
     }
 
-    fn write_parts(&self, key: &str, out: &mut Vec<u8>) {
-        write_raw(out, ",\"");
-        write_raw(out, key);
-        write_raw(out, "\":[");
+    fn write_parts(&self, key: &str, item: &mut ObjectWriter<'_>) {
+        let out = item.value(key);
+        out.push(b'[');
         out.extend_from_slice(&self.closed_parts);
         if let Some(names) = self.kind.part_names().filter(|_| self.in_part) {
-            let comma = if self.closed_parts.is_empty() { "" } else { "," };
-            write_raw(out, comma);
-            self.write_part(&names, out);
+            out.extend_from_slice(if self.closed_parts.is_empty() { b"" } else { b"," });
+            write_object(out, |part| self.write_part(&names, part));
         }
         out.push(b']');
-    }
-
-    fn write_encrypted_content(&self, out: &mut Vec<u8>) {
-        write_raw(out, ",\"encrypted_content\":");
-        match &self.encrypted_content {
-            Some(signature) => write_string(out, signature),
-            None => write_raw(out, "null"),
-        }
-    }
-}
-
-impl ItemCall {
-    fn write(&self, out: &mut Vec<u8>) {
-        write_raw(out, ",\"call_id\":");
-        write_string(out, &self.id);
-        write_raw(out, ",\"name\":");
-        write_string(out, &self.name);
-        if let Some(namespace) = &self.namespace {
-            write_raw(out, ",\"namespace\":");
-            write_string(out, namespace);
-        }
     }
 }

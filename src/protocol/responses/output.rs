@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::item::{ItemCall, ItemKind, OutputItem, PartNames};
 use crate::protocol::codec::sequencer::{BlockWriter, NewBlock};
-use crate::protocol::codec::writer::{write_number, write_raw};
-use crate::protocol::json::{write_escaped, write_string};
+use crate::protocol::json::write_escaped;
 use crate::protocol::model::answer::RequestEcho;
 use crate::protocol::model::tools::to_responses_id;
+use crate::protocol::writer::{ObjectWriter, write_event};
 
 /// The approximate size of an item besides its text, in bytes.
 const ITEM_OVERHEAD_BYTES: usize = 128;
@@ -56,17 +56,12 @@ impl BlockWriter for OutputWriter {
         write_escaped(&mut item.open_text, text);
         let piece = item.open_text.get(from..).unwrap_or_default();
         let names = item.kind.part_names();
-        self.write_event(
-            names.map_or("response.function_call_arguments.delta", |names| names.delta),
-            out,
-            |out| {
-                write_item_location(&item, names.as_ref(), out);
-                write_raw(out, ",\"delta\":\"");
-                out.extend_from_slice(piece);
-                out.push(b'"');
-                write_raw(out, names.map_or("", |names| names.extra_event_members));
-            },
-        );
+        let name = names.map_or("response.function_call_arguments.delta", |names| names.delta);
+        self.write_event(name, out, |event| {
+            write_item_location(&item, names.as_ref(), event);
+            event.escaped("delta", piece);
+            write_log_probabilities(names.as_ref(), event);
+        });
         self.open_items.push(item);
     }
 
@@ -159,33 +154,25 @@ impl OutputWriter {
         }
     }
 
-    /// The items that are done, with commas between.
-    pub(crate) fn write_done_items(&self, out: &mut Vec<u8>) {
-        for (at, item) in self.done_items.values().enumerate() {
-            if at > 0 {
-                out.push(b',');
-            }
-            out.extend_from_slice(item);
-        }
+    /// The items that are done.
+    pub(crate) fn done_items(&self) -> impl Iterator<Item = &Vec<u8>> {
+        self.done_items.values()
     }
 
-    /// The start of an event, before its own members.
-    pub(crate) fn write_event_start(&mut self, name: &str, out: &mut Vec<u8>) {
-        write_raw(out, "event: ");
-        write_raw(out, name);
-        write_raw(out, "\ndata: {\"type\":\"");
-        write_raw(out, name);
-        write_raw(out, "\",\"sequence_number\":");
-        write_number(out, self.sequence_number);
-        out.push(b',');
-        self.sequence_number = self.sequence_number.saturating_add(1);
+    /// The number of the next event.
+    pub(crate) const fn take_sequence_number(&mut self) -> u64 {
+        let number = self.sequence_number;
+        self.sequence_number = number.saturating_add(1);
+        number
     }
 
-    fn write_event(&mut self, name: &str, out: &mut Vec<u8>, members: impl FnOnce(&mut Vec<u8>)) {
+    fn write_event(&mut self, name: &str, out: &mut Vec<u8>, write: impl FnOnce(&mut ObjectWriter<'_>)) {
         if !self.is_silent {
-            self.write_event_start(name, out);
-            members(out);
-            write_raw(out, "}\n\n");
+            let number = self.take_sequence_number();
+            write_event(out, name, |event| {
+                event.number("sequence_number", number);
+                write(event);
+            });
         }
     }
 
@@ -215,19 +202,16 @@ impl OutputWriter {
     }
 
     fn write_item_added(&mut self, item: &OutputItem, out: &mut Vec<u8>) {
-        self.write_event("response.output_item.added", out, |out| {
-            write_raw(out, "\"output_index\":");
-            write_number(out, item.index);
-            write_raw(out, ",\"item\":");
-            item.write("in_progress", out);
+        self.write_event("response.output_item.added", out, |event| {
+            event.number("output_index", item.index);
+            item.write("in_progress", event.value("item"));
         });
     }
 
     fn write_part_event(&mut self, name: &str, item: &OutputItem, names: &PartNames, out: &mut Vec<u8>) {
-        self.write_event(name, out, |out| {
-            write_item_location(item, Some(names), out);
-            write_raw(out, ",\"part\":");
-            item.write_part(names, out);
+        self.write_event(name, out, |event| {
+            write_item_location(item, Some(names), event);
+            event.object("part", |part| item.write_part(names, part));
         });
     }
 
@@ -237,23 +221,16 @@ impl OutputWriter {
         if let Some(names) = names.filter(|_| item.in_part) {
             self.write_text_done(names.done, names.key, &item, Some(&names), out);
             self.write_part_event(names.part_done, &item, &names, out);
-            if !item.closed_parts.is_empty() {
-                item.closed_parts.push(b',');
-            }
-            let mut part = Vec::with_capacity(item.open_text.len() + 64);
-            item.write_part(&names, &mut part);
-            item.closed_parts.append(&mut part);
+            item.end_part(&names);
             item.in_part = false;
         } else if matches!(item.kind, ItemKind::Call(_)) {
             self.write_text_done("response.function_call_arguments.done", "arguments", &item, None, out);
         }
         let mut text = Vec::with_capacity(item.closed_parts.len() + item.open_text.len() + 128);
         item.write(if self.is_incomplete { "incomplete" } else { "completed" }, &mut text);
-        self.write_event("response.output_item.done", out, |out| {
-            write_raw(out, "\"output_index\":");
-            write_number(out, item.index);
-            write_raw(out, ",\"item\":");
-            out.extend_from_slice(&text);
+        self.write_event("response.output_item.done", out, |event| {
+            event.number("output_index", item.index);
+            event.raw("item", &text);
         });
         self.store_item(item.index, text);
     }
@@ -269,32 +246,28 @@ impl OutputWriter {
         if item.is_text_done {
             return;
         }
-        self.write_event(name, out, |out| {
-            write_item_location(item, names, out);
+        self.write_event(name, out, |event| {
+            write_item_location(item, names, event);
             if let ItemKind::Call(call) = &item.kind {
-                write_raw(out, ",\"name\":");
-                write_string(out, &call.name);
+                event.text("name", &call.name);
             }
-            write_raw(out, ",\"");
-            write_raw(out, key);
-            write_raw(out, "\":\"");
-            out.extend_from_slice(&item.open_text);
-            out.push(b'"');
-            write_raw(out, names.map_or("", |names| names.extra_event_members));
+            event.escaped(key, &item.open_text);
+            write_log_probabilities(names, event);
         });
     }
 }
 
 /// Which item an event is about, and which part of it.
-fn write_item_location(item: &OutputItem, names: Option<&PartNames>, out: &mut Vec<u8>) {
-    write_raw(out, "\"item_id\":");
-    write_string(out, &item.id);
-    write_raw(out, ",\"output_index\":");
-    write_number(out, item.index);
+fn write_item_location(item: &OutputItem, names: Option<&PartNames>, event: &mut ObjectWriter<'_>) {
+    event.text("item_id", &item.id);
+    event.number("output_index", item.index);
     if let Some(names) = names {
-        write_raw(out, ",\"");
-        write_raw(out, names.index);
-        write_raw(out, "\":");
-        write_number(out, item.part_index);
+        event.number(names.index, item.part_index);
+    }
+}
+
+fn write_log_probabilities(names: Option<&PartNames>, event: &mut ObjectWriter<'_>) {
+    if names.is_some_and(|names| names.has_annotations) {
+        event.raw("logprobs", "[]");
     }
 }

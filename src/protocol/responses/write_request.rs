@@ -1,7 +1,6 @@
 //! The model, written as a responses request.
 
 use crate::protocol::codec::content;
-use crate::protocol::codec::writer::{ObjectWriter, write_array, write_object};
 use crate::protocol::model::conversation::{
     ContentBlock, Conversation, ConversationTurn, MediaSource, Role, ToolCall, ToolResult,
 };
@@ -10,6 +9,7 @@ use crate::protocol::model::node::StringLiteral;
 use crate::protocol::model::parameters::{Parameters, ResponseFormat};
 use crate::protocol::model::thinking::{ThinkingMode, ThinkingSettings};
 use crate::protocol::model::tools::{EMPTY_SCHEMA, ToolChoice, ToolDefinition, to_responses_id};
+use crate::protocol::writer::{ObjectWriter, write_array, write_object};
 
 pub(crate) fn write(conversation: &Conversation<'_>, losses: &mut Losses) -> Vec<u8> {
     let (instructions, turns) = split_instructions(&conversation.turns);
@@ -30,7 +30,7 @@ pub(crate) fn write(conversation: &Conversation<'_>, losses: &mut Losses) -> Vec
         body.raw("include", r#"["reasoning.encrypted_content"]"#);
     }
     write_thinking(&mut body, &conversation.thinking, losses);
-    body.literal_if("instructions", instructions);
+    body.raw_if("instructions", instructions);
     if !conversation.tools.is_empty() {
         body.array("tools", &conversation.tools, write_tool);
         body.flag_if("parallel_tool_calls", conversation.parallel_tool_calls);
@@ -40,7 +40,7 @@ pub(crate) fn write(conversation: &Conversation<'_>, losses: &mut Losses) -> Vec
     }
     losses.record_if(turns.iter().any(|turn| turn.name.is_some()), losses::NAMES);
     body.array("input", write_items(turns, losses), |out, item: Vec<u8>| out.extend_from_slice(&item));
-    body.end();
+    out.push(b'}');
     out
 }
 
@@ -76,7 +76,7 @@ fn write_parameters(body: &mut ObjectWriter<'_>, parameters: &Parameters<'_>, lo
         match &parameters.response_format {
             Some(ResponseFormat::JsonObject) => text.raw("format", r#"{"type":"json_object"}"#),
             Some(format) => text.object("format", |inner| {
-                inner.text("type", "json_schema");
+                inner.escaped("type", "json_schema");
                 content::write_schema(inner, format);
             }),
             None => {}
@@ -108,9 +108,9 @@ fn write_thinking(body: &mut ObjectWriter<'_>, thinking: &ThinkingSettings<'_>, 
 /// `strict` defaults to true here (OpenAI's API reference, 2026-11), and to false in the other formats.
 fn write_tool(out: &mut Vec<u8>, tool: &ToolDefinition<'_>) {
     write_object(out, |body| {
-        body.text("type", "function");
-        body.literal("name", &tool.name);
-        body.literal_if("description", tool.description.as_ref());
+        body.escaped("type", "function");
+        body.raw("name", &tool.name);
+        body.raw_if("description", tool.description.as_ref());
         body.raw("parameters", tool.schema.unwrap_or(EMPTY_SCHEMA));
         body.flag("strict", tool.is_strict.unwrap_or(false));
     });
@@ -122,8 +122,8 @@ fn write_tool_choice(body: &mut ObjectWriter<'_>, choice: &ToolChoice<'_>) {
         ToolChoice::None => body.text("tool_choice", "none"),
         ToolChoice::Required => body.text("tool_choice", "required"),
         ToolChoice::Named(name) => body.object("tool_choice", |choice| {
-            choice.text("type", "function");
-            choice.literal("name", name);
+            choice.escaped("type", "function");
+            choice.raw("name", name);
         }),
     }
 }
@@ -172,7 +172,7 @@ fn write_message(role: Role, parts: &mut Vec<Vec<u8>>, items: &mut Vec<Vec<u8>>)
     };
     let mut out = Vec::new();
     write_object(&mut out, |message| {
-        message.text("type", "message");
+        message.escaped("type", "message");
         message.text("role", role);
         message.array("content", parts.drain(..), |out, part| out.extend_from_slice(&part));
     });
@@ -184,26 +184,26 @@ fn write_part(out: &mut Vec<u8>, role: Role, block: &ContentBlock<'_>, losses: &
     match block {
         ContentBlock::Text(text) => write_text_part(out, kind, text),
         ContentBlock::Refusal(text) if role == Role::Assistant => write_object(out, |part| {
-            part.text("type", "refusal");
-            part.literal("refusal", text);
+            part.escaped("type", "refusal");
+            part.raw("refusal", text);
         }),
         ContentBlock::Refusal(text) => write_text_part(out, kind, text),
         ContentBlock::Image(image) => write_object(out, |part| {
-            part.text("type", "input_image");
+            part.escaped("type", "input_image");
             match (&image.source, image.source.to_url()) {
-                (MediaSource::FileId(id), _) => part.literal("file_id", id),
-                (_, Some(url)) => part.literal("image_url", &url),
+                (MediaSource::FileId(id), _) => part.raw("file_id", id),
+                (_, Some(url)) => part.raw("image_url", &url),
                 (_, None) => {}
             }
-            part.literal_if("detail", image.detail.as_ref());
+            part.raw_if("detail", image.detail.as_ref());
         }),
         ContentBlock::File(file) => write_object(out, |part| {
-            part.text("type", "input_file");
-            part.literal_if("filename", file.name.as_ref());
+            part.escaped("type", "input_file");
+            part.raw_if("filename", file.name.as_ref());
             match (&file.source, file.source.to_url()) {
-                (MediaSource::FileId(id), _) => part.literal("file_id", id),
-                (MediaSource::Url(url), _) => part.literal("file_url", url),
-                (MediaSource::Data { .. }, Some(url)) => part.literal("file_data", &url),
+                (MediaSource::FileId(id), _) => part.raw("file_id", id),
+                (MediaSource::Url(url), _) => part.raw("file_url", url),
+                (MediaSource::Data { .. }, Some(url)) => part.raw("file_data", &url),
                 (MediaSource::Data { .. }, None) => {}
             }
         }),
@@ -217,7 +217,7 @@ fn write_part(out: &mut Vec<u8>, role: Role, block: &ContentBlock<'_>, losses: &
 fn write_text_part(out: &mut Vec<u8>, kind: &str, text: &StringLiteral<'_>) {
     write_object(out, |part| {
         part.text("type", kind);
-        part.literal("text", text);
+        part.raw("text", text);
     });
 }
 
@@ -236,25 +236,25 @@ fn write_reasoning(
     text: Option<&StringLiteral<'_>>,
     signature: Option<&StringLiteral<'_>>,
 ) {
-    item.text("type", "reasoning");
+    item.escaped("type", "reasoning");
     item.array("summary", text, |out, text| write_text_part(out, "summary_text", text));
-    item.literal_if("encrypted_content", signature);
+    item.raw_if("encrypted_content", signature);
 }
 
 fn write_function_call(item: &mut ObjectWriter<'_>, call: &ToolCall<'_>) {
-    item.text("type", "function_call");
+    item.escaped("type", "function_call");
     item.text("call_id", &to_responses_id(&call.id));
-    item.literal("name", &call.name);
+    item.raw("name", &call.name);
     item.text("arguments", &String::from_utf8_lossy(&call.arguments));
 }
 
 fn write_tool_result(item: &mut ObjectWriter<'_>, outcome: &ToolResult<'_>, losses: &mut Losses) {
-    item.text("type", "function_call_output");
+    item.escaped("type", "function_call_output");
     item.text("call_id", &to_responses_id(&outcome.call_id));
     losses.record_if(outcome.is_error, losses::IS_ERROR);
     match outcome.content.as_slice() {
         [] => item.text("output", ""),
-        [ContentBlock::Text(text)] => item.literal("output", text),
+        [ContentBlock::Text(text)] => item.raw("output", text),
         blocks => write_array(item.value("output"), blocks, |out, block| {
             write_part(out, Role::Tools, block, losses)
         }),

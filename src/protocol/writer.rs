@@ -1,11 +1,10 @@
-//! JSON text, written member by member.
+//! JSON objects and events, written member by member into a buffer.
 
 use std::io::Write as _;
 
-use crate::protocol::json;
-use crate::protocol::model::node::StringLiteral;
+use super::json;
 
-/// An object that is being written.
+/// An object that is being written. Keys and words need no escape.
 pub(crate) struct ObjectWriter<'o> {
     out: &'o mut Vec<u8>,
     has_members: bool,
@@ -19,15 +18,14 @@ impl<'o> ObjectWriter<'o> {
 
     /// Where the value of `key` is to be written.
     pub(crate) fn value(&mut self, key: &str) -> &mut Vec<u8> {
-        if self.has_members {
-            self.out.push(b',');
-        }
+        self.out.extend_from_slice(if self.has_members { b",\"" } else { b"\"" });
         self.has_members = true;
-        json::write_string(self.out, key);
-        self.out.push(b':');
+        self.out.extend_from_slice(key.as_bytes());
+        self.out.extend_from_slice(b"\":");
         self.out
     }
 
+    /// JSON text.
     pub(crate) fn raw(&mut self, key: &str, value: impl AsRef<[u8]>) {
         self.value(key).extend_from_slice(value.as_ref());
     }
@@ -42,14 +40,24 @@ impl<'o> ObjectWriter<'o> {
         json::write_string(self.value(key), text);
     }
 
-    pub(crate) fn literal(&mut self, key: &str, literal: &StringLiteral<'_>) {
-        self.raw(key, literal.as_bytes());
+    pub(crate) fn text_or_null(&mut self, key: &str, text: Option<&str>) {
+        match text {
+            Some(text) => self.text(key, text),
+            None => self.raw(key, "null"),
+        }
     }
 
-    pub(crate) fn literal_if(&mut self, key: &str, literal: Option<&StringLiteral<'_>>) {
-        if let Some(literal) = literal {
-            self.literal(key, literal);
-        }
+    /// A string whose escaped text is known.
+    pub(crate) fn escaped(&mut self, key: &str, text: impl AsRef<[u8]>) {
+        let out = self.value(key);
+        out.push(b'"');
+        out.extend_from_slice(text.as_ref());
+        out.push(b'"');
+    }
+
+    pub(crate) fn number(&mut self, key: &str, number: u64) {
+        // Writing to a vector does not fail.
+        let _ = write!(self.value(key), "{number}");
     }
 
     pub(crate) fn flag(&mut self, key: &str, flag: bool) {
@@ -75,15 +83,17 @@ impl<'o> ObjectWriter<'o> {
         write_array(self.value(key), items, write);
     }
 
-    pub(crate) fn end(self) {
-        self.out.push(b'}');
+    /// Members as JSON text.
+    pub(crate) fn write_members(&mut self, members: &[u8]) {
+        self.has_members |= !members.is_empty();
+        self.out.extend_from_slice(members);
     }
 }
 
 pub(crate) fn write_object(out: &mut Vec<u8>, write: impl FnOnce(&mut ObjectWriter<'_>)) {
     let mut object = ObjectWriter::new(out);
     write(&mut object);
-    object.end();
+    out.push(b'}');
 }
 
 /// Writes an array; an item that writes nothing is omitted.
@@ -110,25 +120,20 @@ pub(crate) fn write_array<T>(
     out.push(b']');
 }
 
-pub(crate) fn write_raw(out: &mut Vec<u8>, text: &str) {
-    out.extend_from_slice(text.as_bytes());
+/// Writes a named server-sent event whose `type` is its name.
+pub(crate) fn write_event(out: &mut Vec<u8>, name: &str, write: impl FnOnce(&mut ObjectWriter<'_>)) {
+    out.extend_from_slice(b"event: ");
+    out.extend_from_slice(name.as_bytes());
+    out.push(b'\n');
+    write_data(out, |event| {
+        event.escaped("type", name);
+        write(event);
+    });
 }
 
-pub(crate) fn write_number(out: &mut Vec<u8>, number: u64) {
-    // Writing to a vector does not fail.
-    let _ = write!(out, "{number}");
-}
-
-/// An id with the prefix of another format: the target's prefix replaces the provider's. `otherwise` is used
-/// when the remainder is empty.
-pub(crate) fn make_id(prefix: &str, provider: &str, otherwise: &str) -> String {
-    if provider.starts_with(prefix) {
-        return provider.to_owned();
-    }
-    let from = if provider.is_empty() { otherwise } else { provider };
-    let known = ["chatcmpl-", "cmpl-", "msg_", "resp_", "gen-"];
-    let tail = known.iter().find_map(|known| from.strip_prefix(known)).unwrap_or(from);
-    let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    let tail: String = tail.chars().filter(plain).take(64).collect();
-    format!("{prefix}{tail}")
+/// Writes a server-sent event without a name.
+pub(crate) fn write_data(out: &mut Vec<u8>, write: impl FnOnce(&mut ObjectWriter<'_>)) {
+    out.extend_from_slice(b"data: ");
+    write_object(out, write);
+    out.extend_from_slice(b"\n\n");
 }
