@@ -8,9 +8,10 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
-use crate::fault::Fault;
+use crate::fault::kind::kinds_json;
+use crate::fault::spec::Fault;
 use crate::response::{Query, ScriptedBody, json_response};
-use crate::{SimulatorState, fault, oauth};
+use crate::{SimulatorState, oauth};
 
 /// Answers a request for one of the simulator's own routes.
 pub(super) async fn handle_request(
@@ -21,7 +22,7 @@ pub(super) async fn handle_request(
     let query = Query(parts.uri.query().unwrap_or_default());
     match (&parts.method, parts.uri.path()) {
         (&Method::GET, "/_faults") => json_response(200, &state.faults.to_json()),
-        (&Method::GET, "/_faults/kinds") => json_response(200, &fault::kinds_json()),
+        (&Method::GET, "/_faults/kinds") => json_response(200, &kinds_json()),
         (&Method::POST, "/_faults") => match parse_faults(&read_body(body).await) {
             Ok(faults) => {
                 faults.into_iter().for_each(|fault| state.faults.add(fault));

@@ -1,16 +1,15 @@
-//! The answer in the API format of the request.
+//! The answer in the API format of the request: as one JSON object, and as server-sent events.
 
+pub(crate) mod event;
 pub(crate) mod chat;
 pub(crate) mod messages;
-pub(crate) mod messages_request;
 pub(crate) mod responses;
-pub(crate) mod responses_request;
 
 use serde_json::Value;
 
-use crate::engine::answer::SimulatedAnswer;
+use crate::api::event::SseEvent;
+use crate::engine::answer::{ResponseContext, SimulatedAnswer};
 use crate::engine::request::EngineRequest;
-use crate::engine::{ResponseContext, SseEvent};
 use crate::provider::Api;
 
 /// The body of a 200 that is not streamed.
@@ -18,12 +17,12 @@ pub(super) fn response_body(
     exchange: &ResponseContext,
     request: &EngineRequest,
     answer: &SimulatedAnswer,
-    no_role: bool,
+    omits_role: bool,
 ) -> Value {
     match exchange.api {
-        Api::ChatCompletions => chat::response_body(exchange, answer, no_role),
-        Api::Messages => messages::response_body(exchange, answer, no_role),
-        Api::Responses => responses::response_body(exchange, request, answer, no_role),
+        Api::ChatCompletions => chat::response_body(exchange, answer, omits_role),
+        Api::Messages => messages::response_body(exchange, answer, omits_role),
+        Api::Responses => responses::response_body(exchange, request, answer, omits_role),
     }
 }
 
@@ -49,7 +48,7 @@ pub(super) fn error_event(exchange: &ResponseContext, kept: &[SseEvent]) -> SseE
     }
 }
 
-/// How the ids of answers begin.
+/// The beginning of the ids of answers.
 pub(super) fn id_prefix(api: Api) -> &'static str {
     match api {
         Api::ChatCompletions => "chatcmpl-",

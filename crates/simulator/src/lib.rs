@@ -13,21 +13,23 @@
 //! (`?waitCancelled=N`, `?waitTotal=N`, `?waitIdle`) and `GET|DELETE /_tally` (the usage of the answers). Kimi
 //! Code's device login is served under `/oauth`; `GET|POST /_oauth` is for tests of it.
 
-mod admin;
-mod api;
-mod engine;
-mod error_response;
-mod fault;
-mod models;
-mod oauth;
+mod value;
 mod provider;
+mod models;
+mod error_response;
+mod engine;
+mod api;
 mod rate_limit;
 mod request_log;
-mod response;
-mod route;
-mod rules;
-mod server;
 mod usage;
+mod response;
+mod fault;
+mod oauth;
+mod rules;
+mod account;
+mod admin;
+mod route;
+mod server;
 
 #[cfg(test)]
 mod tests;
@@ -39,7 +41,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use crate::fault::FaultQueue;
+use crate::fault::queue::FaultQueue;
 use crate::oauth::AuthServer;
 use crate::rate_limit::RateLimiter;
 use crate::request_log::RequestLog;

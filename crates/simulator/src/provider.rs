@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// An upstream that is simulated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Provider {
     /// Moonshot Open Platform, billed by tokens.
     Moonshot,
@@ -48,23 +51,8 @@ impl Provider {
 
     /// The provider with this name, if there is one.
     #[must_use]
-    pub fn from_name(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|provider| provider.as_str() == word)
-    }
-
-    /// Splits a request path into its provider and the provider's own route.
-    pub(super) fn from_path(path: &str) -> Option<(Self, ProviderRoute<'_>)> {
-        let below =
-            |base: &str| path.strip_prefix(base).filter(|rest| rest.is_empty() || rest.starts_with('/'));
-        Self::ALL.into_iter().find_map(|provider| {
-            let plain =
-                below(provider.base_path()).map(|path| ProviderRoute { path, is_anthropic_base: false });
-            let messages = provider.base_path_for(Api::Messages);
-            let own = || below(messages).filter(|_| messages != provider.base_path());
-            let route =
-                plain.or_else(|| own().map(|path| ProviderRoute { path, is_anthropic_base: true }))?;
-            Some((provider, route))
-        })
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|provider| provider.as_str() == name)
     }
 }
 
@@ -75,9 +63,11 @@ impl fmt::Display for Provider {
 }
 
 /// A protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Api {
     /// OpenAI Chat Completions.
+    #[serde(rename = "chat")]
     ChatCompletions,
     /// Anthropic Messages.
     Messages,
@@ -116,33 +106,48 @@ impl Api {
             Self::Responses => "input",
         }
     }
-
-    /// The API with this name, if there is one.
-    #[must_use]
-    pub fn from_name(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|api| api.as_str() == word)
-    }
-
-    /// The API that serves a provider's route.
-    pub(super) fn from_route(provider: Provider, route: &ProviderRoute<'_>) -> Option<Self> {
-        Self::ALL.into_iter().find(|api| {
-            let own_base = provider.base_path_for(*api) != provider.base_path();
-            route.path == api.route() && route.is_anthropic_base == own_base
-        })
-    }
-}
-
-/// A provider's own route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ProviderRoute<'a> {
-    /// `/chat/completions`, what follows the base.
-    pub(super) path: &'a str,
-    /// Below Moonshot's base path for Anthropic's SDKs, which serves only the Messages API.
-    pub(super) is_anthropic_base: bool,
 }
 
 impl fmt::Display for Api {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// A route of a provider.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ProviderRoute<'a> {
+    pub(super) provider: Provider,
+    /// What follows the base path, such as `/chat/completions`.
+    pub(super) path: &'a str,
+    /// Below Moonshot's base path for Anthropic's SDKs, which serves only the Messages API.
+    pub(super) is_anthropic_base: bool,
+}
+
+impl<'a> ProviderRoute<'a> {
+    pub(super) fn from_path(path: &'a str) -> Option<Self> {
+        let bases = Provider::ALL.into_iter().flat_map(|provider| Api::ALL.map(|api| (provider, api)));
+        bases.into_iter().find_map(|(provider, api)| {
+            let base = provider.base_path_for(api);
+            let path = path.strip_prefix(base).filter(|rest| rest.is_empty() || rest.starts_with('/'))?;
+            Some(Self { provider, path, is_anthropic_base: base != provider.base_path() })
+        })
+    }
+
+    /// The API that serves this route.
+    pub(super) fn api(&self) -> Option<Api> {
+        Api::ALL.into_iter().find(|api| {
+            let has_own_base = self.provider.base_path_for(*api) != self.provider.base_path();
+            self.path == api.route() && self.is_anthropic_base == has_own_base
+        })
+    }
+
+    /// The API whose error format a route without a prompt uses.
+    pub(super) fn error_api(&self) -> Api {
+        if self.is_anthropic_base || self.path.starts_with(Api::Messages.route()) {
+            Api::Messages
+        } else {
+            Api::ChatCompletions
+        }
     }
 }

@@ -88,11 +88,7 @@ fn concurrency_error(provider: Provider, most: u32) -> ErrorResponse {
             format!("Your account {ACCOUNT_IDS} request reached organization max concurrency: {most}, please try again after 1 seconds"),
         )
         .with_retry_after(1),
-        Provider::Kimi => ErrorResponse::new(
-            403,
-            "access_terminated_error",
-            "You've reached your concurrent request limit. Please wait for your ongoing requests to finish and try again.",
-        ),
+        Provider::Kimi => ErrorResponse::documented(provider, "concurrency", ""),
         Provider::OpenRouter => ErrorResponse::new(429, "", "Rate limit exceeded: concurrent requests.").with_retry_after(1),
     }
 }
@@ -104,11 +100,7 @@ fn rate_limit_error(provider: Provider, most: u32, seconds: u64) -> ErrorRespons
             "rate_limit_reached_error",
             format!("Your account {ACCOUNT_IDS} request reached organization max RPM: {most}, please try again after {seconds} seconds"),
         ),
-        Provider::Kimi => ErrorResponse::new(
-            429,
-            "rate_limit_reached_error",
-            "We're receiving too many requests at the moment. Please wait a moment and try again.",
-        ),
+        Provider::Kimi => ErrorResponse::documented(provider, "rate_limit", ""),
         Provider::OpenRouter => ErrorResponse::new(429, "", "Rate limit exceeded: free-models-per-min. "),
     }
     .with_retry_after(seconds)

@@ -1,5 +1,4 @@
 //! Parts of a response: the headers of each provider, and bodies whose steps a fault can choose.
-//! forward.
 
 use std::collections::VecDeque;
 use std::io;
@@ -10,71 +9,99 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, RETRY_AFTER, SET_COOKIE};
-use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame};
+use serde_json::Value;
 use tokio::time::{Sleep, sleep};
 
-use serde_json::Value;
-
 use crate::error_response::ErrorResponse;
-use crate::provider::Provider;
+use crate::provider::{Api, Provider};
 use crate::request_log::InFlightRequest;
 use crate::usage::PendingUsage;
 
-/// Media types.
+/// The media types of an answer, of a stream, and of an edge's error page.
 pub(super) const JSON: &str = "application/json; charset=utf-8";
-/// Of a stream.
 pub(super) const EVENT_STREAM: &str = "text/event-stream; charset=utf-8";
-/// Of an edge's error page.
-pub(super) const HTML: &str = "text/html; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
 
-/// The headers of an answer, as observed on live ones. `id` is the answer's id.
-pub(super) fn response_headers(provider: Provider, id: &str, content_type: &'static str) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    set_header(&mut headers, "cf-ray", "8f2e1d0c9b8a7f6e-FRA");
-    let cookie = "__cf_bm=simulated.1795255200-1.0; path=/; HttpOnly; Secure; SameSite=None";
-    headers.insert(SET_COOKIE, HeaderValue::from_static(cookie));
-    match provider {
-        Provider::Moonshot => {
-            set_header(&mut headers, "msh-request-id", id);
-            set_header(&mut headers, "x-msh-trace-id", id);
-            set_header(&mut headers, "msh-trace-mode", "on");
-            set_header(&mut headers, "msh-org-id", "org-5f1e0c2b9a7d4e3f8b6a1c0d");
-            set_header(&mut headers, "msh-uid", "cq8simulated0uid0000");
-            set_header(&mut headers, "msh-project-id", "proj-77c1d2e3f4a5b6c7d8e9f0a1");
-            set_header(&mut headers, "msh-gid", "enterprise-tier-1");
-            set_header(&mut headers, "msh-context-cache-token-saved", "0");
-            set_header(&mut headers, "server-timing", "inner; dur=12");
-        }
-        Provider::Kimi => {
-            set_header(&mut headers, "x-trace-id", id);
-            set_header(&mut headers, "msh-request-id", id);
-        }
-        Provider::OpenRouter => {
-            set_header(&mut headers, "x-generation-id", id);
-        }
-    }
-    headers
+/// A whole response, before faults change its delivery.
+pub(super) struct Reply {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
 }
 
-/// Adds what an error carries beside its body.
-pub(super) fn add_error_headers(headers: &mut HeaderMap, provider: Provider, error: &ErrorResponse) {
-    if let Some(seconds) = error.retry_after {
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-        if provider == Provider::Moonshot {
-            headers.insert(HeaderName::from_static("x-retry-after"), HeaderValue::from(seconds));
-        }
+/// Writes a provider's responses to one request.
+#[derive(Clone)]
+pub(super) struct ReplyWriter {
+    pub(super) provider: Provider,
+    pub(super) api: Api,
+    /// The id of the answer.
+    pub(super) id: String,
+}
+
+impl ReplyWriter {
+    pub(super) fn json(&self, value: Value) -> Reply {
+        Reply { status: 200, headers: self.headers(JSON), body: value.to_string().into() }
     }
-    if provider == Provider::OpenRouter && error.status == 429 {
-        set_header(headers, "x-ratelimit-limit", "20");
-        set_header(headers, "x-ratelimit-remaining", "0");
-        set_header(headers, "x-ratelimit-reset", "1795255200000");
+
+    pub(super) fn html(&self, status: u16, title: &str, text: &str) -> Reply {
+        let body = format!(
+            "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n<p>{text}</p>\r\n</body>\r\n</html>\r\n"
+        );
+        Reply { status, headers: self.headers(HTML), body: body.into() }
+    }
+
+    pub(super) fn error_body(&self, error: &ErrorResponse) -> Value {
+        error.body(self.provider, self.api, &self.id)
+    }
+
+    pub(super) fn error(&self, error: &ErrorResponse) -> Reply {
+        let mut headers = self.headers(JSON);
+        if let Some(seconds) = error.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+            if self.provider == Provider::Moonshot {
+                headers.insert(HeaderName::from_static("x-retry-after"), HeaderValue::from(seconds));
+            }
+        }
+        if self.provider == Provider::OpenRouter && error.status == 429 {
+            set_header(&mut headers, "x-ratelimit-limit", "20");
+            set_header(&mut headers, "x-ratelimit-remaining", "0");
+            set_header(&mut headers, "x-ratelimit-reset", "1795255200000");
+        }
+        Reply { status: error.status, headers, body: self.error_body(error).to_string().into() }
+    }
+
+    /// The headers of an answer, as observed on live ones.
+    pub(super) fn headers(&self, content_type: &str) -> HeaderMap {
+        let id = self.id.as_str();
+        let own: &[(&'static str, &str)] = match self.provider {
+            Provider::Moonshot => &[
+                ("msh-request-id", id),
+                ("x-msh-trace-id", id),
+                ("msh-trace-mode", "on"),
+                ("msh-org-id", "org-5f1e0c2b9a7d4e3f8b6a1c0d"),
+                ("msh-uid", "cq8simulated0uid0000"),
+                ("msh-project-id", "proj-77c1d2e3f4a5b6c7d8e9f0a1"),
+                ("msh-gid", "enterprise-tier-1"),
+                ("msh-context-cache-token-saved", "0"),
+                ("server-timing", "inner; dur=12"),
+            ],
+            Provider::Kimi => &[("x-trace-id", id), ("msh-request-id", id)],
+            Provider::OpenRouter => &[("x-generation-id", id)],
+        };
+        let mut headers = HeaderMap::new();
+        set_header(&mut headers, "content-type", content_type);
+        set_header(&mut headers, "cf-ray", "8f2e1d0c9b8a7f6e-FRA");
+        let cookie = "__cf_bm=simulated.1795255200-1.0; path=/; HttpOnly; Secure; SameSite=None";
+        set_header(&mut headers, "set-cookie", cookie);
+        own.iter().for_each(|(name, value)| set_header(&mut headers, name, value));
+        headers
     }
 }
 
-/// Sets a header; a value that cannot be one is left out.
+/// Sets a header; an invalid value is left out.
 pub(super) fn set_header(headers: &mut HeaderMap, name: &'static str, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(HeaderName::from_static(name), value);
@@ -123,14 +150,14 @@ pub(super) struct ScriptedBody {
 }
 
 impl ScriptedBody {
-    /// A body of these steps, accounted for by `ticket` where it answers a recorded request.
+    /// A body of these steps, with the entry of the request if it is recorded.
     pub(super) fn new(steps: Vec<BodyStep>, log_entry: Option<InFlightRequest>, reset: ResetFlag) -> Self {
         Self { steps: steps.into(), pause: None, log_entry, usage_entry: None, reset }
     }
 
     /// The same, of an answer whose usage is counted.
-    pub(super) fn with_usage(self, answer: Option<PendingUsage>) -> Self {
-        Self { usage_entry: answer, ..self }
+    pub(super) fn with_usage(self, usage: PendingUsage) -> Self {
+        Self { usage_entry: Some(usage), ..self }
     }
 
     fn finish(&mut self) {
@@ -201,7 +228,7 @@ pub(crate) fn json_response(status: u16, value: &Value) -> Response<ScriptedBody
     let length = text.len();
     let mut response =
         Response::new(ScriptedBody::new(vec![BodyStep::Bytes(text)], None, ResetFlag::default()));
-    *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
     response.headers_mut().insert(http::header::CONTENT_LENGTH, HeaderValue::from(length));
     response

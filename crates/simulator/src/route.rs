@@ -1,32 +1,34 @@
 //! From a request to its answer.
 
-pub(crate) mod account;
-
 use std::io;
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::Value;
 
+use crate::api;
+use crate::engine::answer::{self, ResponseContext};
+use crate::engine::prompt;
 use crate::engine::request::EngineRequest;
-use crate::engine::{ResponseContext, answer, fnv1a_hash, prompt};
 use crate::error_response::ErrorResponse;
-use crate::fault::{Fault, FaultAction, FaultEffects, PrefillFault};
+use crate::fault::apply;
+use crate::fault::kind::FaultKind;
+use crate::fault::queue::FaultEffects;
 use crate::models::SimulatedModel;
-use crate::provider::{Api, Provider};
+use crate::provider::{Api, Provider, ProviderRoute};
 use crate::request_log::InFlightRequest;
-use crate::response::{BodyStep, ResetFlag, ScriptedBody};
-use crate::rules::RuleOptions;
-use crate::{SimulatorOptions, SimulatorState, admin, api, fault, oauth, response, rules};
+use crate::response::{
+    BodyStep, EVENT_STREAM, JSON, Reply, ReplyWriter, ResetFlag, ScriptedBody, set_header,
+};
+use crate::rules::{self, RuleOptions};
+use crate::value::{fnv1a_hash, text};
+use crate::{SimulatorState, account, admin, oauth};
 
 /// Answers one request. An error closes the connection without an answer.
 pub(super) async fn handle_request(
@@ -38,14 +40,16 @@ pub(super) async fn handle_request(
     if oauth::is_oauth_path(&path) {
         return oauth::handle_request(&state, reset, request).await;
     }
-    let Some((provider, route)) = Provider::from_path(&path) else {
+    let Some(route) = ProviderRoute::from_path(&path) else {
         return Ok(admin::handle_request(&state, request).await);
     };
     let (parts, body) = request.into_parts();
-    let prompted = Api::from_route(provider, &route).filter(|_| parts.method == Method::POST);
-    let api = prompted.unwrap_or_else(|| account::api_for_errors(route));
+    let provider = route.provider;
+    let prompted = route.api().filter(|_| parts.method == Method::POST);
+    let api = prompted.unwrap_or_else(|| route.error_api());
     let log_entry = state.request_log.start_request(provider, prompted, &parts);
-    let mut call = ProviderCall { state: &state, provider, api, reset, log_entry };
+    let writer = ReplyWriter { provider, api, id: response_id(provider, api, log_entry.seq()) };
+    let mut call = ProviderCall { state: &state, provider, api, writer, reset, log_entry };
     if prompted.is_some() && state.faults.take_refuse(provider, api) {
         call.log_entry.record_body(Bytes::new(), "");
         call.log_entry.record_faults(Some("refuse".into()));
@@ -59,11 +63,24 @@ pub(super) async fn handle_request(
     }
 }
 
+fn unix_time() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+fn response_id(provider: Provider, api: Api, seq: u64) -> String {
+    let hash = fnv1a_hash(&format!("{provider}{seq}"));
+    match provider {
+        Provider::OpenRouter => format!("gen-{}-{hash:020x}", unix_time()),
+        Provider::Moonshot | Provider::Kimi => format!("{}{hash:016x}{seq:08x}", api::id_prefix(api)),
+    }
+}
+
 /// One request to a provider.
 struct ProviderCall<'a> {
     state: &'a SimulatorState,
     provider: Provider,
     api: Api,
+    writer: ReplyWriter,
     reset: ResetFlag,
     log_entry: InFlightRequest,
 }
@@ -81,25 +98,17 @@ impl ProviderCall<'_> {
         let prefilled = request.as_ref().is_ok_and(prefix);
         let effects = self.state.faults.take_effects(self.provider, self.api, &model, prefilled);
         self.log_entry.record_faults(effects.names());
-        match effects.action() {
-            Some(FaultAction::ResetAfterHead | FaultAction::ResetBeforeResponse) => {
-                return Err(self.reset_connection());
-            }
-            Some(FaultAction::NoHead) => {
+        match effects.kind() {
+            Some(FaultKind::Refuse | FaultKind::ResetBefore) => return Err(self.reset_connection()),
+            Some(FaultKind::NoHead) => {
                 // Dropped, and so recorded as cancelled, when the client gives up.
                 std::future::pending::<()>().await;
             }
-            // A whole answer has no chunks that an error could come between.
-            Some(FaultAction::ErrorChunk(_)) if !request.as_ref().is_ok_and(EngineRequest::is_streaming) => {
-                let (headers, body) = self.error_in_200(effects.deciding_fault.as_ref());
-                return Ok(self.send_body(200, headers, &body, &effects));
-            }
-            Some(kind) => {
-                if let Some((headers, status, body)) = self.fault_response(kind, &effects, &model) {
-                    return Ok(self.send_body(status, headers, &body, &effects));
-                }
-            }
-            None => {}
+            _ => {}
+        }
+        let is_streaming = request.as_ref().is_ok_and(EngineRequest::is_streaming);
+        if let Some(reply) = effects.reply(&self.writer, &model, is_streaming) {
+            return Ok(self.send(reply, &effects));
         }
         Ok(match self.check_request(parts, request) {
             Ok((request, model)) => self.send_answer(&request, model, &effects),
@@ -131,114 +140,65 @@ impl ProviderCall<'_> {
     }
 
     fn rule_options(&self) -> RuleOptions {
-        let SimulatorOptions { is_strict: strict, accepts_any_client: open, ref limits, .. } =
-            self.state.options;
-        RuleOptions { is_strict: strict, accepts_any_model: open, message_bytes: limits.kimi_message_bytes }
+        let options = &self.state.options;
+        RuleOptions {
+            is_strict: options.is_strict,
+            accepts_any_model: options.accepts_any_client,
+            message_bytes: options.limits.kimi_message_bytes,
+        }
     }
 
-    /// The answer itself.
     fn send_answer(
         self,
         request: &EngineRequest,
         model: &'static SimulatedModel,
         effects: &FaultEffects,
     ) -> Response<ScriptedBody> {
-        let exchange = self.response_context(request, model);
-        let mut answer = answer::compose(&exchange, request, effects.continues_prefix());
-        let tool = request.tools().first().and_then(|tool| tool.pointer("/function/name"));
-        effects.change_answer(&mut answer, tool.and_then(Value::as_str));
-        let mut headers = response::response_headers(self.provider, &exchange.id, response::JSON);
-        if self.provider == Provider::OpenRouter {
-            response::set_header(&mut headers, "x-provider-name", model.vendor);
-        }
-        if request.is_streaming() {
-            headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(response::EVENT_STREAM));
-            let events = api::response_events(&exchange, request, &answer);
-            let (steps, reported) = fault::stream_steps(&exchange, events, effects);
-            let open = self.state.usage.start_answer(&exchange, request.model(), answer.usage, reported);
-            return self.build_response(200, headers, steps).map(|script| script.with_usage(Some(open)));
-        }
-        let mut body = api::response_body(&exchange, request, &answer, effects.omits_role).to_string();
-        let mut reported = Some(body.len());
-        match effects.action() {
-            Some(FaultAction::MalformedJson(_)) => {
-                body.truncate(body.floor_char_boundary(body.len() * 3 / 5));
-                reported = None;
-            }
-            Some(FaultAction::MalformedSse(_)) => {
-                "<<<this is not JSON>>>\nnodata".clone_into(&mut body);
-                reported = None;
-            }
-            _ => {}
-        }
-        let open = self.state.usage.start_answer(&exchange, request.model(), answer.usage, reported);
-        self.send_body(200, headers, &body.into(), effects).map(|script| script.with_usage(Some(open)))
-    }
-
-    fn response_context(&self, request: &EngineRequest, model: &'static SimulatedModel) -> ResponseContext {
-        let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let asked = request.model();
-        let shown = match self.provider {
-            Provider::Kimi => asked,
-            Provider::Moonshot | Provider::OpenRouter => model.id,
-        };
-        let id = self.response_id(created);
-        ResponseContext {
+        let echoed = if self.provider == Provider::Kimi { request.model() } else { &model.id };
+        let exchange = ResponseContext {
             provider: self.provider,
             api: self.api,
             model,
-            echoed_model: shown.to_owned(),
-            id,
-            created,
+            echoed_model: echoed.to_owned(),
+            id: self.writer.id.clone(),
+            created: unix_time(),
+        };
+        let continues_prefix = effects.kind() != Some(FaultKind::PrefillRestart);
+        let mut answer = answer::compose(&exchange, request, continues_prefix);
+        let tool = request.tools().first().and_then(|tool| tool["function"]["name"].as_str());
+        effects.change_answer(&mut answer, tool);
+        let is_streaming = request.is_streaming();
+        let mut headers = self.writer.headers(if is_streaming { EVENT_STREAM } else { JSON });
+        if self.provider == Provider::OpenRouter {
+            set_header(&mut headers, "x-provider-name", &model.vendor);
         }
-    }
-
-    fn response_id(&self, created: u64) -> String {
-        let seq = self.log_entry.seq();
-        let hash = fnv1a_hash(&format!("{}{seq}", self.provider));
-        match self.provider {
-            Provider::OpenRouter => format!("gen-{created}-{hash:020x}"),
-            Provider::Moonshot | Provider::Kimi => {
-                format!("{}{hash:016x}{seq:08x}", api::id_prefix(self.api))
-            }
-        }
+        let (usage, state) = (answer.usage, self.state);
+        let (response, usage_end) = if is_streaming {
+            let events = api::response_events(&exchange, request, &answer);
+            let (steps, usage_end) = apply::stream_steps(&exchange, events, effects);
+            (self.build_response(200, headers, steps), usage_end)
+        } else {
+            let body = api::response_body(&exchange, request, &answer, effects.omits_role).to_string();
+            let (body, usage_end) = apply::corrupt_body(body, effects);
+            (self.send(Reply { status: 200, headers, body: body.into() }, effects), usage_end)
+        };
+        let pending = state.usage.start_answer(&exchange, request.model(), usage, usage_end);
+        response.map(|body| body.with_usage(pending))
     }
 
     fn send_error(self, error: &ErrorResponse, effects: &FaultEffects) -> Response<ScriptedBody> {
-        let headers = self.error_headers(error);
-        let body = self.error_body(error);
-        // Of a refusal the faults only shape the pace.
-        let paced = FaultEffects { deciding_fault: None, ..effects.clone() };
-        self.send_body(error.status, headers, &body, &paced)
-    }
-
-    fn error_body(&self, error: &ErrorResponse) -> Bytes {
-        error.body(self.provider, self.api, &self.response_id(0)).to_string().into()
-    }
-
-    fn response_headers(&self, content_type: &'static str) -> HeaderMap {
-        response::response_headers(self.provider, &self.response_id(0), content_type)
-    }
-
-    fn error_headers(&self, error: &ErrorResponse) -> HeaderMap {
-        let mut headers = self.response_headers(response::JSON);
-        response::add_error_headers(&mut headers, self.provider, error);
-        headers
+        let reply = self.writer.error(error);
+        // Faults change only the pace of a refusal.
+        self.send(reply, &FaultEffects { deciding_fault: None, ..effects.clone() })
     }
 
     /// A whole body, with its length unless a fault cuts it off cleanly.
-    fn send_body(
-        self,
-        status: u16,
-        mut headers: HeaderMap,
-        body: &Bytes,
-        effects: &FaultEffects,
-    ) -> Response<ScriptedBody> {
-        let (steps, whole) = fault::body_steps(body, effects);
-        if whole {
-            headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    fn send(self, mut reply: Reply, effects: &FaultEffects) -> Response<ScriptedBody> {
+        let (steps, is_whole) = apply::body_steps(&reply.body, effects);
+        if is_whole {
+            reply.headers.insert(CONTENT_LENGTH, HeaderValue::from(reply.body.len()));
         }
-        self.build_response(status, headers, steps)
+        self.build_response(reply.status, reply.headers, steps)
     }
 
     fn build_response(self, status: u16, headers: HeaderMap, steps: Vec<BodyStep>) -> Response<ScriptedBody> {
@@ -255,87 +215,27 @@ impl ProviderCall<'_> {
         self.reset.set();
         io::Error::other("a fault resets the connection here")
     }
-}
 
-/// Anthropic's text for a model that does not go on from the beginning of an answer.
-const NO_PREFILL_MESSAGE: &str =
-    "This model does not support assistant message prefill. The conversation must end with a user message.";
-
-impl ProviderCall<'_> {
-    /// Headers, status and body; none for a fault that only changes an answer.
-    pub(super) fn fault_response(
-        &self,
-        kind: &FaultAction,
-        effects: &FaultEffects,
-        model: &str,
-    ) -> Option<(HeaderMap, u16, Bytes)> {
-        let fault = effects.deciding_fault.as_ref()?;
-        let retry = |mut error: ErrorResponse| {
-            error.retry_after = fault.retry_after.or(error.retry_after);
-            error
-        };
-        let generic = |status: u16| retry(ErrorResponse::new(status, "server_error", "A simulated failure"));
-        let plain = |error: &ErrorResponse| (self.error_headers(error), error.status, self.error_body(error));
-        Some(match kind {
-            FaultAction::Documented(name) => {
-                plain(&fault::build_error_response(self.provider, name, model, Some(fault)))
+    /// Answers a route without a prompt. No fault applies to it.
+    fn handle_read_only(
+        mut self,
+        parts: &Parts,
+        route: ProviderRoute<'_>,
+        body: Bytes,
+    ) -> Response<ScriptedBody> {
+        // OpenRouter's list is public.
+        let is_public = self.provider == Provider::OpenRouter && route.path == "/models";
+        let key = if is_public { Ok(()) } else { self.authorize(parts) };
+        let value =
+            key.and_then(|()| account::response_body(&parts.method, route, &body, self.rule_options()));
+        let sent: Value = serde_json::from_slice(&body).unwrap_or_default();
+        self.log_entry.record_body(body, text(&sent["model"]));
+        match value {
+            Ok(value) => {
+                let reply = self.writer.json(value);
+                self.send(reply, &FaultEffects::default())
             }
-            FaultAction::Status(status) => plain(&generic(*status)),
-            FaultAction::Prefill(PrefillFault::Rejected) => plain(&ErrorResponse::invalid_request(
-                self.provider,
-                match self.api {
-                    Api::Messages => NO_PREFILL_MESSAGE,
-                    _ => "partial is not supported by this model",
-                },
-            )),
-            FaultAction::GzipError(status) => {
-                let error = generic(*status);
-                let mut headers = self.error_headers(&error);
-                headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-                (headers, error.status, gzip(&self.error_body(&error)))
-            }
-            FaultAction::InvalidGzip(status) => {
-                let error = generic(*status);
-                let mut headers = self.error_headers(&error);
-                headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-                (headers, error.status, self.error_body(&error))
-            }
-            FaultAction::ErrorIn200 => {
-                let (headers, body) = self.error_in_200(Some(fault));
-                (headers, 200, body)
-            }
-            FaultAction::Html200 => (
-                self.response_headers(response::HTML),
-                200,
-                html_page("Welcome", "This is a captive portal."),
-            ),
-            FaultAction::Html504 => (
-                self.response_headers(response::HTML),
-                504,
-                html_page("504 Gateway Time-out", "The upstream said nothing."),
-            ),
-            _ => return None,
-        })
+            Err(error) => self.send_error(&error, &FaultEffects::default()),
+        }
     }
-
-    /// The error body of a 200.
-    pub(super) fn error_in_200(&self, fault: Option<&Fault>) -> (HeaderMap, Bytes) {
-        let name = match self.provider {
-            Provider::OpenRouter => "upstream_error",
-            Provider::Moonshot | Provider::Kimi => "server_error",
-        };
-        let error = fault::build_error_response(self.provider, name, "", fault);
-        (self.response_headers(response::JSON), self.error_body(&error))
-    }
-}
-
-fn html_page(title: &str, text: &str) -> Bytes {
-    format!("<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n<p>{text}</p>\r\n</body>\r\n</html>\r\n").into()
-}
-
-fn gzip(body: &[u8]) -> Bytes {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    // Writing to memory does not fail.
-    let _ = encoder.write_all(body);
-    encoder.finish().unwrap_or_default().into()
 }

@@ -1,29 +1,31 @@
-//! What the real providers refuse, with their own statuses, types and texts.
+//! The requests that the real providers refuse, with their own statuses, types and texts.
 //!
-//! Moonshot and Kimi Code share one engine and so one set of rules; OpenRouter ignores what it does not know, and applies
-//! Moonshot's rules only where the request pins Moonshot's own endpoint.
+//! [`check_request`] is the one place where a request is checked. `rules/messages.rs` and `rules/responses.rs` have
+//! the rules of one API, which all providers share. `rules/chat.rs` has those of the engine of Moonshot and Kimi
+//! Code. OpenRouter ignores what it does not know, and applies Moonshot's rules only if the request pins Moonshot's
+//! own endpoint. Another provider's rules are a file of their own and a case in [`check_provider_rules`].
 
-pub(crate) mod messages;
-pub(crate) mod parameters;
-pub(crate) mod schema;
+mod violation;
+mod schema;
+mod chat;
+mod messages;
+mod responses;
 
 #[cfg(test)]
 mod tests;
 
 use http::HeaderMap;
-use http::header::{AUTHORIZATION, USER_AGENT};
-use serde_json::Value;
+use http::header::{AUTHORIZATION, HeaderName, USER_AGENT};
+use serde_json::{Value, json};
 
-use crate::engine::list;
-use crate::engine::prompt;
 use crate::engine::request::EngineRequest;
 use crate::error_response::ErrorResponse;
-use crate::models;
-use crate::models::SimulatedModel;
+use crate::models::{self, SimulatedModel};
 use crate::oauth::AuthServer;
 use crate::provider::{Api, Provider};
+use crate::value::{list, text};
 
-/// What decides, beside the request.
+/// The options that decide besides the request.
 #[derive(Clone, Copy)]
 pub(super) struct RuleOptions {
     /// Off: only the model and the messages' presence are checked.
@@ -44,25 +46,37 @@ pub(super) fn check_request(
     options: RuleOptions,
 ) -> Result<&'static SimulatedModel, ErrorResponse> {
     let model = find_served_model(provider, request, options)?;
-    if !options.is_strict {
-        return Ok(model);
-    }
-    match (request.api, &request.original_body) {
-        (Api::Messages, Some(sent)) => crate::api::messages_request::check_request(provider, model, sent)?,
-        (Api::Responses, Some(sent)) => crate::api::responses_request::check_request(provider, sent)?,
-        _ => {}
-    }
-    match provider {
-        Provider::Moonshot | Provider::Kimi => check_engine_rules(provider, model, request, options)?,
-        Provider::OpenRouter => {
-            messages::check_size_openrouter(model, request)?;
-            if is_pinned_to_moonshot(model, request) {
-                check_engine_rules(Provider::Moonshot, model, request, options)
-                    .map_err(ErrorResponse::wrap_for_openrouter)?;
-            }
-        }
+    if options.is_strict {
+        let api_rules = match (request.api, &request.original_body) {
+            (Api::Messages, Some(sent)) => messages::check_request(provider, model, sent),
+            (Api::Responses, Some(sent)) => responses::check_request(provider, sent),
+            _ => Ok(()),
+        };
+        api_rules.map_err(|violation| violation.response(provider))?;
+        check_provider_rules(provider, model, request, options.message_bytes)?;
     }
     Ok(model)
+}
+
+fn check_provider_rules(
+    provider: Provider,
+    model: &SimulatedModel,
+    request: &EngineRequest,
+    message_bytes: usize,
+) -> Result<(), ErrorResponse> {
+    let check_as = |host: Provider| {
+        chat::check_request(host, model, request, message_bytes).map_err(|violation| violation.response(host))
+    };
+    match provider {
+        Provider::Moonshot | Provider::Kimi => check_as(provider),
+        Provider::OpenRouter => {
+            check_openrouter_size(model, request)?;
+            if is_pinned_to_moonshot(model, request) {
+                check_as(Provider::Moonshot).map_err(ErrorResponse::wrap_for_openrouter)?;
+            }
+            Ok(())
+        }
+    }
 }
 
 /// The requested model, if the request has messages for it.
@@ -74,57 +88,64 @@ pub(super) fn find_served_model(
     request: &EngineRequest,
     options: RuleOptions,
 ) -> Result<&'static SimulatedModel, ErrorResponse> {
-    let fallback = models::models_of(provider).first().filter(|_| options.accepts_any_model);
-    let model = choose_model(provider, request).or_else(|error| fallback.ok_or(error))?;
-    messages::check_present(provider, request)?;
-    Ok(model)
+    let default = models::models_of(provider).next().filter(|_| options.accepts_any_model);
+    let model = choose_model(provider, request).or_else(|error| default.ok_or(error))?;
+    if !request.messages().is_empty() {
+        return Ok(model);
+    }
+    Err(if provider == Provider::OpenRouter {
+        ErrorResponse::bad_request("Input required: specify \"prompt\" or \"messages\"")
+    } else {
+        let text = format!("{} must not be empty", request.api.conversation_field());
+        violation::Violation::Prefixed(text).response(provider)
+    })
 }
 
 fn choose_model(
     provider: Provider,
     request: &EngineRequest,
 ) -> Result<&'static SimulatedModel, ErrorResponse> {
-    let asked = request.model();
-    if let Some(model) = models::find_model(provider, asked) {
-        return Ok(model);
-    }
+    let id = request.model();
+    let found = models::find_model(provider, id);
     if provider != Provider::OpenRouter {
-        return Err(ErrorResponse::unknown_model(asked));
+        // The same for a model that is unknown, retired or not in the plan.
+        return found.ok_or_else(|| ErrorResponse::documented(provider, "model_not_found", id));
     }
-    let fallbacks = list(request.body.get("models")).iter().filter_map(Value::as_str);
-    fallbacks.filter_map(|id| models::find_model(provider, id)).next().ok_or_else(|| {
-        if asked.is_empty() {
-            ErrorResponse::bad_request("No models provided")
+    let mut fallbacks = list(&request.body["models"]).iter().filter_map(Value::as_str);
+    found.or_else(|| fallbacks.find_map(|id| models::find_model(provider, id))).ok_or_else(|| {
+        ErrorResponse::bad_request(if id.is_empty() {
+            "No models provided".to_owned()
         } else {
-            ErrorResponse::bad_request(format!("{asked} is not a valid model ID"))
-        }
+            format!("{id} is not a valid model ID")
+        })
     })
 }
 
-fn check_engine_rules(
-    provider: Provider,
-    model: &SimulatedModel,
-    request: &EngineRequest,
-    options: RuleOptions,
-) -> Result<(), ErrorResponse> {
-    parameters::check_parameters(provider, model, request)?;
-    parameters::check_tools(provider, model, request)?;
-    messages::check_messages(provider, model, request)?;
-    prompt::check_results(provider, request)?;
-    messages::check_size(provider, model, request, options.message_bytes)
+/// OpenRouter's wording of a prompt that is too long.
+fn check_openrouter_size(model: &SimulatedModel, request: &EngineRequest) -> Result<(), ErrorResponse> {
+    let (tokens, window) = (request.prompt_tokens(), model.context_window);
+    if tokens <= window {
+        return Ok(());
+    }
+    let text = format!(
+        "This endpoint's maximum context length is {window} tokens. However, you requested about {tokens} tokens. Please reduce \
+         the length of either one, or use the context-compression plugin to compress your prompt automatically.",
+    );
+    Err(ErrorResponse::bad_request(text)
+        .with_metadata(json!({ "error_type": "context_length_exceeded", "provider_name": null })))
 }
 
 /// Whether the request allows OpenRouter only Moonshot as provider.
 fn is_pinned_to_moonshot(model: &SimulatedModel, request: &EngineRequest) -> bool {
-    let first_is_moonshot = |key: &str| {
-        list(request.body.pointer(key))
+    let routing = &request.body["provider"];
+    let starts_with_moonshot = |key: &str| {
+        list(&routing[key])
             .first()
-            .and_then(Value::as_str)
-            .is_some_and(|name| name.to_ascii_lowercase().starts_with("moonshot"))
+            .is_some_and(|name| text(name).to_ascii_lowercase().starts_with("moonshot"))
     };
-    let only = list(request.body.pointer("/provider/only")).len() == 1 && first_is_moonshot("/provider/only");
-    let alone = request.body.pointer("/provider/allow_fallbacks") == Some(&Value::Bool(false));
-    model.id.starts_with("moonshotai/") && (only || (alone && first_is_moonshot("/provider/order")))
+    let only = list(&routing["only"]).len() == 1 && starts_with_moonshot("only");
+    let is_first = routing["allow_fallbacks"] == false && starts_with_moonshot("order");
+    model.id.starts_with("moonshotai/") && (only || is_first)
 }
 
 /// Agents that Kimi Code's OpenAI APIs accept, by the start of their User-Agent, in lower case. Observed in
@@ -149,18 +170,27 @@ pub(crate) fn check_key(
     key: Option<&str>,
     auth_server: &AuthServer,
 ) -> Result<(), ErrorResponse> {
-    let text = |value: &'_ http::HeaderValue| value.to_str().ok().map(str::to_owned);
-    let api_key = headers.get("x-api-key").filter(|_| (provider, api) == (Provider::Kimi, Api::Messages));
-    let token =
-        || headers.get(AUTHORIZATION).and_then(text).as_deref().and_then(bearer_token).map(str::to_owned);
-    let given = api_key.and_then(text).or_else(token).filter(|key| !key.is_empty());
-    let Some(given) = given else { return Err(missing_key_error(provider)) };
-    let good = match key {
-        _ if provider == Provider::Kimi && auth_server.is_valid_token(&given) => true,
-        Some(key) => key == given,
-        None => has_expected_prefix(provider, &given),
+    let is_kimi = provider == Provider::Kimi;
+    let header = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let api_key = header(HeaderName::from_static("x-api-key")).filter(|_| is_kimi && api == Api::Messages);
+    let bearer = || {
+        let (scheme, key) = header(AUTHORIZATION)?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
     };
-    if good { Ok(()) } else { Err(wrong_key_error(provider)) }
+    let Some(given) = api_key.or_else(bearer).filter(|key| !key.is_empty()) else {
+        let name = match provider {
+            Provider::Moonshot => "incorrect_key",
+            Provider::Kimi => "invalid_key",
+            Provider::OpenRouter => "missing_key",
+        };
+        return Err(ErrorResponse::documented(provider, name, ""));
+    };
+    let is_valid = match key {
+        _ if is_kimi && auth_server.is_valid_token(given) => true,
+        Some(key) => key == given,
+        None => given.starts_with("sk-") && given.len() > 3 && given.starts_with("sk-kimi-") == is_kimi,
+    };
+    if is_valid { Ok(()) } else { Err(ErrorResponse::documented(provider, "invalid_key", "")) }
 }
 
 /// Checks that Kimi Code serves this client. Its Messages API and the other two providers do not check the
@@ -169,54 +199,13 @@ pub(crate) fn check_key(
 /// # Errors
 /// The provider's 403.
 pub(crate) fn check_client(provider: Provider, api: Api, headers: &HeaderMap) -> Result<(), ErrorResponse> {
-    if provider != Provider::Kimi || api == Api::Messages {
-        return Ok(());
-    }
     let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let agent = agent.to_ascii_lowercase();
-    if ALLOWED_AGENTS.iter().any(|known| agent.starts_with(known)) {
+    if provider != Provider::Kimi
+        || api == Api::Messages
+        || ALLOWED_AGENTS.iter().any(|known| agent.starts_with(known))
+    {
         return Ok(());
     }
-    Err(ErrorResponse::new(403, "access_terminated_error", CLIENT_NOT_ALLOWED_MESSAGE))
-}
-
-/// The gate's text (Kimi Code's error reference).
-pub(crate) const CLIENT_NOT_ALLOWED_MESSAGE: &str = "Kimi For Coding is currently only available for Coding Agents such as Kimi CLI, Claude Code, Roo Code, Kilo Code, etc.";
-
-/// Kimi Code's text for a key that it does not take.
-pub(crate) const KIMI_INVALID_KEY_MESSAGE: &str =
-    "The API Key appears to be invalid or may have expired. Please verify your credentials and try again.";
-
-fn bearer_token(value: &str) -> Option<&str> {
-    let (scheme, key) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
-}
-
-fn has_expected_prefix(provider: Provider, key: &str) -> bool {
-    match provider {
-        Provider::Kimi => key.starts_with("sk-kimi-"),
-        Provider::Moonshot | Provider::OpenRouter => {
-            key.len() > "sk-".len() && key.starts_with("sk-") && !key.starts_with("sk-kimi-")
-        }
-    }
-}
-
-fn missing_key_error(provider: Provider) -> ErrorResponse {
-    match provider {
-        Provider::Moonshot => {
-            ErrorResponse::new(401, "incorrect_api_key_error", "Incorrect API key provided")
-        }
-        Provider::Kimi => ErrorResponse::new(401, "invalid_authentication_error", KIMI_INVALID_KEY_MESSAGE),
-        Provider::OpenRouter => ErrorResponse::new(401, "", "No cookie auth credentials found"),
-    }
-}
-
-fn wrong_key_error(provider: Provider) -> ErrorResponse {
-    match provider {
-        Provider::Moonshot => {
-            ErrorResponse::new(401, "invalid_authentication_error", "Invalid Authentication")
-        }
-        Provider::Kimi => ErrorResponse::new(401, "invalid_authentication_error", KIMI_INVALID_KEY_MESSAGE),
-        Provider::OpenRouter => ErrorResponse::new(401, "", "User not found."),
-    }
+    Err(ErrorResponse::documented(provider, "forbidden_client", ""))
 }

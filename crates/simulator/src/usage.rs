@@ -8,8 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
-use crate::engine::ResponseContext;
-use crate::engine::answer::TokenUsage;
+use crate::engine::answer::{ResponseContext, TokenUsage};
 use crate::provider::{Api, Provider};
 
 /// Decimal places of a cost.
@@ -54,11 +53,12 @@ impl UsageCounters {
         behind: Option<usize>,
     ) -> PendingUsage {
         let key = (exchange.provider.as_str(), model.to_owned(), exchange.api.as_str());
+        let cost = exchange.cost(&usage);
         PendingUsage {
             counters: self.clone(),
             key,
             usage,
-            cost: exchange.cost(&usage).reported,
+            cost: if exchange.is_openrouter() { cost.0 + cost.1 } else { 0 },
             usage_end: behind,
             sent_bytes: 0,
         }

@@ -1,322 +1,237 @@
-//! A response of the Chat Completions API: as one JSON object, and as server-sent events.
+//! A response of the Chat Completions API.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::engine::answer::{SimulatedAnswer, TokenUsage, ToolCall};
+use crate::api::event::{EventKind, SseEvent, dollars_from_picos, split_text};
+use crate::engine::answer::{ResponseContext, SimulatedAnswer, TokenUsage, ToolCall};
 use crate::engine::request::EngineRequest;
-use crate::engine::{EventKind, ResponseContext, ResponseCost, SseEvent, fnv1a_hash, split_text};
-use crate::provider::Provider;
+use crate::value::fnv1a_hash;
 
 /// The body of a 200 that is not streamed.
-pub(crate) fn response_body(exchange: &ResponseContext, answer: &SimulatedAnswer, no_role: bool) -> Value {
-    let mut message = match exchange.provider {
-        Provider::OpenRouter => openrouter_message(answer),
-        Provider::Moonshot | Provider::Kimi => kimi_message(answer),
+pub(super) fn response_body(exchange: &ResponseContext, answer: &SimulatedAnswer, omits_role: bool) -> Value {
+    let mut message = message(exchange, answer);
+    if omits_role && let Some(members) = message.as_object_mut() {
+        members.shift_remove("role");
+    }
+    let finish_reason = answer.finish_reason;
+    let choice = if exchange.is_openrouter() {
+        json!({
+            "logprobs": null,
+            "finish_reason": finish_reason,
+            "native_finish_reason": finish_reason,
+            "index": 0,
+            "message": message,
+        })
+    } else {
+        json!({ "index": 0, "message": message, "finish_reason": finish_reason })
     };
-    if no_role && let Some(message) = message.as_object_mut() {
-        message.shift_remove("role");
-    }
-    let usage = usage_object(exchange, &answer.usage);
-    if exchange.provider == Provider::OpenRouter {
-        return json!({
-            "id": exchange.id,
-            "provider": exchange.model.vendor,
-            "model": exchange.echoed_model,
-            "object": "chat.completion",
-            "created": exchange.created,
-            "choices": [{
-                "logprobs": null,
-                "finish_reason": answer.finish_reason,
-                "native_finish_reason": answer.finish_reason,
-                "index": 0,
-                "message": message,
-            }],
-            "system_fingerprint": null,
-            "usage": usage,
-        });
-    }
-    json!({
-        "id": exchange.id,
-        "object": "chat.completion",
-        "created": exchange.created,
-        "model": exchange.echoed_model,
-        "choices": [{ "index": 0, "message": message, "finish_reason": answer.finish_reason }],
-        "usage": usage,
-    })
+    let mut body = envelope(exchange, "chat.completion", json!([choice]));
+    body["usage"] = usage_object(exchange, &answer.usage);
+    body
 }
 
-/// The usage object. Moonshot omits its cached counts on a cache miss.
-pub(crate) fn usage_object(exchange: &ResponseContext, usage: &TokenUsage) -> Value {
-    let total = usage.prompt + usage.completion;
-    if exchange.provider == Provider::OpenRouter {
-        return openrouter_usage(exchange, usage, total);
+fn message(exchange: &ResponseContext, answer: &SimulatedAnswer) -> Value {
+    let mut message = json!({ "role": "assistant", "content": answer.text });
+    if exchange.is_openrouter() {
+        if answer.text.is_empty() && !answer.calls.is_empty() {
+            message["content"] = Value::Null;
+        }
+        message["refusal"] = Value::Null;
+        message["reasoning"] = Value::Null;
     }
-    let mut members = Map::new();
-    members.insert("prompt_tokens".into(), usage.prompt.into());
-    members.insert("completion_tokens".into(), usage.completion.into());
-    members.insert("total_tokens".into(), total.into());
-    if usage.cached > 0 {
-        members.insert("cached_tokens".into(), usage.cached.into());
-        members.insert("prompt_tokens_details".into(), json!({ "cached_tokens": usage.cached }));
+    if !answer.reasoning.is_empty() {
+        if exchange.is_openrouter() {
+            message["reasoning"] = answer.reasoning.as_str().into();
+            message["reasoning_details"] = json!([reasoning_detail(&answer.reasoning)]);
+        } else {
+            message["reasoning_content"] = answer.reasoning.as_str().into();
+        }
     }
-    if usage.reasoning > 0 {
-        members.insert("completion_tokens_details".into(), json!({ "reasoning_tokens": usage.reasoning }));
+    if !answer.calls.is_empty() {
+        let calls = answer.calls.iter().enumerate();
+        let call_object = |(index, call)| tool_call(index, call, &call.arguments);
+        message["tool_calls"] = calls.map(call_object).collect();
     }
-    Value::Object(members)
-}
-
-/// One call as an element of `tool_calls`.
-pub(crate) fn tool_call_object(index: usize, call: &ToolCall) -> Value {
-    json!({
-        "index": index,
-        "id": call.id,
-        "type": tool_call_type(&call.name),
-        "function": { "name": call.name, "arguments": call.arguments },
-    })
+    message
 }
 
 /// A call of a builtin has its own type (Moonshot's guide to web search).
-pub(crate) fn tool_call_type(name: &str) -> &'static str {
-    if name.starts_with('$') { "builtin_function" } else { "function" }
-}
-
-fn tool_call_objects(answer: &SimulatedAnswer) -> Vec<Value> {
-    answer.calls.iter().enumerate().map(|(index, one)| tool_call_object(index, one)).collect()
-}
-
-fn kimi_message(answer: &SimulatedAnswer) -> Value {
-    let mut message = json!({ "role": "assistant", "content": answer.text });
-    if let Some(members) = message.as_object_mut() {
-        if !answer.reasoning.is_empty() {
-            members.insert("reasoning_content".into(), answer.reasoning.clone().into());
-        }
-        if !answer.calls.is_empty() {
-            members.insert("tool_calls".into(), tool_call_objects(answer).into());
-        }
-    }
-    message
-}
-
-fn openrouter_message(answer: &SimulatedAnswer) -> Value {
-    let content =
-        if answer.text.is_empty() && !answer.calls.is_empty() { Value::Null } else { json!(answer.text) };
-    let mut message = json!({ "role": "assistant", "content": content, "refusal": null, "reasoning": null });
-    if let Some(members) = message.as_object_mut() {
-        if !answer.reasoning.is_empty() {
-            members.insert("reasoning".into(), answer.reasoning.clone().into());
-            members.insert("reasoning_details".into(), json!([reasoning_detail(&answer.reasoning)]));
-        }
-        if !answer.calls.is_empty() {
-            members.insert("tool_calls".into(), tool_call_objects(answer).into());
-        }
-    }
-    message
-}
-
-/// OpenRouter's structured reasoning.
-pub(crate) fn reasoning_detail(text: &str) -> Value {
-    json!({ "type": "reasoning.text", "text": text, "signature": null, "id": null, "format": "unknown", "index": 0 })
-}
-
-fn openrouter_usage(exchange: &ResponseContext, usage: &TokenUsage, total: u64) -> Value {
-    let cost = exchange.cost(usage);
+fn tool_call(index: usize, call: &ToolCall, arguments: &str) -> Value {
     json!({
-        "prompt_tokens": usage.prompt,
-        "completion_tokens": usage.completion,
-        "total_tokens": total,
-        "cost": ResponseCost::dollars_from_picos(cost.reported),
-        "is_byok": false,
-        "prompt_tokens_details": {
-            "cached_tokens": usage.cached, "cache_write_tokens": 0, "audio_tokens": 0, "video_tokens": 0
-        },
-        "cost_details": {
-            "upstream_inference_cost": null,
-            "upstream_inference_prompt_cost": ResponseCost::dollars_from_picos(cost.prompt),
-            "upstream_inference_completions_cost": ResponseCost::dollars_from_picos(cost.completion),
-        },
-        "completion_tokens_details": { "reasoning_tokens": usage.reasoning },
+        "index": index,
+        "id": call.id,
+        "type": if call.name.starts_with('$') { "builtin_function" } else { "function" },
+        "function": { "name": call.name, "arguments": arguments },
     })
 }
 
-/// All events of the answer.
-pub(crate) fn response_events(
+/// OpenRouter's structured reasoning.
+fn reasoning_detail(text: &str) -> Value {
+    json!({ "type": "reasoning.text", "text": text, "signature": null, "id": null, "format": "unknown", "index": 0 })
+}
+
+/// The usage object. Moonshot omits its cached counts on a cache miss.
+fn usage_object(exchange: &ResponseContext, usage: &TokenUsage) -> Value {
+    let mut object = json!({
+        "prompt_tokens": usage.prompt,
+        "completion_tokens": usage.completion,
+        "total_tokens": usage.prompt + usage.completion,
+    });
+    if exchange.is_openrouter() {
+        let (prompt, completion) = exchange.cost(usage);
+        object["cost"] = dollars_from_picos(prompt + completion).into();
+        object["is_byok"] = false.into();
+        object["prompt_tokens_details"] = json!({
+            "cached_tokens": usage.cached, "cache_write_tokens": 0, "audio_tokens": 0, "video_tokens": 0
+        });
+        object["cost_details"] = json!({
+            "upstream_inference_cost": null,
+            "upstream_inference_prompt_cost": dollars_from_picos(prompt),
+            "upstream_inference_completions_cost": dollars_from_picos(completion),
+        });
+    } else if usage.cached > 0 {
+        object["cached_tokens"] = usage.cached.into();
+        object["prompt_tokens_details"] = json!({ "cached_tokens": usage.cached });
+    }
+    if usage.reasoning > 0 || exchange.is_openrouter() {
+        object["completion_tokens_details"] = json!({ "reasoning_tokens": usage.reasoning });
+    }
+    object
+}
+
+/// The members that every object of an answer repeats.
+fn envelope(exchange: &ResponseContext, object: &str, choices: Value) -> Value {
+    let ResponseContext { id, created, echoed_model, model, .. } = exchange;
+    if exchange.is_openrouter() {
+        json!({
+            "id": id,
+            "provider": model.vendor,
+            "model": echoed_model,
+            "object": object,
+            "created": created,
+            "choices": choices,
+            "system_fingerprint": null,
+        })
+    } else {
+        json!({ "id": id, "object": object, "created": created, "model": echoed_model, "choices": choices })
+    }
+}
+
+/// Role, reasoning, text, calls and the finish, then the usage and `[DONE]`.
+///
+/// Moonshot and Kimi Code put the usage into the last choice, and send a usage chunk if it was requested.
+/// OpenRouter sends comments, repeats the role in every delta, and sends the finish twice, the second time with
+/// the usage.
+pub(super) fn response_events(
     exchange: &ResponseContext,
     request: &EngineRequest,
     answer: &SimulatedAnswer,
 ) -> Vec<SseEvent> {
-    let chunks = ChunkWriter { exchange, fingerprint: fingerprint(exchange) };
-    match exchange.provider {
-        Provider::Moonshot | Provider::Kimi => chunks.kimi_events(answer, request.wants_usage()),
-        Provider::OpenRouter => chunks.openrouter_events(answer),
+    let is_openrouter = exchange.is_openrouter();
+    let mut writer = ChunkWriter { exchange, events: Vec::new() };
+    if is_openrouter {
+        writer.events.extend([SseEvent::processing(), SseEvent::processing()]);
     }
+    writer.push_delta(EventKind::Role, json!({ "role": "assistant", "content": "" }), "".into());
+    for piece in split_text(&answer.reasoning) {
+        let delta = if is_openrouter {
+            json!({ "reasoning": piece, "reasoning_details": [reasoning_detail(piece)] })
+        } else {
+            json!({ "reasoning_content": piece })
+        };
+        writer.push_delta(EventKind::Content, delta, "".into());
+    }
+    for (index, piece) in split_text(&answer.text).into_iter().enumerate() {
+        if is_openrouter && index % 16 == 3 {
+            writer.events.push(SseEvent::processing());
+        }
+        writer.push_delta(EventKind::Content, json!({ "content": piece }), piece.into());
+    }
+    // Each call opens with id, name and empty arguments; the arguments follow in pieces.
+    for (index, call) in answer.calls.iter().enumerate() {
+        let pieces = split_text(&call.arguments).into_iter();
+        let pieces = pieces.map(|piece| json!({ "index": index, "function": { "arguments": piece } }));
+        for piece in [tool_call(index, call, "")].into_iter().chain(pieces) {
+            writer.push_delta(EventKind::Content, json!({ "tool_calls": [piece] }), Value::Null);
+        }
+    }
+    let usage = usage_object(exchange, &answer.usage);
+    let delta = if is_openrouter { json!({ "role": "assistant", "content": "" }) } else { json!({}) };
+    let mut finish = choice(exchange, delta, answer.finish_reason.into());
+    if !is_openrouter {
+        finish["usage"] = usage.clone();
+    }
+    writer.push_chunk(EventKind::Finish, &finish);
+    if is_openrouter || request.wants_usage() {
+        let choices = if is_openrouter { json!([finish]) } else { json!([]) };
+        let mut last = envelope(exchange, "chat.completion.chunk", choices);
+        last["usage"] = usage;
+        writer.events.push(SseEvent::data(EventKind::Usage, &last));
+    }
+    writer.events.push(SseEvent::done());
+    writer.events
 }
 
-/// An error in the middle of a 200 stream: OpenRouter's documented chunk; a bare envelope for the others, of which no report exists.
-pub(crate) fn error_event(exchange: &ResponseContext) -> SseEvent {
-    let value = match exchange.provider {
-        Provider::OpenRouter => json!({
-            "id": exchange.id,
+/// An error in the middle of a 200 stream: OpenRouter's documented chunk; a bare envelope for the others, of which
+/// no report exists.
+pub(super) fn error_event(exchange: &ResponseContext) -> SseEvent {
+    let ResponseContext { id, created, echoed_model, model, .. } = exchange;
+    let value = if exchange.is_openrouter() {
+        json!({
+            "id": id,
             "object": "chat.completion.chunk",
-            "created": exchange.created,
-            "model": exchange.echoed_model,
-            "provider": exchange.model.vendor,
+            "created": created,
+            "model": echoed_model,
+            "provider": model.vendor,
             "error": {
                 "code": 502,
                 "message": "Provider returned error",
-                "metadata": { "error_type": "provider_unavailable", "provider_name": exchange.model.vendor },
+                "metadata": { "error_type": "provider_unavailable", "provider_name": model.vendor },
             },
             "choices": [{ "index": 0, "delta": { "content": "" }, "finish_reason": "error" }],
-        }),
-        Provider::Moonshot | Provider::Kimi => {
-            json!({ "error": { "message": "The server had an error while processing your request", "type": "server_error" } })
-        }
+        })
+    } else {
+        json!({ "error": { "message": SERVER_ERROR_MESSAGE, "type": "server_error" } })
     };
     SseEvent::data(EventKind::Other, &value)
 }
 
+/// Moonshot's and Kimi Code's message of an error in a stream.
+pub(super) const SERVER_ERROR_MESSAGE: &str = "The server had an error while processing your request";
+
+fn choice(exchange: &ResponseContext, delta: Value, finish_reason: Value) -> Value {
+    let mut choice = json!({ "index": 0, "delta": delta, "finish_reason": finish_reason });
+    if exchange.is_openrouter() {
+        choice["native_finish_reason"] = finish_reason;
+        choice["logprobs"] = Value::Null;
+    }
+    choice
+}
+
 struct ChunkWriter<'a> {
     exchange: &'a ResponseContext,
-    fingerprint: String,
+    events: Vec<SseEvent>,
 }
 
 impl ChunkWriter<'_> {
-    /// Role, reasoning, text, calls, finish with the usage inside the choice, usage if requested, `[DONE]`.
-    fn kimi_events(&self, answer: &SimulatedAnswer, wants_usage: bool) -> Vec<SseEvent> {
-        let usage = usage_object(self.exchange, &answer.usage);
-        let mut events =
-            vec![self.delta_event(EventKind::Role, json!({ "role": "assistant", "content": "" }))];
-        for piece in split_text(&answer.reasoning) {
-            events.push(self.delta_event(EventKind::Content, json!({ "reasoning_content": piece })));
+    /// A chunk with these members; OpenRouter puts the role and `content` before them.
+    fn push_delta(&mut self, kind: EventKind, members: Value, content: Value) {
+        let mut delta = members;
+        if self.exchange.is_openrouter()
+            && let Value::Object(members) = delta
+        {
+            delta = json!({ "role": "assistant", "content": content });
+            members.into_iter().for_each(|(name, value)| delta[name] = value);
         }
-        for piece in split_text(&answer.text) {
-            events.push(self.delta_event(EventKind::Content, json!({ "content": piece })));
-        }
-        self.push_tool_calls(answer, &mut events, None);
-        let finish =
-            json!({ "index": 0, "delta": {}, "finish_reason": answer.finish_reason, "usage": usage });
-        events.push(self.chunk_event(EventKind::Finish, finish));
-        if wants_usage {
-            let value = json!({
-                "id": self.exchange.id,
-                "object": "chat.completion.chunk",
-                "created": self.exchange.created,
-                "model": self.exchange.echoed_model,
-                "choices": [],
-                "usage": usage,
-            });
-            events.push(SseEvent::data(EventKind::Usage, &value));
-        }
-        events.push(SseEvent::done());
-        events
+        self.push_chunk(kind, &choice(self.exchange, delta, Value::Null));
     }
 
-    /// Comments first; every delta repeats the role; the finish comes twice, the second time with the usage.
-    fn openrouter_events(&self, answer: &SimulatedAnswer) -> Vec<SseEvent> {
-        let mut events = vec![SseEvent::processing(), SseEvent::processing()];
-        events.push(self.delta_event(EventKind::Role, json!({ "role": "assistant", "content": "" })));
-        for piece in split_text(&answer.reasoning) {
-            let delta = json!({
-                "role": "assistant",
-                "content": "",
-                "reasoning": piece,
-                "reasoning_details": [reasoning_detail(piece)],
-            });
-            events.push(self.delta_event(EventKind::Content, delta));
+    fn push_chunk(&mut self, kind: EventKind, choice: &Value) {
+        let mut chunk = envelope(self.exchange, "chat.completion.chunk", json!([choice]));
+        if !self.exchange.is_openrouter() {
+            let hash = fnv1a_hash(&self.exchange.model.id) & 0xffff_ffff;
+            chunk["system_fingerprint"] = format!("fpv0_{hash:08x}").into();
         }
-        for (index, piece) in split_text(&answer.text).into_iter().enumerate() {
-            if index % 16 == 3 {
-                events.push(SseEvent::processing());
-            }
-            events
-                .push(self.delta_event(EventKind::Content, json!({ "role": "assistant", "content": piece })));
-        }
-        self.push_tool_calls(answer, &mut events, Some("assistant"));
-        let closing = json!({
-            "index": 0,
-            "delta": { "role": "assistant", "content": "" },
-            "finish_reason": answer.finish_reason,
-            "native_finish_reason": answer.finish_reason,
-            "logprobs": null,
-        });
-        events.push(self.chunk_event(EventKind::Finish, closing.clone()));
-        let mut last = self.envelope(closing);
-        if let Some(members) = last.as_object_mut() {
-            members.insert("usage".into(), usage_object(self.exchange, &answer.usage));
-        }
-        events.push(SseEvent::data(EventKind::Usage, &last));
-        events.push(SseEvent::done());
-        events
+        self.events.push(SseEvent::data(kind, &chunk));
     }
-
-    /// Each call opens with id, name and empty arguments; the arguments follow in pieces.
-    fn push_tool_calls(&self, answer: &SimulatedAnswer, events: &mut Vec<SseEvent>, role: Option<&str>) {
-        let mut push = |fragment: Value| {
-            let mut delta = Map::new();
-            if let Some(role) = role {
-                delta.insert("role".into(), role.into());
-                delta.insert("content".into(), Value::Null);
-            }
-            delta.insert("tool_calls".into(), json!([fragment]));
-            events.push(self.delta_event(EventKind::Content, Value::Object(delta)));
-        };
-        for (index, call) in answer.calls.iter().enumerate() {
-            push(json!({
-                "index": index,
-                "id": call.id,
-                "type": tool_call_type(&call.name),
-                "function": { "name": call.name, "arguments": "" },
-            }));
-            for piece in split_text(&call.arguments) {
-                push(json!({ "index": index, "function": { "arguments": piece } }));
-            }
-        }
-    }
-
-    fn delta_event(&self, kind: EventKind, delta: Value) -> SseEvent {
-        let choice = match self.exchange.provider {
-            Provider::OpenRouter => json!({
-                "index": 0,
-                "delta": delta,
-                "finish_reason": null,
-                "native_finish_reason": null,
-                "logprobs": null,
-            }),
-            Provider::Moonshot | Provider::Kimi => {
-                json!({ "index": 0, "delta": delta, "finish_reason": null })
-            }
-        };
-        self.chunk_event(kind, choice)
-    }
-
-    fn chunk_event(&self, kind: EventKind, choice: Value) -> SseEvent {
-        SseEvent::data(kind, &self.envelope(choice))
-    }
-
-    fn envelope(&self, choice: Value) -> Value {
-        let ResponseContext { id, created, echoed_model: shown, model, .. } = self.exchange;
-        match self.exchange.provider {
-            Provider::OpenRouter => json!({
-                "id": id,
-                "provider": model.vendor,
-                "model": shown,
-                "object": "chat.completion.chunk",
-                "created": created,
-                "choices": [choice],
-                "system_fingerprint": null,
-            }),
-            Provider::Moonshot | Provider::Kimi => json!({
-                "id": id,
-                "object": "chat.completion.chunk",
-                "created": created,
-                "model": shown,
-                "choices": [choice],
-                "system_fingerprint": self.fingerprint,
-            }),
-        }
-    }
-}
-
-fn fingerprint(exchange: &ResponseContext) -> String {
-    let hash = fnv1a_hash(exchange.model.id) & 0xffff_ffff;
-    format!("fpv0_{hash:08x}")
 }

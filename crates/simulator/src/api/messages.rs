@@ -1,32 +1,30 @@
-//! A response of the Messages API: as one JSON object, and as server-sent events.
+//! A response of the Messages API.
 
 use serde_json::{Value, json};
 
-use crate::engine::answer::{SimulatedAnswer, TokenUsage};
-use crate::engine::fnv1a_hash;
-use crate::engine::{EventKind, ResponseContext, ResponseCost, SseEvent, split_text};
-use crate::error_response::{ErrorResponse, messages_error_body};
-use crate::provider::Provider;
+use crate::api::chat;
+use crate::api::event::{EventKind, SseEvent, dollars_from_picos, split_text};
+use crate::engine::answer::{ResponseContext, SimulatedAnswer, TokenUsage};
+use crate::error_response::ErrorResponse;
+use crate::provider::{Api, Provider};
+use crate::value::fnv1a_hash;
 
 /// The body of a 200 that is not streamed.
-pub(crate) fn response_body(exchange: &ResponseContext, answer: &SimulatedAnswer, no_role: bool) -> Value {
+pub(super) fn response_body(exchange: &ResponseContext, answer: &SimulatedAnswer, omits_role: bool) -> Value {
     let mut message = initial_message(exchange, &answer.usage);
-    if let Some(members) = message.as_object_mut() {
-        members.insert("content".into(), content_blocks(exchange, answer));
-        members.insert("stop_reason".into(), stop_reason(exchange, answer).into());
-        members.insert("stop_sequence".into(), stop_sequence(exchange, answer));
-        members.insert("usage".into(), usage_object(exchange, &answer.usage));
-        if no_role {
-            members.shift_remove("role");
-        }
+    message["content"] = content_blocks(exchange, answer).into();
+    let (stop_reason, stop_sequence) = stop_members(exchange, answer);
+    message["stop_reason"] = stop_reason;
+    message["stop_sequence"] = stop_sequence;
+    message["usage"] = usage_object(exchange, &answer.usage);
+    if omits_role && let Some(members) = message.as_object_mut() {
+        members.shift_remove("role");
     }
     message
 }
 
-/// The message of `message_start`: nothing said, nothing written.
-pub(super) fn initial_message(exchange: &ResponseContext, used: &TokenUsage) -> Value {
-    let prefix = TokenUsage { completion: 0, reasoning: 0, ..*used };
-    let usage = token_counts(&prefix);
+/// The message of `message_start`: no content, no output.
+fn initial_message(exchange: &ResponseContext, usage: &TokenUsage) -> Value {
     let mut message = json!({
         "id": exchange.id,
         "type": "message",
@@ -35,15 +33,15 @@ pub(super) fn initial_message(exchange: &ResponseContext, used: &TokenUsage) -> 
         "content": [],
         "stop_reason": null,
         "stop_sequence": null,
-        "usage": usage,
+        "usage": token_counts(&TokenUsage { completion: 0, reasoning: 0, ..*usage }),
     });
-    if let (Provider::OpenRouter, Some(members)) = (exchange.provider, message.as_object_mut()) {
-        members.insert("provider".into(), exchange.model.vendor.into());
+    if exchange.is_openrouter() {
+        message["provider"] = exchange.model.vendor.as_str().into();
     }
     message
 }
 
-fn content_blocks(exchange: &ResponseContext, answer: &SimulatedAnswer) -> Value {
+fn content_blocks(exchange: &ResponseContext, answer: &SimulatedAnswer) -> Vec<Value> {
     let mut blocks = Vec::new();
     if !answer.reasoning.is_empty() {
         let signature = reasoning_signature(exchange, &answer.reasoning);
@@ -56,49 +54,43 @@ fn content_blocks(exchange: &ResponseContext, answer: &SimulatedAnswer) -> Value
         let input = serde_json::from_str::<Value>(&call.arguments).unwrap_or_else(|_| json!({}));
         blocks.push(json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": input }));
     }
-    blocks.into()
+    blocks
 }
 
 /// The value by which the provider recognises its reasoning. OpenRouter has none for Kimi's models: `signature`
 /// is null in its `reasoning_details` too.
-pub(super) fn reasoning_signature(exchange: &ResponseContext, reasoning: &str) -> String {
-    match exchange.provider {
-        Provider::OpenRouter => String::new(),
-        Provider::Moonshot | Provider::Kimi => {
-            let hash = fnv1a_hash(reasoning);
-            format!("sim{hash:016x}{:016x}==", hash.rotate_left(29))
+fn reasoning_signature(exchange: &ResponseContext, reasoning: &str) -> String {
+    if exchange.is_openrouter() {
+        return String::new();
+    }
+    let hash = fnv1a_hash(reasoning);
+    format!("sim{hash:016x}{:016x}==", hash.rotate_left(29))
+}
+
+/// The stop reason and the stop sequence. Moonshot's list has no `stop_sequence` (live answers, documented).
+fn stop_members(exchange: &ResponseContext, answer: &SimulatedAnswer) -> (Value, Value) {
+    match (answer.finish_reason, &answer.stop_sequence) {
+        ("length", _) => ("max_tokens".into(), Value::Null),
+        ("tool_calls", _) => ("tool_use".into(), Value::Null),
+        (_, Some(stop)) if exchange.provider != Provider::Moonshot => {
+            ("stop_sequence".into(), stop.as_str().into())
         }
-    }
-}
-
-/// Moonshot's list has no `stop_sequence` (live answers, documented).
-pub(super) fn stop_reason(exchange: &ResponseContext, answer: &SimulatedAnswer) -> &'static str {
-    match answer.finish_reason {
-        "length" => "max_tokens",
-        "tool_calls" => "tool_use",
-        _ if answer.stop_sequence.is_some() && exchange.provider != Provider::Moonshot => "stop_sequence",
-        _ => "end_turn",
-    }
-}
-
-pub(super) fn stop_sequence(exchange: &ResponseContext, answer: &SimulatedAnswer) -> Value {
-    match &answer.stop_sequence {
-        Some(stop) if stop_reason(exchange, answer) == "stop_sequence" => stop.as_str().into(),
-        _ => Value::Null,
+        _ => ("end_turn".into(), Value::Null),
     }
 }
 
 /// The usage of a complete answer, with its cost where the provider reports it.
-pub(super) fn usage_object(exchange: &ResponseContext, used: &TokenUsage) -> Value {
+fn usage_object(exchange: &ResponseContext, used: &TokenUsage) -> Value {
     let mut usage = token_counts(used);
-    if let (Provider::OpenRouter, Some(members)) = (exchange.provider, usage.as_object_mut()) {
-        members.insert("cost".into(), ResponseCost::dollars_from_picos(exchange.cost(used).reported));
-        members.insert("is_byok".into(), false.into());
+    if exchange.is_openrouter() {
+        let (prompt, completion) = exchange.cost(used);
+        usage["cost"] = dollars_from_picos(prompt + completion).into();
+        usage["is_byok"] = false.into();
     }
     usage
 }
 
-/// What came from the cache is not in `input_tokens`.
+/// `input_tokens` does not include the tokens from the cache.
 fn token_counts(used: &TokenUsage) -> Value {
     let mut usage = json!({
         "input_tokens": used.prompt - used.cached,
@@ -106,107 +98,83 @@ fn token_counts(used: &TokenUsage) -> Value {
         "cache_read_input_tokens": used.cached,
         "output_tokens": used.completion,
     });
-    if used.reasoning > 0
-        && let Some(members) = usage.as_object_mut()
-    {
-        members.insert("output_tokens_details".into(), json!({ "thinking_tokens": used.reasoning }));
+    if used.reasoning > 0 {
+        usage["output_tokens_details"] = json!({ "thinking_tokens": used.reasoning });
     }
     usage
 }
 
 /// All events of the answer.
-pub(crate) fn response_events(exchange: &ResponseContext, answer: &SimulatedAnswer) -> Vec<SseEvent> {
-    let mut stream = EventWriter { events: Vec::new(), blocks: 0 };
-    let is_openrouter = exchange.provider == Provider::OpenRouter;
+pub(super) fn response_events(exchange: &ResponseContext, answer: &SimulatedAnswer) -> Vec<SseEvent> {
+    let is_openrouter = exchange.is_openrouter();
+    let mut events = Vec::new();
+    let push =
+        |events: &mut Vec<SseEvent>, kind, value: Value| events.push(SseEvent::with_name(kind, &value));
     if is_openrouter {
-        stream.events.extend([SseEvent::processing(), SseEvent::processing()]);
+        events.extend([SseEvent::processing(), SseEvent::processing()]);
     }
     let opening = initial_message(exchange, &answer.usage);
-    stream.push(EventKind::Role, &json!({ "type": "message_start", "message": opening }));
+    push(&mut events, EventKind::Role, json!({ "type": "message_start", "message": opening }));
     if is_openrouter {
-        stream.push(EventKind::BlockBoundary, &json!({ "type": "ping" }));
+        push(&mut events, EventKind::BlockBoundary, json!({ "type": "ping" }));
     }
-    stream.push_thinking(exchange, &answer.reasoning);
-    if !answer.text.is_empty() {
-        let deltas =
-            split_text(&answer.text).into_iter().map(|piece| json!({ "type": "text_delta", "text": piece }));
-        stream.push_block(json!({ "type": "text", "text": "" }), deltas);
+    let mut calls = answer.calls.iter();
+    for (index, mut block) in content_blocks(exchange, answer).into_iter().enumerate() {
+        let deltas = empty_block(&mut block, || calls.next().map(|call| call.arguments.clone()));
+        let start = json!({ "type": "content_block_start", "index": index, "content_block": block });
+        push(&mut events, EventKind::BlockBoundary, start);
+        for delta in deltas {
+            let delta = json!({ "type": "content_block_delta", "index": index, "delta": delta });
+            push(&mut events, EventKind::Content, delta);
+        }
+        push(&mut events, EventKind::BlockBoundary, json!({ "type": "content_block_stop", "index": index }));
     }
-    for call in &answer.calls {
-        let block = json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": {} });
-        let deltas = split_text(&call.arguments);
-        let deltas =
-            deltas.into_iter().map(|piece| json!({ "type": "input_json_delta", "partial_json": piece }));
-        stream.push_block(block, deltas);
-    }
+    let (stop_reason, stop_sequence) = stop_members(exchange, answer);
     let end = json!({
         "type": "message_delta",
-        "delta": {
-            "stop_reason": stop_reason(exchange, answer),
-            "stop_sequence": stop_sequence(exchange, answer),
-        },
+        "delta": { "stop_reason": stop_reason, "stop_sequence": stop_sequence },
         "usage": usage_object(exchange, &answer.usage),
     });
-    stream.push(EventKind::Finish, &end);
-    stream.push(EventKind::Done, &json!({ "type": "message_stop" }));
+    push(&mut events, EventKind::Finish, end);
+    push(&mut events, EventKind::Done, json!({ "type": "message_stop" }));
     if is_openrouter {
-        stream.events.push(SseEvent::done());
+        events.push(SseEvent::done());
     }
-    stream.events
+    events
+}
+
+/// Empties a block for `content_block_start`, and returns the deltas that fill it. `arguments` are those of the
+/// next call, as the model wrote them.
+fn empty_block(block: &mut Value, arguments: impl FnOnce() -> Option<String>) -> Vec<Value> {
+    let (member, delta_type, delta_member) = match block["type"].as_str() {
+        Some("thinking") => ("thinking", "thinking_delta", "thinking"),
+        Some("text") => ("text", "text_delta", "text"),
+        _ => ("input", "input_json_delta", "partial_json"),
+    };
+    let empty = if member == "input" { json!({}) } else { "".into() };
+    let content = match std::mem::replace(&mut block[member], empty) {
+        Value::String(text) => text,
+        _ => arguments().unwrap_or_default(),
+    };
+    let pieces = split_text(&content).into_iter();
+    let mut deltas: Vec<Value> =
+        pieces.map(|piece| json!({ "type": delta_type, delta_member: piece })).collect();
+    if member == "thinking" {
+        let signature = std::mem::replace(&mut block["signature"], "".into());
+        if signature != "" {
+            deltas.push(json!({ "type": "signature_delta", "signature": signature }));
+        }
+    }
+    deltas
 }
 
 /// An error in the middle of a stream: Anthropic's event, except for Moonshot. Moonshot's was not observed; it
 /// is a bare envelope here, as on its Chat Completions API.
-pub(crate) fn error_event(exchange: &ResponseContext) -> SseEvent {
+pub(super) fn error_event(exchange: &ResponseContext) -> SseEvent {
     let error = match exchange.provider {
+        Provider::Moonshot => return chat::error_event(exchange),
+        Provider::Kimi => ErrorResponse::new(503, "overloaded_error", chat::SERVER_ERROR_MESSAGE),
         Provider::OpenRouter => ErrorResponse::new(502, "", "Provider returned error"),
-        Provider::Moonshot | Provider::Kimi => ErrorResponse::new(
-            503,
-            "overloaded_error",
-            "The server had an error while processing your request",
-        ),
     };
-    match messages_error_body(exchange.provider, &error, &exchange.id) {
-        Some(body) if exchange.provider != Provider::Moonshot => SseEvent::with_name(EventKind::Other, &body),
-        _ => {
-            let error = json!({ "message": error.message, "type": "server_error" });
-            SseEvent::data(EventKind::Other, &json!({ "error": error }))
-        }
-    }
-}
-
-struct EventWriter {
-    events: Vec<SseEvent>,
-    blocks: usize,
-}
-
-impl EventWriter {
-    fn push(&mut self, kind: EventKind, value: &Value) {
-        self.events.push(SseEvent::with_name(kind, value));
-    }
-
-    fn push_thinking(&mut self, exchange: &ResponseContext, reasoning: &str) {
-        if reasoning.is_empty() {
-            return;
-        }
-        let signature = reasoning_signature(exchange, reasoning);
-        let deltas = split_text(reasoning)
-            .into_iter()
-            .map(|piece| json!({ "type": "thinking_delta", "thinking": piece }));
-        let signed =
-            (!signature.is_empty()).then(|| json!({ "type": "signature_delta", "signature": signature }));
-        self.push_block(json!({ "type": "thinking", "thinking": "", "signature": "" }), deltas.chain(signed));
-    }
-
-    fn push_block(&mut self, block: Value, deltas: impl Iterator<Item = Value>) {
-        let index = self.blocks;
-        self.blocks += 1;
-        let start = json!({ "type": "content_block_start", "index": index, "content_block": block });
-        self.push(EventKind::BlockBoundary, &start);
-        for delta in deltas {
-            let delta = json!({ "type": "content_block_delta", "index": index, "delta": delta });
-            self.push(EventKind::Content, &delta);
-        }
-        self.push(EventKind::BlockBoundary, &json!({ "type": "content_block_stop", "index": index }));
-    }
+    SseEvent::with_name(EventKind::Other, &error.body(exchange.provider, Api::Messages, &exchange.id))
 }

@@ -1,13 +1,41 @@
 //! The answer to a prompt, tool arguments included. The same request always gets the same answer.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::engine::fnv1a_hash;
-use crate::engine::list;
-use crate::engine::prompt::{COMMAND_PARAMETERS, PromptCommand};
+use crate::engine::prompt::{self, PromptCommand};
 use crate::engine::request::EngineRequest;
-use crate::engine::{ResponseContext, prompt};
-use crate::models::CallIdFormat;
+use crate::engine::sample::{sample_arguments, sample_value};
+use crate::models::{CallIdFormat, SimulatedModel};
+use crate::provider::{Api, Provider};
+use crate::value::{fnv1a_hash, list};
+
+/// What every object of one answer repeats.
+#[derive(Clone, Debug)]
+pub(crate) struct ResponseContext {
+    pub(crate) provider: Provider,
+    pub(crate) api: Api,
+    pub(crate) model: &'static SimulatedModel,
+    /// The model id of the answer: the requested one, which Kimi Code echoes even when it is an alias.
+    pub(crate) echoed_model: String,
+    /// `chatcmpl-…`, `msg_…`, `resp_…`, or `gen-…` on all APIs of OpenRouter.
+    pub(crate) id: String,
+    /// Unix time, seconds.
+    pub(crate) created: u64,
+}
+
+impl ResponseContext {
+    pub(crate) fn is_openrouter(&self) -> bool {
+        self.provider == Provider::OpenRouter
+    }
+
+    /// What the prompt and the completion cost, in millionths of millionths of a US dollar: tokens times the price
+    /// of a million of them in millionths.
+    pub(crate) fn cost(&self, usage: &TokenUsage) -> (u64, u64) {
+        let [cached, uncached, output] = self.model.price;
+        let prompt = usage.cached * cached + (usage.prompt - usage.cached) * uncached;
+        (prompt, usage.completion * output)
+    }
+}
 
 /// How much of the prompt an answer repeats, in characters.
 const MAX_ECHO_CHARS: usize = 200;
@@ -26,7 +54,7 @@ pub(crate) struct ToolCall {
 }
 
 /// Tokens, about four bytes each.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct TokenUsage {
     pub(crate) prompt: u64,
     /// Of those, read from the cache.
@@ -51,29 +79,24 @@ pub(crate) struct SimulatedAnswer {
     pub(crate) usage: TokenUsage,
 }
 
-/// Composes the answer. If the request contains the beginning of the answer and `goes_on` is set, only the
-/// remainder.
+/// Composes the answer. If the request contains the beginning of the answer and `continues_prefix` is set, only
+/// the remainder.
 pub(crate) fn compose(
     exchange: &ResponseContext,
     request: &EngineRequest,
     continues_prefix: bool,
 ) -> SimulatedAnswer {
     let order = prompt::parse_prompt(exchange.provider, request);
-    let mut reasoning = String::new();
-    if request.is_thinking(exchange.model) {
-        reasoning = reasoning_text(&order);
-    }
+    let thinks = request.is_thinking(exchange.model);
     let mut answer = SimulatedAnswer {
-        reasoning,
+        reasoning: if thinks { reasoning_text(&order) } else { String::new() },
         text: answer_text(exchange, request, &order),
         calls: tool_calls(exchange, request, order),
         finish_reason: "stop",
         stop_sequence: None,
         usage: TokenUsage {
             prompt: request.prompt_tokens() + prompt::result_tokens(request),
-            cached: 0,
-            completion: 0,
-            reasoning: 0,
+            ..TokenUsage::default()
         },
     };
     if !answer.calls.is_empty() {
@@ -116,38 +139,24 @@ fn reasoning_text(order: &PromptCommand) -> String {
 }
 
 fn answer_text(exchange: &ResponseContext, request: &EngineRequest, order: &PromptCommand) -> String {
-    let whole = match order {
+    let text = match order {
         PromptCommand::Call { .. } => return String::new(),
         PromptCommand::Words(count) => return generate_words(*count),
         PromptCommand::Bytes(count) => return generate_bytes(*count),
         PromptCommand::Exactly(words) => return words.clone(),
-        PromptCommand::ToolResults(results) => {
-            format!(
-                "{} via {}: the tool answered: {}",
-                exchange.echoed_model,
-                exchange.provider,
-                truncate(results)
-            )
-        }
-        PromptCommand::SearchAnswer(query) => {
-            format!(
-                "{} via {}: {}",
-                exchange.echoed_model,
-                exchange.provider,
-                prompt::search_answer(&truncate(query))
-            )
-        }
-        PromptCommand::Echo(said) => {
-            format!("{} via {}: {}", exchange.echoed_model, exchange.provider, truncate(said))
-        }
+        PromptCommand::ToolResults(results) => format!("the tool answered: {}", truncate(results)),
+        PromptCommand::SearchAnswer(query) => prompt::search_answer(&truncate(query)),
+        PromptCommand::Echo(text) => truncate(text),
     };
-    match request.body.pointer("/response_format/type").and_then(Value::as_str) {
-        Some("json_object") => json!({ "answer": whole }).to_string(),
-        Some("json_schema") => {
-            let schema = request.body.pointer("/response_format/json_schema/schema");
-            schema.map_or_else(|| "{}".into(), |schema| sample_value(schema).to_string())
-        }
-        _ => whole,
+    let text = format!("{} via {}: {text}", exchange.echoed_model, exchange.provider);
+    let format = &request.body["response_format"];
+    match format["type"].as_str() {
+        Some("json_object") => json!({ "answer": text }).to_string(),
+        Some("json_schema") => match format["json_schema"].get("schema") {
+            Some(schema) => sample_value(schema).to_string(),
+            None => "{}".into(),
+        },
+        _ => text,
     }
 }
 
@@ -160,14 +169,7 @@ fn truncate(text: &str) -> String {
 }
 
 fn generate_words(count: usize) -> String {
-    let mut text = String::with_capacity(count * 6);
-    for word in WORDS.iter().cycle().take(count) {
-        if !text.is_empty() {
-            text.push(' ');
-        }
-        text.push_str(word);
-    }
-    text
+    WORDS.iter().copied().cycle().take(count).collect::<Vec<_>>().join(" ")
 }
 
 /// Exactly so many bytes, padded with dots where a word does not fit.
@@ -190,8 +192,8 @@ fn tool_calls(exchange: &ResponseContext, request: &EngineRequest, order: Prompt
     let PromptCommand::Call { names, command } = order else { return Vec::new() };
     let before = request.past_tool_calls();
     let parameters = |name: &str| {
-        let named = |tool: &&Value| tool.pointer("/function/name").and_then(Value::as_str) == Some(name);
-        request.tools().iter().find(named)?.pointer("/function/parameters")
+        let tool = request.tools().iter().find(|tool| tool["function"]["name"] == name)?;
+        tool["function"].get("parameters")
     };
     let call = |(index, name): (usize, String)| {
         let arguments = if name == prompt::WEB_SEARCH {
@@ -220,11 +222,9 @@ fn continue_answer(answer: &mut SimulatedAnswer, prefix: &str, exchange: &Respon
 }
 
 fn truncate_at_stop(answer: &mut SimulatedAnswer, request: &EngineRequest) {
-    let stop = request.non_null("stop");
-    let single = stop.and_then(Value::as_str);
-    let several = list(stop).iter().filter_map(Value::as_str);
-    let found =
-        single.into_iter().chain(several).filter_map(|stop| Some((answer.text.find(stop)?, stop))).min();
+    let stop = &request.body["stop"];
+    let stops = list(stop).iter().chain([stop]).filter_map(Value::as_str);
+    let found = stops.filter_map(|stop| Some((answer.text.find(stop)?, stop))).min();
     if let Some((cut, stop)) = found {
         answer.text.truncate(cut);
         answer.stop_sequence = Some(stop.to_owned());
@@ -246,109 +246,5 @@ fn truncate_at_limit(answer: &mut SimulatedAnswer, limit: Option<u64>) {
     if wanted > left {
         answer.calls.clear();
         answer.finish_reason = "length";
-    }
-}
-
-/// The depth at which a sample starts to omit optional properties; `$ref` cycles end here.
-const MAX_DEPTH: usize = 8;
-
-/// Arguments for a tool with these `parameters`: every required property, or the first one when none is required.
-pub(crate) fn sample_arguments(parameters: Option<&Value>, command: Option<&str>) -> Value {
-    let Some(schema) = parameters else { return json!({}) };
-    let sampler = Sampler { root: schema, command };
-    let mut sample = sampler.sample(schema, "", MAX_DEPTH);
-    let first = schema.get("properties").and_then(Value::as_object).and_then(|all| all.iter().next());
-    match (&mut sample, first) {
-        (Value::Object(members), Some((name, property))) if members.is_empty() => {
-            members.insert(name.clone(), sampler.sample(property, name, MAX_DEPTH));
-            sample
-        }
-        (Value::Object(_), _) => sample,
-        _ => json!({}),
-    }
-}
-
-/// A value for any schema.
-pub(crate) fn sample_value(schema: &Value) -> Value {
-    Sampler { root: schema, command: None }.sample(schema, "", MAX_DEPTH)
-}
-
-struct Sampler<'a> {
-    root: &'a Value,
-    command: Option<&'a str>,
-}
-
-impl Sampler<'_> {
-    fn sample(&self, schema: &Value, name: &str, depth: usize) -> Value {
-        if depth == 0 {
-            return Value::Null;
-        }
-        if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
-            let target = reference.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer));
-            return target.map_or(Value::Null, |target| self.sample(target, name, depth - 1));
-        }
-        if let Some(command) = self.command
-            && COMMAND_PARAMETERS.contains(&name)
-            && schema.get("type") != Some(&json!("array"))
-        {
-            return command.into();
-        }
-        if let Some(fixed) =
-            schema.get("const").or_else(|| schema.get("default")).or_else(|| schema.pointer("/enum/0"))
-        {
-            return fixed.clone();
-        }
-        for keyword in ["anyOf", "oneOf", "allOf"] {
-            let Some(options) = schema.get(keyword).and_then(Value::as_array) else { continue };
-            let best = options.iter().find(|option| option.get("type") != Some(&json!("null")));
-            return best.map_or(Value::Null, |option| self.sample(option, name, depth - 1));
-        }
-        self.sample_of_type(schema, name, depth)
-    }
-
-    fn sample_of_type(&self, schema: &Value, name: &str, depth: usize) -> Value {
-        let word = match schema.get("type") {
-            Some(Value::String(word)) => word.as_str(),
-            Some(Value::Array(words)) => {
-                words.iter().filter_map(Value::as_str).find(|word| *word != "null").unwrap_or("null")
-            }
-            _ if schema.get("properties").is_some() => "object",
-            _ => "string",
-        };
-        match word {
-            "object" => self.sample_object(schema, depth),
-            "array" => {
-                let item = schema.get("items").map(|items| self.sample(items, name, depth - 1));
-                Value::Array(item.into_iter().collect())
-            }
-            "integer" => {
-                schema.get("minimum").and_then(Value::as_i64).map_or(json!(1), |least| json!(least.max(1)))
-            }
-            "number" => schema.get("minimum").cloned().unwrap_or(json!(1.5)),
-            "boolean" => json!(true),
-            "null" => Value::Null,
-            _ => json!(sample_text(name)),
-        }
-    }
-
-    fn sample_object(&self, schema: &Value, depth: usize) -> Value {
-        let mut members = Map::new();
-        let required = schema.get("required").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        for name in required.iter().filter_map(Value::as_str) {
-            let property = schema.get("properties").and_then(|all| all.get(name)).unwrap_or(&Value::Null);
-            members.insert(name.to_owned(), self.sample(property, name, depth - 1));
-        }
-        Value::Object(members)
-    }
-}
-
-fn sample_text(name: &str) -> &'static str {
-    match name {
-        name if COMMAND_PARAMETERS.contains(&name) => "echo simulated",
-        "path" | "file_path" | "filePath" | "filename" => "README.md",
-        "city" | "location" => "Paris",
-        "url" => "https://example.com/",
-        "pattern" | "query" => "moon",
-        _ => "text",
     }
 }

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::api::{messages_request, responses_request};
-use crate::engine::list;
+use crate::engine::{from_messages, from_responses};
 use crate::error_response::ErrorResponse;
 use crate::models::{SimulatedModel, ThinkingMode};
 use crate::provider::Api;
+use crate::value::{list, text};
 
 /// A parsed request.
 #[derive(Debug)]
@@ -25,20 +25,16 @@ pub(crate) struct EngineRequest {
 }
 
 impl EngineRequest {
-    /// Whether the model thinks in this self.
+    /// Whether the model thinks in this request.
     pub(crate) fn is_thinking(&self, model: &SimulatedModel) -> bool {
-        let off = match model.vendor {
-            "Moonshot AI" => {
-                self.thinking_type() == Some("disabled")
-                    || self.body.pointer("/reasoning/enabled") == Some(&Value::Bool(false))
-                    || self.body.pointer("/reasoning/effort").and_then(Value::as_str) == Some("none")
-            }
-            _ => true,
-        };
+        let is_off = model.vendor != "Moonshot AI"
+            || self.thinking_type() == Some("disabled")
+            || self.body["reasoning"]["enabled"] == false
+            || self.body["reasoning"]["effort"] == "none";
         match model.thinking {
             ThinkingMode::Never => false,
             ThinkingMode::Always => true,
-            ThinkingMode::Switch | ThinkingMode::Effort => !off,
+            ThinkingMode::Switch | ThinkingMode::Effort => !is_off,
         }
     }
 
@@ -57,20 +53,15 @@ impl EngineRequest {
         let message_bytes = member_bytes(api.conversation_field(), bytes);
         let (body, sent) = match api {
             Api::ChatCompletions => (sent, None),
-            Api::Messages => (messages_request::to_chat_request(&sent), Some(sent)),
-            Api::Responses => (responses_request::to_chat_request(&sent), Some(sent)),
+            Api::Messages => (from_messages::to_chat_request(&sent), Some(sent)),
+            Api::Responses => (from_responses::to_chat_request(&sent), Some(sent)),
         };
         Ok(Self { api, body, original_body: sent, message_bytes })
     }
 
     /// The requested model id, empty when there is none.
     pub(crate) fn model(&self) -> &str {
-        self.string_member("model").unwrap_or_default()
-    }
-
-    /// A top-level string.
-    pub(crate) fn string_member(&self, key: &str) -> Option<&str> {
-        self.body.get(key).and_then(Value::as_str)
+        text(&self.body["model"])
     }
 
     /// A top-level value that is neither absent nor null.
@@ -78,47 +69,42 @@ impl EngineRequest {
         self.body.get(key).filter(|value| !value.is_null())
     }
 
-    /// Whether the answer is to be streamed.
     pub(crate) fn is_streaming(&self) -> bool {
-        self.body.get("stream").and_then(Value::as_bool).unwrap_or(false)
+        self.body["stream"] == true
     }
 
     /// Whether the client requested a closing usage chunk.
     pub(crate) fn wants_usage(&self) -> bool {
-        self.body.pointer("/stream_options/include_usage").and_then(Value::as_bool).unwrap_or(false)
+        self.body["stream_options"]["include_usage"] == true
     }
 
-    /// The messages; empty if they are missing or not a list.
     pub(crate) fn messages(&self) -> &[Value] {
-        list(self.body.get("messages"))
+        list(&self.body["messages"])
     }
 
-    /// The tools; empty if they are missing.
     pub(crate) fn tools(&self) -> &[Value] {
-        list(self.body.get("tools"))
+        list(&self.body["tools"])
     }
 
-    /// `thinking.type`.
     pub(crate) fn thinking_type(&self) -> Option<&str> {
-        self.body.pointer("/thinking/type").and_then(Value::as_str)
+        self.body["thinking"]["type"].as_str()
     }
 
     /// The cap on output tokens: `max_completion_tokens` before the deprecated `max_tokens`.
     pub(crate) fn max_tokens(&self) -> Option<u64> {
-        ["max_completion_tokens", "max_tokens"].into_iter().find_map(|key| self.non_null(key)?.as_u64())
+        ["max_completion_tokens", "max_tokens"].into_iter().find_map(|key| self.body[key].as_u64())
     }
 
-    /// What the prompt weighs in tokens: about four bytes each; an image counts as 1,024 however long its data is.
+    /// The tokens of the prompt: about four bytes each; an image counts as 1,024 however long its data is.
     pub(crate) fn prompt_tokens(&self) -> u64 {
-        let mut weight = PromptWeight::default();
-        self.messages().iter().for_each(|message| weight.add(message));
-        self.tools().iter().for_each(|tool| weight.add(tool));
-        (weight.bytes.div_ceil(4) + weight.images * 1024).max(1)
+        let parts = self.messages().iter().chain(self.tools()).map(prompt_weight);
+        let (bytes, images) = parts.fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
+        (bytes.div_ceil(4) + images * 1024).max(1)
     }
 
-    /// How many tool calls the history shows.
+    /// The number of tool calls in the history.
     pub(crate) fn past_tool_calls(&self) -> usize {
-        self.messages().iter().map(|message| list(message.get("tool_calls")).len()).sum()
+        self.messages().iter().map(|message| list(&message["tool_calls"]).len()).sum()
     }
 }
 
@@ -128,35 +114,25 @@ pub(crate) fn content_text(message: &Value) -> String {
 }
 
 /// A message's content string, or each of its text parts.
-pub(crate) fn content_texts(message: &Value) -> Vec<String> {
-    match message.get("content") {
-        Some(Value::String(text)) => vec![text.clone()],
-        Some(Value::Array(parts)) => {
-            let text = |part: &Value| part.get("text").and_then(Value::as_str).map(str::to_owned);
-            parts.iter().filter_map(text).collect()
-        }
-        _ => Vec::new(),
+pub(crate) fn content_texts(message: &Value) -> Vec<&str> {
+    match &message["content"] {
+        Value::String(text) => vec![text],
+        parts => list(parts).iter().filter_map(|part| part["text"].as_str()).collect(),
     }
 }
 
-#[derive(Default)]
-struct PromptWeight {
-    bytes: u64,
-    images: u64,
-}
-
-impl PromptWeight {
-    fn add(&mut self, value: &Value) {
-        match value {
-            Value::String(text) if text.starts_with("data:") => self.images += 1,
-            Value::String(text) => self.bytes += text.len() as u64,
-            Value::Array(items) => items.iter().for_each(|item| self.add(item)),
-            Value::Object(members) => members.iter().for_each(|(key, item)| {
-                self.bytes += key.len() as u64;
-                self.add(item);
-            }),
-            Value::Null | Value::Bool(_) | Value::Number(_) => self.bytes += 4,
+/// The bytes and the images of a part of the prompt.
+fn prompt_weight(value: &Value) -> (u64, u64) {
+    let sum = |sum: (u64, u64), part: (u64, u64)| (sum.0 + part.0, sum.1 + part.1);
+    match value {
+        Value::String(text) if text.starts_with("data:") => (0, 1),
+        Value::String(text) => (text.len() as u64, 0),
+        Value::Array(items) => items.iter().map(prompt_weight).fold((0, 0), sum),
+        Value::Object(members) => {
+            let keys = members.keys().map(|key| key.len() as u64).sum();
+            members.values().map(prompt_weight).fold((keys, 0), sum)
         }
+        Value::Null | Value::Bool(_) | Value::Number(_) => (4, 0),
     }
 }
 
@@ -170,32 +146,28 @@ fn replace_lone_surrogates(bytes: &[u8]) -> Vec<u8> {
     let mut out = bytes.to_vec();
     let mut at = 0;
     while at < out.len() {
-        if out.get(at) != Some(&b'\\') {
-            at += 1;
-            continue;
-        }
-        let Some(unit) = parse_unicode_escape(&out, at) else {
-            at += 2;
-            continue;
+        at += match (out.get(at), parse_unicode_escape(&out, at)) {
+            (Some(b'\\'), Some(0xD800..0xDC00))
+                if matches!(parse_unicode_escape(&out, at + 6), Some(0xDC00..0xE000)) =>
+            {
+                12
+            }
+            (Some(b'\\'), Some(unit)) => {
+                if (0xD800..0xE000).contains(&unit)
+                    && let Some(digits) = out.get_mut(at + 2..at + 6)
+                {
+                    digits.copy_from_slice(b"FFFD");
+                }
+                6
+            }
+            (Some(b'\\'), None) => 2,
+            _ => 1,
         };
-        let paired = (0xD800..0xDC00).contains(&unit)
-            && parse_unicode_escape(&out, at + 6).is_some_and(|low| (0xDC00..0xE000).contains(&low));
-        if paired {
-            at += 12;
-            continue;
-        }
-        if (0xD800..0xE000).contains(&unit)
-            && let Some(digits) = out.get_mut(at + 2..at + 6)
-        {
-            digits.copy_from_slice(b"FFFD");
-        }
-        at += 6;
     }
     out
 }
 
 fn parse_unicode_escape(bytes: &[u8], at: usize) -> Option<u32> {
-    let escape = bytes.get(at..at + 6)?;
-    let digits = escape.strip_prefix(br"\u")?;
+    let digits = bytes.get(at..at + 6)?.strip_prefix(br"\u")?;
     u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::fault::{Fault, FaultAction, PrefillFault, documented, kinds};
+use crate::fault::kind::{FaultKind, Parameter};
 use crate::provider::{Api, Provider};
 
 /// A fault's description that cannot be read.
@@ -13,18 +14,43 @@ use crate::provider::{Api, Provider};
 #[error("{0}")]
 pub struct FaultError(String);
 
-fn fault_error<T>(text: impl Into<String>) -> Result<T, FaultError> {
-    Err(FaultError(text.into()))
+fn ensure(holds: bool, text: impl fmt::Display) -> Result<(), FaultError> {
+    if holds { Ok(()) } else { Err(FaultError(text.to_string())) }
 }
 
-/// The parts of a description, before they are checked.
-#[derive(Default)]
-struct FaultSpec {
-    provider: Option<String>,
+/// A fault, as described by `[PROVIDER[/MODEL]]:KIND[=VALUE][,key=value…]` or in JSON.
+///
+/// It applies only to requests with a prompt, on all APIs or on one. The first matching fault in the list
+/// decides what happens. `drip`, `split`, `crlf` and `no_role` change only the shape of an answer and are
+/// combined with that fault.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fault {
+    /// The provider; none means all three.
+    pub provider: Option<Provider>,
+    /// The requested model; none means all.
+    pub model: Option<String>,
+    /// The API; none means all.
+    pub api: Option<Api>,
+    /// The number of requests that it applies to; none means all.
+    pub times: Option<u32>,
+    /// Seconds for the Retry-After headers of an error.
+    pub retry_after: Option<u64>,
+    /// What happens.
+    pub(crate) kind: FaultKind,
+    /// Its number, if the kind takes one.
+    pub(crate) value: Option<u64>,
+}
+
+/// A fault in JSON. `"*"` for the provider, the model or the API means all, and is left out.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct FaultMembers {
+    provider: Option<Provider>,
     model: Option<String>,
+    #[serde(rename = "face")]
+    api: Option<Api>,
     kind: String,
     value: Option<u64>,
-    api: Option<String>,
     times: Option<u32>,
     retry_after: Option<u64>,
 }
@@ -35,228 +61,136 @@ impl FromStr for Fault {
     /// Reads `[PROVIDER[/MODEL]:]KIND[(=|:)VALUE][,key=value…]`, for example `kimi:rate_limit,retry_after=2,times=1`.
     fn from_str(spec: &str) -> Result<Self, FaultError> {
         let mut fields = spec.split(',').map(str::trim);
-        let head = fields.next().unwrap_or_default();
-        let mut parts = parse_head(head)?;
+        let mut members = parse_head(fields.next().unwrap_or_default())?;
         for field in fields {
             let Some((key, value)) = field.split_once('=') else {
-                return fault_error(format!("`{field}` in fault `{spec}` is not key=value"));
+                return Err(FaultError(format!("`{field}` in fault `{spec}` is not key=value")));
             };
-            match key {
-                "times" => parts.times = Some(parse_number(key, value)?),
-                "retry_after" => parts.retry_after = Some(parse_number(key, value)?),
-                "value" | "after" | "ms" | "bytes" | "status" => {
-                    parts.value = Some(parse_number(key, value)?)
-                }
-                "model" => parts.model = Some(value.to_owned()),
-                "face" => parts.api = Some(value.to_owned()),
-                _ => {
-                    return fault_error(format!(
-                        "unknown key `{key}` in fault `{spec}`; there are times, retry_after, model, face and value"
-                    ));
-                }
-            }
+            let key = match key {
+                "retry_after" => "retryAfter",
+                "after" | "ms" | "bytes" | "status" => "value",
+                key => key,
+            };
+            let value = if matches!(key, "model" | "face") { value.into() } else { number_or_text(value) };
+            members.insert(key.to_owned(), value);
         }
-        parts.into_fault()
+        Self::from_members(members).map_err(|error| FaultError(format!("fault `{spec}`: {error}")))
     }
 }
 
 /// The text before the first colon is the provider, if it names one. A model id may contain colons.
-fn parse_head(head: &str) -> Result<FaultSpec, FaultError> {
-    let mut parts = FaultSpec::default();
+fn parse_head(head: &str) -> Result<Map<String, Value>, FaultError> {
+    let mut members = Map::new();
     let mut rest = head;
     if let Some((before, after)) = head.split_once([':', '/']) {
         if before == "*" || Provider::from_name(before).is_some() {
-            parts.provider = Some(before.to_owned());
+            members.insert("provider".into(), before.into());
             rest = after;
             if head.as_bytes().get(before.len()) == Some(&b'/') {
-                let split = split_model(after);
-                let Some((model, kind)) = split else {
-                    return fault_error(format!("fault `{head}` names a model and no kind"));
+                let Some((model, kind)) = split_model(after) else {
+                    return Err(FaultError(format!("fault `{head}` names a model and no kind")));
                 };
-                parts.model = Some(model.to_owned());
+                members.insert("model".into(), model.into());
                 rest = kind;
             }
-        } else if kinds::find_name(before).is_none() {
-            return fault_error(format!(
-                "`{before}` in fault `{head}` is neither moonshot, kimi, openrouter or * nor a kind of fault"
-            ));
+        } else {
+            ensure(
+                FaultKind::from_name(before).is_some(),
+                format_args!(
+                    "`{before}` in fault `{head}` is not a kind of fault, nor moonshot, kimi, openrouter or *"
+                ),
+            )?;
         }
     }
-    let (kind, value) = rest.split_once(['=', ':']).map_or((rest, None), |(kind, value)| (kind, Some(value)));
-    parts.kind = kind.to_owned();
-    parts.value = value.map(|value| parse_number(kind, value)).transpose()?;
-    Ok(parts)
+    if let Some((kind, value)) = rest.split_once(['=', ':']) {
+        members.insert("value".into(), number_or_text(value));
+        rest = kind;
+    }
+    members.insert("kind".into(), rest.into());
+    Ok(members)
 }
 
 /// Splits at the first colon that a known kind follows.
 fn split_model(text: &str) -> Option<(&str, &str)> {
-    text.match_indices(':').find_map(|(at, _)| {
-        let kind = text.get(at + 1..)?;
-        let word = kind.split(['=', ':']).next()?;
-        kinds::find_name(word).map(|_| (text.get(..at).unwrap_or_default(), kind))
+    text.match_indices(':').map(|(at, _)| (&text[..at], &text[at + 1..])).find(|(_, kind)| {
+        kind.split(['=', ':']).next().is_some_and(|name| FaultKind::from_name(name).is_some())
     })
 }
 
-fn parse_number<T: FromStr>(key: &str, value: &str) -> Result<T, FaultError> {
-    value.parse().map_err(|_| FaultError(format!("`{value}` for `{key}` is not a whole number that fits")))
-}
-
-impl FaultSpec {
-    fn into_fault(self) -> Result<Fault, FaultError> {
-        let provider = match self.provider.as_deref() {
-            None | Some("*") => None,
-            Some(word) => match Provider::from_name(word) {
-                Some(provider) => Some(provider),
-                None => return fault_error(format!("`{word}` is not moonshot, kimi, openrouter or *")),
-            },
-        };
-        let api = match self.api.as_deref() {
-            None | Some("*") => None,
-            Some(word) => match Api::from_name(word) {
-                Some(api) => Some(api),
-                None => return fault_error(format!("`{word}` is not chat, messages, responses or *")),
-            },
-        };
-        let mut retry_after = self.retry_after;
-        if self.kind == "retry_after" {
-            retry_after = retry_after.or(self.value);
-        }
-        let kind = parse_action(&self.kind, self.value)?;
-        if let (Some(provider), FaultAction::Documented(name)) = (provider, &kind)
-            && !documented::is_documented(provider, name)
-        {
-            let others: Vec<_> = Provider::ALL
-                .into_iter()
-                .filter(|other| documented::is_documented(*other, name))
-                .map(Provider::as_str)
-                .collect();
-            return fault_error(format!(
-                "{provider} has no error `{name}`; it is one of {}",
-                others.join(", ")
-            ));
-        }
-        let model = self.model.filter(|model| !model.is_empty() && model != "*");
-        Ok(Fault { provider, model, api, times: self.times, retry_after, action: kind })
-    }
-}
-
-fn documented_action(word: &str) -> Result<FaultAction, FaultError> {
-    match documented::find_name(word) {
-        Some(name) => Ok(FaultAction::Documented(name)),
-        None => fault_error(format!("unknown fault `{word}`; GET /_faults/kinds lists them")),
-    }
-}
-
-fn parse_action(word: &str, value: Option<u64>) -> Result<FaultAction, FaultError> {
-    let count = |default: u64| usize::try_from(value.unwrap_or(default)).unwrap_or(usize::MAX);
-    let needed = || match value {
-        Some(value) => Ok(usize::try_from(value).unwrap_or(usize::MAX)),
-        None => fault_error(format!("fault `{word}` needs a number, as in `{word}=1`")),
-    };
-    let status = |default: u64| match u16::try_from(value.unwrap_or(default)) {
-        Ok(status @ 200..=599) => Ok(status),
-        _ => fault_error(format!("fault `{word}` takes a status from 200 to 599")),
-    };
-    Ok(match word {
-        "status" => {
-            needed()?;
-            FaultAction::Status(status(0)?)
-        }
-        "refuse" => FaultAction::ResetAfterHead,
-        "reset_before" => FaultAction::ResetBeforeResponse,
-        "reset_after" => FaultAction::ResetAfter(needed()?),
-        "no_head" => FaultAction::NoHead,
-        "no_first_byte" => FaultAction::NoFirstByte,
-        "role_then_stall" => FaultAction::RoleThenStall,
-        "end_after" => FaultAction::EndAfter(needed()?),
-        "stall" => FaultAction::Stall(needed()?),
-        "truncate" => FaultAction::Truncate(needed()?),
-        "truncate_no_done" => FaultAction::TruncateNoDone,
-        "malformed_json" => FaultAction::MalformedJson(count(0)),
-        "malformed_sse" => FaultAction::MalformedSse(count(0)),
-        "error_chunk_first" => FaultAction::ErrorChunk(None),
-        "error_chunk_after" => FaultAction::ErrorChunk(Some(needed()?)),
-        "error_in_200" => FaultAction::ErrorIn200,
-        "empty" => FaultAction::Empty,
-        "html_200" => FaultAction::Html200,
-        "html_504" => FaultAction::Html504,
-        "gzip_error" => FaultAction::GzipError(status(500)?),
-        "invalid_gzip" => FaultAction::InvalidGzip(status(500)?),
-        "leak_markup" => FaultAction::LeakMarkup,
-        "drip" => FaultAction::Drip(needed()? as u64),
-        "split" => FaultAction::Split(needed()?.max(1)),
-        "crlf" => FaultAction::Crlf,
-        "no_role" => FaultAction::NoRole,
-        "retry_after" => {
-            needed()?;
-            FaultAction::Documented("rate_limit")
-        }
-        _ => match parse_prefill(word) {
-            Some(prefill) => FaultAction::Prefill(prefill),
-            None => return documented_action(word),
-        },
-    })
-}
-
-fn parse_prefill(word: &str) -> Option<PrefillFault> {
-    Some(match word {
-        "prefill_restart" => PrefillFault::Restart,
-        "prefill_preamble" => PrefillFault::Preamble,
-        "prefill_thinks" => PrefillFault::Reasoning,
-        "prefill_refused" => PrefillFault::Rejected,
-        _ => return None,
-    })
+fn number_or_text(value: &str) -> Value {
+    value.parse::<u64>().map_or_else(|_| value.into(), Value::from)
 }
 
 impl Fault {
-    /// Reads `{"provider", "model", "api", "kind", "value", "times", "retryAfter"}` or `{"spec"}`; `api` is
+    /// The kind's name, as `GET /_faults/kinds` lists it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        self.kind.name()
+    }
+
+    /// Reads `{"provider", "model", "face", "kind", "value", "times", "retryAfter"}` or `{"spec"}`; `face` is
     /// the API.
     ///
     /// # Errors
-    /// What is wrong, in a sentence.
+    /// A sentence with the first mistake.
     pub fn from_json(value: &Value) -> Result<Self, FaultError> {
-        let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
-        if let Some(spec) = value.as_str().map(str::to_owned).or_else(|| text("spec")) {
-            return spec.parse();
-        }
-        let Some(members) = value.as_object() else { return fault_error("a fault is an object or a spec") };
-        let known = ["provider", "model", "face", "kind", "value", "times", "retryAfter"];
-        if let Some(key) = members.keys().find(|key| !known.contains(&key.as_str())) {
-            return fault_error(format!("unknown key `{key}` in a fault; there are {}", known.join(", ")));
-        }
-        let whole = |key: &str| match value.get(key) {
-            None | Some(Value::Null) => Ok(None),
-            Some(number) => match number.as_u64() {
-                Some(number) => Ok(Some(number)),
-                None => fault_error(format!("`{key}` of a fault is not a whole number")),
+        match value {
+            Value::String(spec) => spec.parse(),
+            Value::Object(members) => match members.get("spec").and_then(Value::as_str) {
+                Some(spec) => spec.parse(),
+                None => Self::from_members(members.clone()),
             },
+            _ => Err(FaultError("a fault is an object or a spec".into())),
+        }
+    }
+
+    fn from_members(mut members: Map<String, Value>) -> Result<Self, FaultError> {
+        members.retain(|_, value| value != "*");
+        let members: FaultMembers =
+            serde_json::from_value(members.into()).map_err(|error| FaultError(error.to_string()))?;
+        let FaultMembers { provider, model, api, kind: name, value, times, mut retry_after } = members;
+        let Some((kind, parameter)) = FaultKind::from_name(&name) else {
+            return Err(FaultError(format!("unknown fault `{name}`; GET /_faults/kinds lists them")));
         };
-        let Some(kind) = text("kind") else { return fault_error("a fault needs a `kind`") };
-        let parts = FaultSpec {
-            provider: text("provider"),
-            model: text("model"),
-            api: text("face"),
-            kind,
-            value: whole("value")?,
-            times: whole("times")?.map(|times| u32::try_from(times).unwrap_or(u32::MAX)),
-            retry_after: whole("retryAfter")?,
+        let mut value = match parameter {
+            Parameter::None => None,
+            Parameter::Required(_) => value,
+            Parameter::Optional(_, default) => value.or(Some(default)),
         };
-        parts.into_fault()
+        ensure(
+            value.is_some() || !matches!(parameter, Parameter::Required(_)),
+            format_args!("fault `{name}` needs a number, as in `{name}=1`"),
+        )?;
+        ensure(
+            !kind.takes_status() || value.is_some_and(|status| (200..=599).contains(&status)),
+            format_args!("fault `{name}` takes a status from 200 to 599"),
+        )?;
+        if name == "retry_after" {
+            retry_after = retry_after.or(value.take());
+        }
+        if let Some(provider) = provider.filter(|provider| !kind.applies_to(*provider)) {
+            let others = Provider::ALL.into_iter().filter(|other| kind.applies_to(*other));
+            let others: Vec<_> = others.map(Provider::as_str).collect();
+            let others = others.join(", ");
+            return Err(FaultError(format!("{provider} has no error `{name}`; it is one of {others}")));
+        }
+        let model = model.filter(|model| !model.is_empty());
+        Ok(Self { provider, model, api, times, retry_after, kind, value })
     }
 
     /// The fault as JSON, with the spec that means the same.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let mut members = Map::new();
-        members.insert("spec".into(), self.to_string().into());
-        members.insert("provider".into(), self.provider.map_or("*", Provider::as_str).into());
-        members.insert("model".into(), json!(self.model));
-        members.insert("face".into(), self.api.map_or("*", Api::as_str).into());
-        members.insert("kind".into(), self.kind().into());
-        members.insert("value".into(), json!(self.action.parameter()));
-        members.insert("times".into(), json!(self.times));
-        members.insert("retryAfter".into(), json!(self.retry_after));
-        Value::Object(members)
+        json!({
+            "spec": self.to_string(),
+            "provider": self.provider.map_or("*", Provider::as_str),
+            "model": self.model,
+            "face": self.api.map_or("*", Api::as_str),
+            "kind": self.kind(),
+            "value": self.value,
+            "times": self.times,
+            "retryAfter": self.retry_after,
+        })
     }
 }
 
@@ -267,7 +201,7 @@ impl fmt::Display for Fault {
             write!(f, "/{model}")?;
         }
         write!(f, ":{}", self.kind())?;
-        if let Some(value) = self.action.parameter() {
+        if let Some(value) = self.value {
             write!(f, "={value}")?;
         }
         if let Some(api) = self.api {

@@ -1,7 +1,8 @@
 //! Faults as text.
 
+use crate::fault::queue::FaultQueue;
 use crate::fault::*;
-use crate::provider::Api;
+use crate::provider::{Api, Provider};
 
 #[test]
 fn specs_are_read_and_written() {
@@ -32,11 +33,11 @@ fn a_spec_that_means_nothing_says_what_is_wrong() {
         ("nope", "unknown fault `nope`"),
         ("mars:empty", "`mars`"),
         ("stall", "needs a number"),
-        ("kimi:stall:x", "`x`"),
-        ("kimi:stall:-1", "`-1`"),
+        ("kimi:stall:x", "\"x\""),
+        ("kimi:stall:-1", "\"-1\""),
         ("status:99", "200 to 599"),
         ("empty,often", "not key=value"),
-        ("empty,color=1", "unknown key `color`"),
+        ("empty,color=1", "unknown field `color`"),
         ("kimi:insufficient_balance", "moonshot, openrouter"),
         ("moonshot/kimi-k3", "no kind"),
     ] {
@@ -83,11 +84,11 @@ fn an_early_refusal_waits_for_faults_that_come_before_it() {
 #[test]
 fn a_name_that_a_provider_lacks_passes_it_by() {
     let board = FaultQueue::new(vec!["insufficient_balance".parse().unwrap()]);
-    assert!(board.take_effects(Provider::Kimi, Api::ChatCompletions, "k3", false).action().is_none());
+    assert!(board.take_effects(Provider::Kimi, Api::ChatCompletions, "k3", false).kind().is_none());
     assert!(
         board
             .take_effects(Provider::OpenRouter, Api::ChatCompletions, "openrouter/auto", false)
-            .action()
+            .kind()
             .is_some()
     );
 }

@@ -1,224 +1,198 @@
-//! The order, the contents and the size of the messages.
+//! Rules of the Messages API only.
+//!
+//! Sources: Anthropic's API reference for required members, thinking budgets and blocks; for the providers' own
+//! texts MoonshotAI/Kimi-K2#118 (a block inside a result that Moonshot's converter does not support) and
+//! MoonshotAI/kimi-cli#1344 (Kimi Code's text for the same).
 
 use std::collections::HashSet;
 
 use serde_json::Value;
 
-use crate::engine::list;
-use crate::engine::request::EngineRequest;
-use crate::error_response::ErrorResponse;
 use crate::models::SimulatedModel;
-use crate::provider::{Api, Provider};
+use crate::provider::Provider;
+use crate::rules::violation::{Check, ensure, ensure_verbatim, refuse};
+use crate::value::{list, text};
+
+/// The smallest thinking budget, in tokens.
+const MIN_THINKING_BUDGET: u64 = 1024;
 
 /// # Errors
-/// The request has no message.
-pub(super) fn check_present(provider: Provider, request: &EngineRequest) -> Result<(), ErrorResponse> {
-    if !request.messages().is_empty() {
-        return Ok(());
-    }
-    Err(match provider {
-        Provider::OpenRouter => {
-            ErrorResponse::bad_request("Input required: specify \"prompt\" or \"messages\"")
+/// The first rule that the request breaks.
+pub(super) fn check_request(provider: Provider, model: &SimulatedModel, sent: &Value) -> Check {
+    ensure(!sent["max_tokens"].is_null(), "max_tokens: Field required")?;
+    let limit = sent["max_tokens"].as_u64().unwrap_or_default();
+    ensure(limit > 0, "max_tokens: Input should be greater than or equal to 1")?;
+    check_thinking(&sent["thinking"], limit)?;
+    check_tool_choice(&sent["tool_choice"])?;
+    for (index, tool) in list(&sent["tools"]).iter().enumerate() {
+        let is_custom = matches!(tool["type"].as_str(), None | Some("custom"));
+        for member in ["name", "input_schema"] {
+            let is_present = !is_custom || !tool[member].is_null();
+            ensure(is_present, format_args!("tools.{index}.custom.{member}: Field required"))?;
         }
-        Provider::Moonshot | Provider::Kimi => ErrorResponse::invalid_request(
-            provider,
-            format!("{} must not be empty", request.api.conversation_field()),
+    }
+    let system = &sent["system"];
+    ensure(
+        matches!(system, Value::Null | Value::String(_) | Value::Array(_)),
+        "system: Input should be a valid string or list",
+    )?;
+    check_blocks(provider, "system", "system", system)?;
+    for (index, message) in list(&sent["messages"]).iter().enumerate() {
+        check_message(provider, index, message)?;
+    }
+    if model.vendor == "Anthropic" { check_pairs(list(&sent["messages"])) } else { Ok(()) }
+}
+
+fn check_thinking(thinking: &Value, limit: u64) -> Check {
+    match thinking["type"].as_str() {
+        _ if thinking.is_null() => Ok(()),
+        Some("disabled" | "adaptive") => Ok(()),
+        Some("enabled") => {
+            let budget = thinking["budget_tokens"].as_u64();
+            ensure(budget.is_some(), "thinking.enabled.budget_tokens: Field required")?;
+            let budget = budget.unwrap_or_default();
+            ensure(
+                budget >= MIN_THINKING_BUDGET,
+                format_args!(
+                    "thinking.enabled.budget_tokens: Input should be greater than or equal to {MIN_THINKING_BUDGET}"
+                ),
+            )?;
+            ensure(budget < limit, "`max_tokens` must be greater than `thinking.budget_tokens`")
+        }
+        _ => refuse(
+            "thinking: Input tag does not match any of the expected tags: 'adaptive', 'disabled', 'enabled'",
         ),
-    })
-}
-
-/// # Errors
-/// The first rule that a message breaks.
-pub(super) fn check_messages(
-    provider: Provider,
-    model: &SimulatedModel,
-    request: &EngineRequest,
-) -> Result<(), ErrorResponse> {
-    let messages = request.messages();
-    for (index, message) in messages.iter().enumerate() {
-        check_shape(provider, model, index, message)?;
-    }
-    check_calls(provider, messages)?;
-    if request.is_thinking(model) && requires_reasoning_history(request) {
-        check_reasoning(messages)?;
-    }
-    Ok(())
-}
-
-/// Whether the history must contain the reasoning. On the Messages API only where the request enables thinking:
-/// hermes-agent omits `thinking` there to avoid the check.
-fn requires_reasoning_history(request: &EngineRequest) -> bool {
-    match request.api {
-        Api::ChatCompletions => true,
-        Api::Messages => request.thinking_type() == Some("enabled"),
-        // Codex gives no reasoning back that is not sealed, and is served (captured 2026-11-21; CLIProxyAPI#5647).
-        Api::Responses => false,
     }
 }
 
-/// # Errors
-/// When the prompt is longer than the model's window, or Kimi Code's message limit is passed.
-pub(super) fn check_size(
-    provider: Provider,
-    model: &SimulatedModel,
-    request: &EngineRequest,
-    limit: usize,
-) -> Result<(), ErrorResponse> {
-    let bytes = request.message_bytes;
-    if provider == Provider::Kimi && bytes > limit {
-        return Err(ErrorResponse::bad_request(format!("total message size {bytes} exceeds limit {limit}")));
+fn check_tool_choice(choice: &Value) -> Check {
+    match choice["type"].as_str() {
+        _ if choice.is_null() => Ok(()),
+        Some("auto" | "any" | "none") => Ok(()),
+        Some("tool") => ensure(choice["name"].is_string(), "tool_choice.tool.name: Field required"),
+        _ => refuse(
+            "tool_choice: Input tag does not match any of the expected tags: 'auto', 'any', 'tool', 'none'",
+        ),
     }
-    let tokens = request.prompt_tokens();
-    if tokens > model.context_window {
-        let text = format!(
-            "Your request exceeded model token limit: {} (requested: {tokens})",
-            model.context_window
-        );
-        return Err(ErrorResponse::invalid_request(provider, text));
-    }
-    Ok(())
 }
 
-/// # Errors
-/// OpenRouter's wording of a prompt that is too long.
-pub(super) fn check_size_openrouter(
-    model: &SimulatedModel,
-    request: &EngineRequest,
-) -> Result<(), ErrorResponse> {
-    let tokens = request.prompt_tokens();
-    if tokens <= model.context_window {
-        return Ok(());
-    }
-    let text = format!(
-        "This endpoint's maximum context length is {} tokens. However, you requested about {tokens} tokens. Please reduce \
-         the length of either one, or use the context-compression plugin to compress your prompt automatically.",
-        model.context_window
-    );
-    Err(ErrorResponse::bad_request(text)
-        .with_metadata(serde_json::json!({ "error_type": "context_length_exceeded", "provider_name": null })))
-}
-
-fn check_shape(
-    provider: Provider,
-    model: &SimulatedModel,
-    index: usize,
-    message: &Value,
-) -> Result<(), ErrorResponse> {
-    let role = message.get("role").and_then(Value::as_str).unwrap_or_default();
-    if !matches!(role, "system" | "user" | "assistant" | "tool") {
-        return Err(ErrorResponse::bad_request("invalid request: unsupported role ROLE_UNSPECIFIED"));
-    }
-    let empty = match message.get("content") {
-        None | Some(Value::Null) => true,
+fn check_message(provider: Provider, index: usize, message: &Value) -> Check {
+    let role = text(&message["role"]);
+    // Claude Code 2.1 sends system messages among the others (captured 2026-11-21).
+    ensure(
+        matches!(role, "user" | "assistant" | "system"),
+        format_args!("messages.{index}.role: Input should be 'user' or 'assistant'"),
+    )?;
+    let is_empty = match message.get("content") {
+        None => return refuse(format_args!("messages.{index}.content: Field required")),
         Some(Value::String(text)) => text.is_empty(),
-        Some(Value::Array(parts)) => {
-            parts.iter().try_for_each(|part| check_part(provider, model, index, role, part))?;
-            parts.is_empty()
-        }
+        Some(Value::Array(items)) => items.is_empty(),
         Some(_) => {
-            return Err(ErrorResponse::invalid_request(
-                provider,
-                format!("the content of the message at position {index} must be a string or an array"),
-            ));
+            return refuse(format_args!("messages.{index}.content: Input should be a valid string or list"));
         }
     };
-    let excused = match role {
-        "tool" => true,
-        "assistant" => !list(message.get("tool_calls")).is_empty(),
-        // Dynamic tools come in a system message without content.
-        "system" => !list(message.get("tools")).is_empty(),
-        _ => false,
-    };
-    if empty && !excused {
-        let text = format!("the message at position {index} with role '{role}' must not be empty");
-        return Err(ErrorResponse::invalid_request(provider, text));
+    ensure(!is_empty, format_args!("the message at position {index} with role '{role}' must not be empty"))?;
+    check_blocks(provider, &format!("messages.{index}.content"), role, &message["content"])
+}
+
+fn check_blocks(provider: Provider, place: &str, role: &str, content: &Value) -> Check {
+    for (index, block) in list(content).iter().enumerate() {
+        let place = format!("{place}.{index}");
+        let kind = text(&block["type"]);
+        match (role, kind) {
+            (_, "text") => check_strings(&place, block, &["text"])?,
+            ("user" | "result", "image") => {
+                let (source, place) = (&block["source"], format!("{place}.image.source"));
+                match text(&source["type"]) {
+                    "base64" => check_strings(&place, source, &["media_type", "data"])?,
+                    "url" => check_strings(&place, source, &["url"])?,
+                    _ => refuse(format_args!(
+                        "{place}: Input tag does not match any of the expected tags: 'base64', 'url'"
+                    ))?,
+                }
+            }
+            ("user", "tool_result") => {
+                check_strings(&place, block, &["tool_use_id"])?;
+                let place = format!("{place}.tool_result.content");
+                check_blocks(provider, &place, "result", &block["content"])?;
+            }
+            ("assistant", "thinking") => check_strings(&place, block, &["thinking", "signature"])?,
+            ("assistant", "redacted_thinking") => check_strings(&place, block, &["data"])?,
+            ("assistant", "tool_use") => {
+                check_strings(&place, block, &["id", "name"])?;
+                check_member(&place, block, "input", "dictionary", Value::is_object)?;
+            }
+            _ => return unknown_block(provider, &place, role, kind),
+        }
     }
     Ok(())
 }
 
-fn check_part(
-    provider: Provider,
-    model: &SimulatedModel,
-    index: usize,
-    role: &str,
-    part: &Value,
-) -> Result<(), ErrorResponse> {
-    let kind = part.get("type").and_then(Value::as_str).unwrap_or_default();
-    let media = match kind {
-        "text" => return Ok(()),
-        "image_url" => "image",
-        "video_url" if model.accepts_video => "video",
-        _ => {
-            let text = format!(
-                "the message at position {index} with role '{role}' contains an invalid part type: {kind}"
+fn unknown_block(provider: Provider, place: &str, role: &str, kind: &str) -> Check {
+    match (provider, role) {
+        (Provider::Kimi, _) => ensure_verbatim(false, "Invalid request Error"),
+        (Provider::Moonshot, "result") => ensure_verbatim(
+            false,
+            format_args!(
+                "failed to convert tool result content: unsupported content type in ContentBlockParamUnion: {kind}"
+            ),
+        ),
+        _ => refuse(format_args!(
+            "{place}: Input tag '{kind}' found using 'type' does not match any of the expected tags"
+        )),
+    }
+}
+
+fn check_strings(place: &str, block: &Value, members: &[&str]) -> Check {
+    members.iter().try_for_each(|member| check_member(place, block, member, "string", Value::is_string))
+}
+
+fn check_member(place: &str, block: &Value, member: &str, noun: &str, is_valid: fn(&Value) -> bool) -> Check {
+    ensure(block.get(member).is_some(), format_args!("{place}.{member}: Field required"))?;
+    ensure(is_valid(&block[member]), format_args!("{place}.{member}: Input should be a valid {noun}"))
+}
+
+/// Anthropic's own models on OpenRouter: the next message must answer every call and contain nothing else.
+fn check_pairs(messages: &[Value]) -> Check {
+    let ids = |message: &Value, kind: &str, key: &str| -> Vec<String> {
+        let blocks = list(&message["content"]).iter().filter(|block| block["type"] == kind);
+        blocks.filter_map(|block| block[key].as_str().map(str::to_owned)).collect()
+    };
+    let mut open: Vec<String> = Vec::new();
+    for (index, message) in messages.iter().enumerate() {
+        let answered: HashSet<String> = ids(message, "tool_result", "tool_use_id").into_iter().collect();
+        if let Some(stray) = answered.iter().find(|id| !open.contains(id)) {
+            return ensure_verbatim(
+                false,
+                format_args!(
+                    "messages.{index}: unexpected `tool_use_id` found in `tool_result` blocks: {stray}. Each `tool_result` \
+                     block must have a corresponding `tool_use` block in the previous message."
+                ),
             );
-            return Err(ErrorResponse::invalid_request(provider, text));
         }
-    };
-    let target = part.get(kind);
-    let url = target.and_then(|target| target.as_str().or_else(|| target.get("url")?.as_str()));
-    let url = url.unwrap_or_default();
-    if url.starts_with("data:") || url.starts_with("ms://") {
-        return Ok(());
-    }
-    // The text carries its prefix on both hosts.
-    Err(ErrorResponse::bad_request(format!("Invalid request: unsupported {media} url: {url}")))
-}
-
-/// Every tool call has its own id and its answer directly after it; every answer belongs to a call.
-fn check_calls(provider: Provider, messages: &[Value]) -> Result<(), ErrorResponse> {
-    let mut ids = HashSet::new();
-    let mut open: Vec<&str> = Vec::new();
-    for message in messages {
-        let role = message.get("role").and_then(Value::as_str).unwrap_or_default();
-        if role == "tool" {
-            let id = message.get("tool_call_id").and_then(Value::as_str).unwrap_or_default();
-            let Some(at) = open.iter().position(|open| *open == id) else {
-                return Err(ErrorResponse::invalid_request(
-                    provider,
-                    format!("tool_call_id {id} is not found"),
-                ));
-            };
-            open.remove(at);
-            continue;
-        }
-        check_answered(provider, &open)?;
-        open = list(message.get("tool_calls"))
-            .iter()
-            .map(|call| call.get("id").and_then(Value::as_str).unwrap_or_default())
-            .collect();
-        if let Some(twice) = open.iter().find(|id| !ids.insert(**id)) {
-            return Err(ErrorResponse::invalid_request(
-                provider,
-                format!("tool call id {twice} is duplicated"),
-            ));
+        open.retain(|id| !answered.contains(id));
+        check_no_open_calls(index.saturating_sub(1), &open)?;
+        open = ids(message, "tool_use", "id");
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if let Some(odd) = open.iter().find(|id| id.is_empty() || !id.chars().all(plain)) {
+            return ensure_verbatim(
+                false,
+                format_args!(
+                    "messages.{index}.content: tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$', not '{odd}'"
+                ),
+            );
         }
     }
-    check_answered(provider, &open)
+    check_no_open_calls(messages.len().saturating_sub(1), &open)
 }
 
-fn check_answered(provider: Provider, open: &[&str]) -> Result<(), ErrorResponse> {
-    if open.is_empty() {
-        return Ok(());
-    }
-    let text = format!(
-        "an assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. The \
-         following tool_call_ids did not have response messages: {}",
-        open.join(", ")
-    );
-    Err(ErrorResponse::invalid_request(provider, text))
-}
-
-/// With thinking on, an assistant message with tool calls keeps what was thought; any text that is not empty passes.
-fn check_reasoning(messages: &[Value]) -> Result<(), ErrorResponse> {
-    let missing = |message: &Value| {
-        !list(message.get("tool_calls")).is_empty()
-            && message.get("reasoning_content").and_then(Value::as_str).is_none_or(str::is_empty)
-    };
-    match messages.iter().position(missing) {
-        None => Ok(()),
-        Some(index) => Err(ErrorResponse::bad_request(format!(
-            "thinking is enabled but reasoning_content is missing in assistant tool call message at index {index}"
-        ))),
-    }
+fn check_no_open_calls(index: usize, ids: &[String]) -> Check {
+    ensure_verbatim(
+        ids.is_empty(),
+        format_args!(
+            "messages.{index}: `tool_use` ids were found without `tool_result` blocks immediately after: {}. Each `tool_use` \
+             block must have a corresponding `tool_result` block in the next message.",
+            ids.join(", ")
+        ),
+    )
 }
