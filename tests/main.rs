@@ -89,6 +89,7 @@ mod service {
 
 mod docs {
     mod architecture;
+    mod language;
     mod references;
     #[cfg(target_os = "linux")]
     mod seeds;

@@ -17,7 +17,8 @@ use crate::config::edit::{Document, SaveOutcome};
 use crate::config::file::Tree;
 use crate::config::keypath::{KeyPath, PathSegment};
 use crate::config::nearest::format_suggestion;
-use crate::config::schema::{self, SchemaNode, json_schema, redact_secrets};
+use crate::config::redact::redact_secrets;
+use crate::config::schema::{self, SchemaNode, json_schema};
 use crate::config::settings::Settings;
 
 /// Arguments of `moonrelay config`.

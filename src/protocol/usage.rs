@@ -70,8 +70,8 @@ impl TokenUsage {
             return None;
         }
         // Some providers send zeros for a prompt count that they reported before.
-        let is_told = [input, read, write].iter().any(|count| count.is_some_and(|count| count > 0));
-        let prompt = |count: Option<u64>, before| count.filter(|_| is_told).unwrap_or(before);
+        let is_reported = [input, read, write].iter().any(|count| count.is_some_and(|count| count > 0));
+        let prompt = |count: Option<u64>, before| count.filter(|_| is_reported).unwrap_or(before);
         let reasoning =
             top.object("output_tokens_details").and_then(|details| details.count("thinking_tokens"));
         Some(Self {

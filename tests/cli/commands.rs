@@ -371,8 +371,8 @@ async fn status_reports_a_running_and_a_missing_gateway() {
 
     let home = Home::with(CONFIG);
     // A port may be in use by another process; this socket path cannot be.
-    let unused = format!("unix:{}", home.path().join("unused.sock").display());
-    let down = home.json(&["gateway", "status", "--json", "--bind", &unused], 1).await;
+    let no_gateway = format!("unix:{}", home.path().join("absent.sock").display());
+    let down = home.json(&["gateway", "status", "--json", "--bind", &no_gateway], 1).await;
     assert_json_failure(&down);
 }
 
@@ -429,6 +429,6 @@ async fn demo_shows_an_answer_a_failure_and_the_fallback() {
         "Kimi answers: {said}"
     );
     assert!(answered(", openrouter/auto=ok"), "then the fallback does: {said}");
-    assert!(answered("=cooling_down, openrouter/auto=ok"), "and Kimi is in cooldown: {said}");
+    assert!(answered("=cooling_down, openrouter/auto=ok"), "Kimi is in cooldown: {said}");
     assert!(said.contains("curl ") && said.contains("/v1/chat/completions"), "{said}");
 }

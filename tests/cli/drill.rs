@@ -110,8 +110,8 @@ async fn drill_prints_a_table_and_rejects_unknown_faults() {
     // The error names the configured timeout.
     let ended = drill(&configuration, &["--model", "alone", "--fault", "no_head"]).await;
     assert!(ended.stdout.contains("nothing within 300.0 s"), "{}", ended.both());
-    let keyless = drill(&json!({ "models": { "mode": "replace", "providers": {} } }), &[]).await;
-    assert_eq!(keyless.code, Some(78), "{}", keyless.both());
+    let no_provider = drill(&json!({ "models": { "mode": "replace", "providers": {} } }), &[]).await;
+    assert_eq!(no_provider.code, Some(78), "{}", no_provider.both());
 }
 
 #[tokio::test]

@@ -71,7 +71,7 @@ async fn an_answer_has_its_pages_and_is_known_afterwards() {
         assert_eq!((&again["cached"], &again["content"]), (&json!(true), &found["content"]));
         assert_eq!(again["usage"]["cost"]["total"], 0.0);
     }
-    assert_eq!(upstream.requests().await.len(), 2, "no further request was sent");
+    assert_eq!(upstream.requests().await.len(), 2, "no upstream was called again");
 }
 
 #[tokio::test]
@@ -126,7 +126,7 @@ async fn what_would_not_count_is_refused_before_anybody_is_asked() {
 }
 
 #[tokio::test]
-async fn search_requires_the_token() {
+async fn search_needs_the_gateway_token() {
     let upstream = Upstream::start().await;
     let auth = json!({ "mode": "token", "tokens": { "laptop": "a-token-of-ours-000" } });
     let mut gateway = setup(&upstream).set("gateway.auth", auth).start().await;
@@ -242,7 +242,7 @@ async fn the_simulated_search_wants_its_arguments_back_as_they_were() {
     let arguments = message["tool_calls"][0]["function"]["arguments"].as_str().unwrap().to_owned();
     let reply = |content: &str| json!({ "role": "tool", "tool_call_id": message["tool_calls"][0]["id"], "name": "$web_search", "content": content });
     let compact = serde_json::from_str::<Value>(&arguments).unwrap().to_string();
-    assert_ne!(compact, arguments, "it differs from what was parsed and written again");
+    assert_ne!(compact, arguments, "it differs from what was parsed and serialised again");
     let wrong = ask(round(&json!([user, message, reply(&compact)]), "disabled")).await;
     assert!(wrong.status == 400 && wrong.text().contains("$web_search"), "{}", wrong.text());
     let right = ask(round(&json!([user, message, reply(&arguments)]), "disabled")).await.json();

@@ -81,9 +81,9 @@ fn secrets(home: &Path) -> [String; 2] {
 
 fn contains_no_secret(home: &Path, said: &str) {
     for secret in secrets(home) {
-        assert!(!said.contains(&secret), "a token is in the output: {said}");
+        assert!(!said.contains(&secret), "the output has a token: {said}");
     }
-    assert!(!said.contains("eyJhbGciOiJub25lIn0."), "a token is in the output: {said}");
+    assert!(!said.contains("eyJhbGciOiJub25lIn0."), "the output has a token: {said}");
 }
 
 fn json_lines(ended: &Ended) -> Vec<Value> {

@@ -184,7 +184,7 @@ async fn a_fallback_is_shown_as_it_happens() {
 }
 
 #[tokio::test]
-async fn end_of_a_cooldown_is_shown_without_a_request() {
+async fn end_of_a_cooldown_is_shown_without_requests() {
     let upstream = Upstream::start().await;
     let setup = Setup::chain(&upstream, &[Provider::Moonshot, Provider::OpenRouter]);
     let gateway = setup.set("failover.cooldown.stepsSeconds", json!([4])).start().await;

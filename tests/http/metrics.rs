@@ -42,8 +42,8 @@ async fn requests_attempts_tokens_and_cost_are_counted() {
     let sum = |name: &str, labels: &[(&str, &str)]| scrape.sum(name, labels).unwrap_or(-1.0);
     let api = ("face", "openai-completions");
     assert_eq!(sum("moonrelay_requests_total", &[api, ("model", AUTO), ("outcome", "ok")]), 2.0);
-    let unknown = [api, ("model", "none"), ("outcome", "model_not_found")];
-    assert_eq!(sum("moonrelay_requests_total", &unknown), 1.0);
+    let failed = [api, ("model", "none"), ("outcome", "model_not_found")];
+    assert_eq!(sum("moonrelay_requests_total", &failed), 1.0);
     let kimi = |result| [("provider", "kimi"), ("model", KIMI), ("result", result)];
     assert_eq!(sum("moonrelay_attempts_total", &kimi("rate_limit")), 1.0);
     assert_eq!(sum("moonrelay_attempts_total", &kimi("cooling_down")), 1.0);
@@ -138,7 +138,7 @@ async fn rejections_are_counted_by_reason_and_logged_sparingly() {
     assert_eq!(
         output.matches("request rejected: ").count(),
         1,
-        "many clients do not flood the log: {output}"
+        "many requests do not flood the log: {output}"
     );
     assert!(output.contains("invalid_api_key"), "{output}");
 }
@@ -268,7 +268,7 @@ fn dashboard() -> Vec<(String, String)> {
         for target in panel["targets"].as_array().into_iter().flatten() {
             assert_eq!(
                 target["datasource"]["uid"], "${datasource}",
-                "the importing file names the data source"
+                "the user chooses the data source at the import"
             );
             let string = |key: &str| target[key].as_str().unwrap().to_owned();
             found.push((string("expr"), string("legendFormat")));

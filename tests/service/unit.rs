@@ -248,7 +248,7 @@ async fn with_a_socket_both_are_started_and_stopped_and_a_restart_leaves_it() {
 }
 
 #[tokio::test]
-async fn rejected_reload_reports_the_reason() {
+async fn rejected_reload_reports_why() {
     let session = Session::new();
     session.done(&["service", "install", "--no-start"]).await;
     session.asked();

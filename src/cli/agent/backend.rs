@@ -4,13 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::assistant::backend::Backend;
 use crate::assistant::context::SystemPrompt;
-use crate::assistant::search::{Searcher, tool};
-use crate::assistant::tools::{Tool, ToolFuture, ToolSet};
+use crate::assistant::search::Searcher;
+use crate::assistant::search::tool::SearchTool;
 use crate::assistant::turn::Agent;
 use crate::cli::command::{CommandError, print_note};
 use crate::cli::gateway::no_key_error;
@@ -42,22 +41,19 @@ pub(in crate::cli) fn new_agent(
     }
     let connector: Arc<dyn Connector> = Arc::new(Client::new(settings.failover.connect_timeout));
     let usage = is_local.then(|| LocalUsage::open(settings, state));
+    let sink = usage.as_ref().map(LocalUsage::sink);
     let address = GatewayAddress::from_bind(&settings.gateway.bind, settings.gateway.port);
     let mut searcher = Searcher::new(connector.clone(), settings);
-    let backend = if let Some(usage) = &usage {
-        let store = usage.store.clone();
-        Backend::new_local(settings.clone(), connector, Arc::new(move |record| store.record(record)))
+    let backend = if let Some(sink) = &sink {
+        Backend::new_local(settings.clone(), connector, sink.clone())
     } else {
         // The gateway has the key of the service, and a cache.
         searcher = searcher.with_gateway(address.clone(), settings);
         Backend::new_gateway(settings.clone(), address, connector)
     };
-    let mut tools = ToolSet::default();
-    if is_search_requested || settings.web_search.is_configured {
-        let usage = usage.as_ref().map(|usage| usage.store.clone());
-        tools = tools.with_tool(Arc::new(WebSearchTool { searcher, usage }));
-    }
-    Ok((Agent::new(backend, &load_context(settings), tools), usage))
+    let is_searching = is_search_requested || settings.web_search.is_configured;
+    let search = is_searching.then(|| SearchTool::new(searcher, sink));
+    Ok((Agent::new(backend, &load_context(settings), search), usage))
 }
 
 /// Reads the workspace's files and reports those that cannot be read.
@@ -76,6 +72,11 @@ impl LocalUsage {
         Self { store: Arc::new(store), writer_task }
     }
 
+    fn sink(&self) -> RecordSink {
+        let store = self.store.clone();
+        Arc::new(move |record| store.record(record))
+    }
+
     /// Writes the remaining usage records.
     pub(in crate::cli) async fn finish(self) {
         self.store.close();
@@ -85,39 +86,5 @@ impl LocalUsage {
             let why = health.last_error.unwrap_or_else(|| "writing takes too long".to_owned());
             print_note(format_args!("warning: the usage database misses the cost of this: {why}"));
         }
-    }
-}
-
-/// Web search as a tool of the model.
-struct WebSearchTool {
-    searcher: Searcher,
-    /// Records the searches of a turn in this process; the gateway records its own.
-    usage: Option<Arc<UsageStore>>,
-}
-
-impl WebSearchTool {
-    async fn search(&self, arguments: &Value) -> Result<String, String> {
-        let query = tool::parse_query(arguments)?;
-        let outcome = match &self.usage {
-            Some(usage) => {
-                let record = Record::new(RequestId::now(), "moonrelay".to_owned(), Api::ChatCompletions);
-                self.searcher.search_recorded(query, record, |record| usage.record(record)).await
-            }
-            None => self.searcher.search(query).await,
-        };
-        match tool::render_outcome(&outcome) {
-            (text, false) => Ok(text),
-            (text, true) => Err(text),
-        }
-    }
-}
-
-impl Tool for WebSearchTool {
-    fn definition(&self) -> Value {
-        tool::definition()
-    }
-
-    fn call<'a>(&'a self, arguments: &'a Value) -> ToolFuture<'a> {
-        Box::pin(self.search(arguments))
     }
 }

@@ -226,7 +226,7 @@ fn write_assistant(
             _ => message.array("content", &texts, |out, text| write_text_part(out, text)),
         }
         if !refusals.is_empty() {
-            message.raw("refusal", &StringLiteral::join(&refusals, "\n\n"));
+            message.raw("refusal", StringLiteral::join(&refusals, "\n\n"));
         }
         if !calls.is_empty() {
             message.array("tool_calls", &calls, |out, call| write_tool_call(out, call));

@@ -13,7 +13,7 @@ fn body_matches_what_the_sdks_parse() {
         AttemptSummary { model: "openrouter/auto", result: "no_key", message: "" },
     ];
     let error = ErrorBody {
-        message: "nobody\nanswered",
+        message: "no target\nanswered",
         kind: "rate_limit",
         code: Some("rate_limit"),
         attempts: &attempts,
@@ -21,7 +21,7 @@ fn body_matches_what_the_sdks_parse() {
     };
     let value: Value = serde_json::from_slice(&error.render_body(Api::ChatCompletions)).unwrap();
     let expected = json!({"error": {
-        "message": "nobody\nanswered", "type": "rate_limit", "param": null, "code": "rate_limit",
+        "message": "no target\nanswered", "type": "rate_limit", "param": null, "code": "rate_limit",
         "attempts": [
             {"model": "kimi/kimi-for-coding", "result": "rate_limit", "message": "wait \"a\" while\u{1}"},
             {"model": "openrouter/auto", "result": "no_key"},

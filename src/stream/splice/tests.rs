@@ -158,9 +158,9 @@ fn block(kind: &str, member: &str) -> String {
 
 #[test]
 fn block_boundaries_are_held_until_the_next_event() {
-    let over = |face| {
+    let over = |api| {
         ResumeBuffer::new(
-            face,
+            api,
             ResumeConditions::default(),
             BOTH,
             Arc::<MemoryBudget>::default().start_reservation(usize::MAX),
@@ -197,8 +197,8 @@ fn block_boundaries_are_held_until_the_next_event() {
         block(&format!("response.output_item.{event}"), &item)
     };
     assert_eq!(pass(&mut silent, &item("added", "")), "");
-    let told = item("done", "{\"type\":\"output_text\",\"text\":\"a\"}");
-    assert_eq!(pass(&mut silent, &told), item("added", "") + &told);
+    let unannounced = item("done", "{\"type\":\"output_text\",\"text\":\"a\"}");
+    assert_eq!(pass(&mut silent, &unannounced), item("added", "") + &unannounced);
     assert!(silent.interrupt().is_none());
 }
 

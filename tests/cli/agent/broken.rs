@@ -42,7 +42,7 @@ async fn when_all_fail_it_is_json_too_and_the_next_turn_does_not_ask_again() {
     alone.reported(&["--local", "--session-id", "a", "-m", "FOUND_1"]).await;
     let body = bodies(&upstream).await.remove(0);
     assert_eq!((count(&body, "LOST_1"), count(&body, "FOUND_1")), (0, 1), "{body}");
-    let plain = alone.ask(&["--local", "-m", "x", "--model", "unknown/x"]).await;
+    let plain = alone.ask(&["--local", "-m", "x", "--model", "absent/x"]).await;
     assert!(plain.stdout.is_empty() && plain.stderr.starts_with("moonrelay: "), "{}", plain.both());
 }
 

@@ -88,7 +88,7 @@ async fn a_message_comes_from_a_flag_or_a_pipe_and_words_move_no_cursor() {
 }
 
 #[tokio::test]
-async fn workspace_is_the_system_prompt_and_explain_sends_nothing() {
+async fn workspace_is_the_system_prompt_and_explain_sends_no_request() {
     let upstream = Upstream::start().await;
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("SOUL.md"), "Speak softly.").unwrap();

@@ -127,7 +127,7 @@ async fn a_fallback_hears_the_message_once() {
         assert_eq!(results, ["overloaded", "ok"], "{reported}");
         assert!(
             reported["usage"]["cost"]["total"].as_f64().unwrap() > 0.0,
-            "OpenRouter reports its own: {reported}"
+            "OpenRouter reports its own cost: {reported}"
         );
         let bodies = bodies(&upstream).await;
         assert_eq!(bodies.len(), 2);
@@ -151,7 +151,7 @@ async fn a_fallback_hears_the_message_once() {
 #[tokio::test]
 async fn no_key_is_reported_by_a_turn_or_kept_of_it() {
     let upstream = Upstream::start().await;
-    let token = "t-not-to-be-shown-0123";
+    let token = "t-secret-token-0123";
     let setup = Setup::chain(&upstream, &Provider::ALL)
         .set("gateway.auth", json!({ "mode": "token", "token": token }));
     let (desk, mut gateway) = Desk::beside(setup).await;

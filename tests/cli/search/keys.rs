@@ -40,7 +40,7 @@ async fn a_key_of_the_other_product_is_left_out() {
         assert!(message.contains(part), "{part}: {message}");
     }
     assert!(!message.contains("KIMI0000"), "{message}");
-    assert!(upstream.requests().await.is_empty(), "no key was sent, OpenRouter's neither");
+    assert!(upstream.requests().await.is_empty(), "no upstream received a key, not even OpenRouter's");
 }
 
 #[tokio::test]

@@ -149,7 +149,7 @@ async fn expired_login_disables_its_provider_until_the_next_login() {
     let why =
         "the login has ended (invalid_grant); log in again: moonrelay onboard --auth-choice kimi-code-oauth";
     assert_eq!(kimi["reason"], why);
-    assert_eq!(upstream.office().await["refreshes"], 1, "no second refresh");
+    assert_eq!(upstream.office().await["refreshes"], 1, "the token is refreshed once");
 
     logged_in(gateway.home(), &upstream).await;
     gateway.serving.said("reloaded; chain").await;

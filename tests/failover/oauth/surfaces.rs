@@ -159,9 +159,9 @@ async fn doctor_reports_a_login_and_its_fix() {
         assert!(report.of("products").is_empty() && report.of("region").is_empty());
         report.of(check).into_iter().map(|found| (found.clone(), describe(found).1)).collect::<Vec<_>>()
     };
-    let logged_out = findings("keys").await;
-    assert_eq!((logged_out.len(), &logged_out[0].0["fix"]), (1, &json!(fix)), "{logged_out:?}");
-    assert_eq!(logged_out[0].0["kind"], "missing_login");
+    let missing = findings("keys").await;
+    assert_eq!((missing.len(), &missing[0].0["fix"]), (1, &json!(fix)), "{missing:?}");
+    assert_eq!(missing[0].0["kind"], "missing_login");
 
     logged_in(home, &upstream).await;
     assert_eq!((findings("keys").await, findings("reach").await), (vec![], vec![]));

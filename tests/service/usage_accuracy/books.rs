@@ -77,7 +77,7 @@ pub(super) fn expected_cost((provider, model): &Target, used: &Used) -> Option<i
         _ => {
             let row = PRICES.iter().find(|(own, id, _)| own == provider && id == model);
             let (_, _, [hit, miss, output]) = row.unwrap_or_else(|| panic!("no price of {provider}/{model}"));
-            assert_eq!(used.written, 0, "no target here writes to a cache");
+            assert_eq!(used.written, 0, "no request here writes to a cache");
             Some(used.cached * hit + (used.prompt - used.cached) * miss + used.completion * output)
         }
     }
@@ -194,7 +194,7 @@ impl Database {
             )
             .unwrap();
         let lines = lines.query_map([], line).unwrap();
-        let store = open_read_only(directory).unwrap().expect("there is a ledger");
+        let store = open_read_only(directory).unwrap().expect("a usage database");
         Self {
             requests: requests.map(Result::unwrap).collect(),
             lines: lines.map(Result::unwrap).collect(),

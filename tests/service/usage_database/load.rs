@@ -22,7 +22,7 @@ impl Load {
     /// Waits for so many complete answers more.
     pub(super) async fn answers(&mut self, count: usize) {
         for _ in 0..count {
-            self.answers.recv().await.expect("a request");
+            self.answers.recv().await.expect("a request arrives");
         }
     }
 

@@ -84,7 +84,7 @@ async fn full_disk_loses_entries_and_is_logged_and_counted() {
     // After a checkpoint the write-ahead log has free space for a while.
     let (troubles, ends) = (output.matches("continues and keeps"), output.matches("can be written again"));
     let (troubles, ends) = (troubles.count(), ends.count());
-    assert!(troubles == ends || troubles == ends + 1, "each change is logged once: {troubles}, {ends}");
+    assert!(troubles == ends || troubles == ends + 1, "each change is reported once: {troubles}, {ends}");
 
     let kept = Kept::of(gateway.home());
     kept.is_sound();

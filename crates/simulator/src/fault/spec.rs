@@ -128,7 +128,7 @@ impl Fault {
         self.kind.name()
     }
 
-    /// Reads `{"provider", "model", "face", "kind", "value", "times", "retryAfter"}` or `{"spec"}`; `face` is
+    /// Reads `{"provider", "model", "face", "kind", "value", "times", "retryAfter"}` or `{"spec"}`; the key "face" is
     /// the API.
     ///
     /// # Errors

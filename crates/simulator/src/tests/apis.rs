@@ -120,8 +120,11 @@ async fn streams_are_cut_and_spoilt_on_every_api() {
         assert_eq!(text(&split, api), answer, "{place}");
         let crlf = faulty(&running, provider, api, "crlf", true).await;
         assert!(crlf.text().contains("\r\n\r\n") && text(&crlf, api) == answer, "{place}");
-        let nobody = faulty(&running, provider, api, "no_role", true).await;
-        assert!(!nobody.text().contains(r#""role":"assistant""#) && text(&nobody, api) == answer, "{place}");
+        let without_role = faulty(&running, provider, api, "no_role", true).await;
+        assert!(
+            !without_role.text().contains(r#""role":"assistant""#) && text(&without_role, api) == answer,
+            "{place}"
+        );
         let empty = faulty(&running, provider, api, "empty", true).await;
         assert!(finished(&empty, api) && text(&empty, api).is_empty(), "{place}");
         let leak = faulty(&running, provider, api, "leak_markup", true).await;
@@ -179,8 +182,8 @@ async fn whole_answers_are_spoilt_on_every_api() {
         assert!(error.status == 200 && error.json()["error"]["message"].is_string(), "{place}");
         let zipped = faulty(&running, provider, api, "gzip_error=503", false).await;
         assert_eq!((zipped.status, zipped.header("content-encoding")), (503, Some("gzip")), "{place}");
-        let nobody = faulty(&running, provider, api, "no_role", false).await;
-        assert!(!nobody.text().contains(r#""role":"assistant""#), "{place}");
+        let without_role = faulty(&running, provider, api, "no_role", false).await;
+        assert!(!without_role.text().contains(r#""role":"assistant""#), "{place}");
         let empty = faulty(&running, provider, api, "empty", false).await.json();
         match api {
             Api::ChatCompletions => assert_eq!(empty["choices"][0]["message"]["content"], "", "{place}"),

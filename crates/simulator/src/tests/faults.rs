@@ -19,7 +19,7 @@ use crate::tests::*;
 const SILENCE: Duration = Duration::from_millis(100);
 
 fn hello(stream: bool) -> Value {
-    let body = ask("kimi-k2.6", "hello there, whoever you are");
+    let body = ask("kimi-k2.6", "hello there, dear everyone");
     if stream { streaming(body) } else { body }
 }
 
@@ -140,11 +140,11 @@ async fn stalls_keep_the_connection_and_stop_where_they_should() {
         ("role_then_stall", false, "{\"id\"", "message"),
         ("stall:2", true, "\"reasoning_content\"", "[DONE]"),
         ("stall:2", false, "{\"id\"", "usage"),
-        ("stall:9999", true, "\"content\":\"whoever", "finish_reason\":\"stop"),
+        ("stall:9999", true, "\"content\":\"everyone", "finish_reason\":\"stop"),
     ] {
         let running = Running::with(&[spec]).await;
         let mut socket = running.moonshot().open_chat(&hello(stream)).await;
-        let mut seen = read_until(&mut socket, mark.split("whoever").next().unwrap()).await;
+        let mut seen = read_until(&mut socket, mark.split("everyone").next().unwrap()).await;
         let mut rest = Vec::new();
         let quiet = timeout(SILENCE, socket.read_to_end(&mut rest)).await;
         assert!(quiet.is_err(), "{spec} stays open");

@@ -162,7 +162,7 @@ async fn kimi_goes_on_from_the_last_message_of_the_assistant() {
 async fn tokens_are_counted_as_the_usage_will_have_them() {
     let running = Running::new().await;
     let (client, model) = running.messages(Provider::Kimi);
-    let mut body = message(model, json!("call nobody"));
+    let mut body = message(model, json!("call nothing"));
     body["tools"] = tools();
     body["system"] = json!([{ "type": "text", "text": "Be brief." }]);
     let counted = client.post("/messages/count_tokens?beta=true", &body).await;

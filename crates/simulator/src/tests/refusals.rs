@@ -97,8 +97,8 @@ async fn models_that_are_gone_are_not_found() {
     }
     let refused = error(running.openrouter().chat(&ask("kimi-k3", "x")).await).await;
     assert_eq!((refused.0, refused.2.as_str()), (400, "kimi-k3 is not a valid model ID"));
-    let mut listed = ask("nobody/nothing", "x");
-    listed["models"] = json!(["nobody/else", "deepseek/deepseek-v3.2"]);
+    let mut listed = ask("unknown/nothing", "x");
+    listed["models"] = json!(["unknown/else", "deepseek/deepseek-v3.2"]);
     let answer = running.openrouter().chat(&listed).await.json();
     assert_eq!(answer["model"], "deepseek/deepseek-v3.2");
 }
@@ -117,7 +117,7 @@ async fn a_refusal_comes_as_json_where_a_stream_was_asked_for() {
 }
 
 #[tokio::test]
-async fn openrouter_ignores_what_moonshot_refuses_unless_it_may_ask_nobody_else() {
+async fn openrouter_ignores_what_moonshot_refuses_unless_fallbacks_are_off() {
     let running = Running::new().await;
     let mut body = ask("moonshotai/kimi-k3", "x");
     body["temperature"] = json!(0);

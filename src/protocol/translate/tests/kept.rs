@@ -175,7 +175,7 @@ fn with_ids(said: &[Said], id: impl Fn(&str) -> String) -> Vec<Said> {
 }
 
 /// The id as seen by a client of this format.
-fn in_face(api: Api, id: &str) -> String {
+fn in_api(api: Api, id: &str) -> String {
     match api {
         Api::ChatCompletions => id.to_owned(),
         Api::Messages => tools::to_messages_id(id).into_owned(),
@@ -206,15 +206,15 @@ proptest! {
     #[test]
     fn content_round_trips_through_every_format(conversation in conversation()) {
         for from in Api::ALL {
-            let conversation = conversation.with_ids(|id| in_face(from, id));
+            let conversation = conversation.with_ids(|id| in_api(from, id));
             let body = conversation.body(from);
             let original = said(from, body.as_bytes());
             prop_assert_eq!(&original, &conversation.said());
             for to in Api::ALL {
                 let there = translate(from, to, body.as_bytes());
-                prop_assert_eq!(said(to, &there.body), with_ids(&original, |id| in_face(to, &own(from, id))), "{:?} to {:?}", from, to);
+                prop_assert_eq!(said(to, &there.body), with_ids(&original, |id| in_api(to, &own(from, id))), "{:?} to {:?}", from, to);
                 let back = translate(to, from, &there.body);
-                let expected = with_ids(&original, |id| in_face(from, &own(to, &in_face(to, &own(from, id)))));
+                let expected = with_ids(&original, |id| in_api(from, &own(to, &in_api(to, &own(from, id)))));
                 prop_assert_eq!(said(from, &back.body), expected, "{:?} to {:?} and back", from, to);
                 prop_assert_eq!(there.losses, Vec::<&str>::new());
             }

@@ -189,7 +189,7 @@ fn empty_response_with_a_stop_is_a_failure() {
             assert_eq!(
                 (seen.text.as_str(), seen.meaningful),
                 (body.as_str(), false),
-                "nobody saw its finish"
+                "the finish was not read"
             );
         }
         let text = body.clone() + &finish("max_tokens") + &stop();

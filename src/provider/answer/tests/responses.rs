@@ -114,8 +114,8 @@ fn failures() {
         assert_eq!(seen.failure.map(|failure| failure.reason), Some(reason), "{text}");
         assert_eq!((seen.text, seen.done), (before, false), "{text}");
     }
-    let told_at_once = completed(r#"{"type":"message","content":[{"type":"output_text","text":"hi"}]}"#);
-    assert!(seen(&(begin() + &told_at_once)).done, "no deltas, but an answer");
+    let without_deltas = completed(r#"{"type":"message","content":[{"type":"output_text","text":"hi"}]}"#);
+    assert!(seen(&(begin() + &without_deltas)).done, "no deltas, but an answer");
     let empty = completed(r#"{"type":"message","content":[{"type":"output_text","text":""}]}"#);
     assert!(seen(&(begin() + &empty)).failure.is_some());
 }

@@ -79,7 +79,7 @@ fn error_ends_the_stream_in_each_format() {
         request_id: None,
         is_retryable: false,
     };
-    let told = json!([{"model": "kimi/k3", "result": "truncated"}]);
+    let attempts = json!([{"model": "kimi/k3", "result": "truncated"}]);
     let last = |api: Api| {
         let (mut encoder, mut out) = (Encoder::new(api, echo(api)), Vec::new());
         encoder.write(&start(), &mut out);
@@ -92,17 +92,20 @@ fn error_ends_the_stream_in_each_format() {
         values.pop().unwrap()
     };
     let chat = last(Api::ChatCompletions);
-    assert_eq!((&chat["error"]["type"], &chat["error"]["attempts"]), (&json!("rate_limit"), &told));
+    assert_eq!((&chat["error"]["type"], &chat["error"]["attempts"]), (&json!("rate_limit"), &attempts));
     let messages = last(Api::Messages);
     assert_eq!(
         (&messages["type"], &messages["error"]["type"]),
         (&json!("error"), &json!("rate_limit_error"))
     );
-    assert_eq!(messages["error"]["attempts"], told);
+    assert_eq!(messages["error"]["attempts"], attempts);
     let responses = last(Api::Responses);
     let response = &responses["response"];
     assert_eq!((&responses["type"], &response["status"]), (&json!("response.failed"), &json!("failed")));
-    assert_eq!(response["error"], json!({"message": "cut", "code": "rate_limit_exceeded", "attempts": told}));
+    assert_eq!(
+        response["error"],
+        json!({"message": "cut", "code": "rate_limit_exceeded", "attempts": attempts})
+    );
     assert_eq!(response["output"][0]["status"], "incomplete");
     assert_eq!(response["output"][0]["content"][0]["text"], "half", "what was said is there");
 }
@@ -198,10 +201,10 @@ fn continuation_writes_to_the_open_block() {
         json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
         json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hel"}}),
     ];
-    let told = from(&partial, Api::Messages, &more);
-    let kinds: Vec<&str> = told.iter().filter_map(|value| value["type"].as_str()).collect();
+    let events = from(&partial, Api::Messages, &more);
+    let kinds: Vec<&str> = events.iter().filter_map(|value| value["type"].as_str()).collect();
     assert_eq!(kinds, ["content_block_delta", "content_block_stop", "message_delta", "message_stop"]);
-    assert_eq!((&told[0]["index"], &told[2]["usage"]["input_tokens"]), (&json!(0), &json!(4)));
+    assert_eq!((&events[0]["index"], &events[2]["usage"]["input_tokens"]), (&json!(0), &json!(4)));
 
     let partial = [
         json!({"type": "response.created", "sequence_number": 0, "response": {"id": "resp_9", "model": "own", "created_at": 5}}),
@@ -210,9 +213,9 @@ fn continuation_writes_to_the_open_block() {
             "part": {"type": "output_text", "text": ""}}),
         json!({"type": "response.output_text.delta", "sequence_number": 3, "output_index": 0, "content_index": 0, "item_id": "msg_9", "delta": "Hel"}),
     ];
-    let told = from(&partial, Api::Responses, &more);
-    assert_eq!((&told[0]["sequence_number"], &told[0]["item_id"]), (&json!(4), &json!("msg_9")));
-    let response = &told.last().unwrap()["response"];
+    let events = from(&partial, Api::Responses, &more);
+    assert_eq!((&events[0]["sequence_number"], &events[0]["item_id"]), (&json!(4), &json!("msg_9")));
+    let response = &events.last().unwrap()["response"];
     assert_eq!(
         (&response["id"], &response["model"], &response["created_at"]),
         (&json!("resp_9"), &json!("own"), &json!(5))
