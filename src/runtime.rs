@@ -76,7 +76,7 @@ pub struct App {
     telemetry_tasks: Option<TelemetryTasks>,
 }
 
-/// Composes a gateway on bound listeners. The first one is the address that clients are given.
+/// Composes a gateway on bound listeners, within a Tokio runtime. The first one is the address that clients are given.
 #[must_use]
 pub fn build(
     settings: Arc<Settings>,

@@ -75,7 +75,7 @@ pub(super) fn filter_headers(headers: &HeaderMap) -> HeaderMap {
         .flat_map(|list| list.as_bytes().split(|byte| *byte == b','))
         .map(|name| String::from_utf8_lossy(name).trim().to_ascii_lowercase())
         .collect();
-    let goes = |name: &HeaderName| {
+    let is_forwarded = |name: &HeaderName| {
         let name = name.as_str();
         !DROPPED_HEADERS.contains(&name)
             && !DROPPED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
@@ -84,7 +84,7 @@ pub(super) fn filter_headers(headers: &HeaderMap) -> HeaderMap {
     };
     headers
         .iter()
-        .filter(|(name, _)| goes(name))
+        .filter(|(name, _)| is_forwarded(name))
         .map(|(name, value)| (name.clone(), copy_value(value)))
         .collect()
 }

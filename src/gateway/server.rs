@@ -70,9 +70,9 @@ impl ListenerHandle {
     }
 }
 
-/// Serves `router` on `listeners` until shutdown begins, then waits for responses in progress until they are
-/// interrupted. Each of `probes` is served too. Later connections stay in the backlog: they are for the next process where the sockets were
-/// handed over. Returns how many connections were still open at the end of that.
+/// Serves `router` on `listeners` and `probes` until shutdown begins, then waits for responses in progress until they are
+/// interrupted. Later connections stay in the backlog, for the next process where the sockets were handed over. Returns
+/// how many connections were still open at the end.
 pub async fn run(
     listeners: ListenerSet,
     router: Router,

@@ -35,7 +35,7 @@ pub(crate) struct ErrorDetails {
     pub(crate) lowercase_text: String,
     /// `error.type` and `error.code` if they are words, in that order.
     pub(crate) error_types: Vec<String>,
-    /// OpenRouter's `error.metadata`; null where there is none.
+    /// OpenRouter's `error.metadata`, or the error's own `error_type`.
     pub(crate) metadata: Value,
     /// The error of the provider that this provider called.
     pub(crate) wrapped_error: Option<Box<ErrorDetails>>,
@@ -205,7 +205,7 @@ fn parse_error_type(value: &Value) -> Option<String> {
 #[derive(Clone, Copy)]
 pub(crate) struct Classification {
     pub(crate) reason: Reason,
-    /// See [`crate::failure::Failure::provider_rule`].
+    /// See [`crate::failure::Failure::is_provider_rule`].
     pub(crate) is_provider_rule: bool,
 }
 

@@ -141,10 +141,10 @@ impl RequestBodies {
         &self,
         target: &Target,
         thinking: Option<ThinkingLevel>,
-        begun: &PartialAnswer<'_>,
+        partial_answer: &PartialAnswer<'_>,
     ) -> Result<Option<PreparedRequest<'_>>, Failure> {
         let request_body = self.body_for_target(target)?;
-        let adapted = target.rewrite_continuation(request_body.body(), thinking, begun)?;
+        let adapted = target.rewrite_continuation(request_body.body(), thinking, partial_answer)?;
         Ok(adapted.map(|adapted| build_prepared_request(request_body, adapted)))
     }
 

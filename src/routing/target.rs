@@ -86,9 +86,13 @@ impl Target {
         &self,
         body: &RequestBody,
         thinking: Option<ThinkingLevel>,
-        begun: &PartialAnswer<'_>,
+        partial_answer: &PartialAnswer<'_>,
     ) -> Result<Option<AdaptedRequest>, Failure> {
-        rewrite::rewrite_continuation(self.provider.adapter, &self.rewrite_input(body, thinking), begun)
+        rewrite::rewrite_continuation(
+            self.provider.adapter,
+            &self.rewrite_input(body, thinking),
+            partial_answer,
+        )
     }
 
     /// The target as it is called for a continuation from a prefill: over its own API if that is supported there,

@@ -77,11 +77,12 @@ impl TelemetryBuilder {
         let metrics = Arc::<Metrics>::default();
         let mut telemetry = Telemetry { usage: Arc::new(self.usage), metrics, traces: None, log: self.log };
         let mut tasks = TelemetryTasks { writer: None, traces: None };
-        if let Some(writer) = self.writer {
-            tasks.writer = Some(AbortOnDropHandle::new(tokio::spawn(writer.run())));
+        if self.writer.is_some() {
             start_traces(&mut telemetry, &mut tasks, connector);
         }
         telemetry.apply_settings(settings);
+        // After the settings: a change of them opens the database again.
+        tasks.writer = self.writer.map(|writer| AbortOnDropHandle::new(tokio::spawn(writer.run())));
         (telemetry, tasks)
     }
 }

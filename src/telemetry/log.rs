@@ -3,7 +3,7 @@
 //! Lines wait in a bounded queue for a thread that writes them. If standard error is not read, the queue fills up;
 //! further lines are dropped and counted, and requests continue.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug, Write};
 use std::fs::File;
 use std::io::{BufWriter, IsTerminal};
 use std::os::fd::AsFd;
@@ -137,26 +137,34 @@ fn is_journal() -> bool {
     stream == format!("{}:{}", metadata.dev(), metadata.ino())
 }
 
-/// The crate's own format, which leaves control characters in fields as they are: `message name=value …`.
+/// The crate's own format, with control characters escaped: `message name=value …`.
 fn field_format() -> impl for<'writer> FormatFields<'writer> + 'static {
-    let write = |out: &mut Writer<'_>, field: &Field, value: &dyn Debug| match field.name() {
-        "message" => write!(out, "{}", escape(value)),
-        name => write!(out, "{}={}", name.trim_start_matches("r#"), escape(value)),
+    let write = |out: &mut Writer<'_>, field: &Field, value: &dyn Debug| {
+        if field.name() != "message" {
+            write!(out, "{}=", field.name().trim_start_matches("r#"))?;
+        }
+        write!(Escaped(out), "{value:?}")
     };
     debug_fn(write).delimited(" ")
 }
 
 /// Escapes characters that a terminal would interpret as a command: clients and providers choose some values.
-fn escape(value: &dyn Debug) -> String {
-    let mut text = String::new();
-    for character in format!("{value:?}").chars() {
-        if character.is_control() && !matches!(character, '\n' | '\r' | '\t') {
-            text.extend(character.escape_unicode());
-        } else {
-            text.push(character);
+struct Escaped<'w, 'a>(&'w mut Writer<'a>);
+
+impl fmt::Write for Escaped<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let is_command = |character: char| character.is_control() && !matches!(character, '\n' | '\r' | '\t');
+        for part in text.split_inclusive(is_command) {
+            match part.chars().next_back().filter(|last| is_command(*last)) {
+                None => self.0.write_str(part)?,
+                Some(last) => {
+                    self.0.write_str(part.trim_end_matches(last))?;
+                    write!(self.0, "{}", last.escape_unicode())?;
+                }
+            }
         }
+        Ok(())
     }
-    text
 }
 
 #[cfg(test)]

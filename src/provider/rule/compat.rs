@@ -52,6 +52,12 @@ fn request_usage(draft: &mut RequestDraft<'_>) {
     let body = draft.body();
     if body.wants_stream() {
         draft.answer_plan.hides_usage = !body.wants_usage();
-        draft.set_member(rules::USAGE, "stream_options", "include_usage", Some("true"));
+        let is_malformed =
+            draft.non_null_value("stream_options").is_some_and(|options| !options.starts_with(b"{"));
+        if is_malformed {
+            draft.set(rules::USAGE, "stream_options", r#"{"include_usage":true}"#.to_owned());
+        } else {
+            draft.set_member(rules::USAGE, "stream_options", "include_usage", Some("true"));
+        }
     }
 }

@@ -65,7 +65,7 @@ pub struct AnswerPlan {
     pub hides_usage: bool,
     /// The response continues an earlier one: it may consist of a finish only.
     pub is_continuation: bool,
-    /// Names of the request's tools as sent: leaked markup becomes calls only where tools were offered.
+    /// Tools were offered. Only then does leaked markup become calls.
     pub offers_tools: bool,
 }
 

@@ -172,14 +172,14 @@ fn replace_blocks(draft: &mut RequestDraft<'_>, holder: &ObjectView<'_>) {
     if !blocks.iter().any(is_foreign) {
         return;
     }
-    let said =
+    let render =
         |block: &ObjectView<'_>| unsupported_content::render_as_text(block).filter(|text| !text.is_empty());
     for block in blocks.iter().filter(|block| is_foreign(block)) {
-        if let Some(text) = said(block) {
+        if let Some(text) = render(block) {
             draft.edits.replace(block.extent(), text);
         }
     }
-    let kept = blocks.iter().filter(|block| !is_foreign(block) || said(block).is_some());
+    let kept = blocks.iter().filter(|block| !is_foreign(block) || render(block).is_some());
     let kept: Vec<Span> = kept.map(ObjectView::extent).collect();
     if kept.is_empty() {
         draft.edits.replace(list.start + 1..list.end - 1, Bytes::from_static(PLACEHOLDER_BLOCK));

@@ -125,11 +125,11 @@ impl<'t, 'e> SchemaFixer<'t, 'e> {
         let name = target.strip_prefix("#/$defs/").or_else(|| target.strip_prefix("#/definitions/"));
         let Some(schema) = name.and_then(|name| self.definitions.get(name)) else { return };
         let text = self.text;
-        let said = self.target_keys.entry(*schema).or_insert_with(|| {
+        let target_keys = self.target_keys.entry(*schema).or_insert_with(|| {
             let members = json::parse_members(text, *schema).map(|(members, _)| members).unwrap_or_default();
             members.iter().filter_map(|member| unescape_span(text, &member.key)).collect()
         });
-        patch.remove_where(|key| key != "$ref" && said.contains(key));
+        patch.remove_where(|key| key != "$ref" && target_keys.contains(key));
     }
 
     /// `required` may name only what `properties` has.

@@ -33,59 +33,68 @@ enum Change {
 /// and `OpenClaw` send. Kimi Code's models always think: to disable thinking is a 400, and so is an unknown effort (its
 /// model page, 2026-09). A model that is not in Moonshot's catalog gets the client's setting.
 pub(crate) fn apply_for_kimi(draft: &mut RequestDraft<'_>, adapter: AdapterId) -> bool {
-    use {Api::ChatCompletions as Chat, ThinkingControl as Control, ThinkingRequest as Asked};
+    use Api::ChatCompletions;
     let fields = ThinkingFields::read(draft);
     let control = match (adapter, draft.request.model.thinking_control) {
         // Which models there are depends on the account: one that the catalog does not know is like the others.
-        (AdapterId::KimiCode, Control::None | Control::Unknown) => Control::Effort,
-        (_, Control::None | Control::Unknown) => return fields.resolve() != Asked::Off,
+        (AdapterId::KimiCode, ThinkingControl::None | ThinkingControl::Unknown) => ThinkingControl::Effort,
+        (_, ThinkingControl::None | ThinkingControl::Unknown) => {
+            return fields.resolve() != ThinkingRequest::Off;
+        }
         (_, control) => control,
     };
     let (requested, rule) = resolve_thinking(draft);
     let api = draft.body().api;
-    let always_thinks =
-        control == Control::Always || (control == Control::Effort && adapter == AdapterId::KimiCode);
-    let may_think = always_thinks || requested != Asked::Off;
+    let always_thinks = control == ThinkingControl::Always
+        || (control == ThinkingControl::Effort && adapter == AdapterId::KimiCode);
+    let may_think = always_thinks || requested != ThinkingRequest::Off;
     let change = match (api, control, requested) {
         _ if !may_think && fields.type_if_only(&["type"]) == Some("disabled") => Change::Keep,
         _ if !may_think => Change::Set(DISABLED.to_owned()),
-        (_, Control::Effort, Asked::Off) | (_, Control::Switch, Asked::Unspecified) => Change::Remove,
+        (_, ThinkingControl::Effort, ThinkingRequest::Off)
+        | (_, ThinkingControl::Switch, ThinkingRequest::Unspecified) => Change::Remove,
         // An effort alone requests what is already the default.
-        (Chat, Control::Switch, Asked::Level(_)) if fields.thinking.is_none() && rule == rules::THINKING => {
+        (ChatCompletions, ThinkingControl::Switch, ThinkingRequest::Level(_))
+            if fields.thinking.is_none() && rule == rules::THINKING =>
+        {
             Change::Keep
         }
-        (Chat, Control::Switch, _) => choose_enabled_form(&fields, draft.request.wire_model),
+        (ChatCompletions, ThinkingControl::Switch, _) => {
+            choose_enabled_form(&fields, draft.request.wire_model)
+        }
         // Kimi Code's own client sends {"type":"enabled","keep":"all"}.
-        (Chat, Control::Effort, _)
+        (ChatCompletions, ThinkingControl::Effort, _)
             if adapter == AdapterId::KimiCode
                 && fields.type_if_only(&["type", "keep"]) == Some("enabled") =>
         {
             Change::Keep
         }
-        (Chat, ..) => Change::Remove,
-        (_, Control::Effort, _) if rule != rules::THINKING => Change::Set(ADAPTIVE.to_owned()),
-        (_, Control::Effort, _) if fields.thinking_type() == Some("adaptive") => Change::Keep,
+        (ChatCompletions, ..) => Change::Remove,
+        (_, ThinkingControl::Effort, _) if rule != rules::THINKING => Change::Set(ADAPTIVE.to_owned()),
+        (_, ThinkingControl::Effort, _) if fields.thinking_type() == Some("adaptive") => Change::Keep,
         _ if keep_budget(draft, &fields) => Change::Keep,
-        (_, Control::Switch, _) => {
+        (_, ThinkingControl::Switch, _) => {
             // It thinks by default where no budget fits into so small an answer.
             choose_budget(draft, requested)
                 .map_or(Change::Remove, |budget| Change::Set(render_budget(budget)))
         }
         _ => Change::Remove,
     };
+    // Over Chat Completions only the client's own fields are removed.
+    let removal = if api == ChatCompletions { rules::THINKING } else { rule };
     match change {
         Change::Keep => {}
-        Change::Remove => _ = draft.remove(rules::THINKING, "thinking"),
+        Change::Remove => _ = draft.remove(removal, "thinking"),
         Change::Set(value) => draft.set(rule, "thinking", value),
     }
-    if api == Chat {
+    if api == ChatCompletions {
         draft.remove(rules::THINKING, "reasoning");
     }
     match requested {
-        Asked::Level(level) if control == Control::Effort => {
+        ThinkingRequest::Level(level) if control == ThinkingControl::Effort => {
             set_effort(draft, rule, Some(kimi_effort(level)))
         }
-        _ => set_effort(draft, rules::THINKING, None),
+        _ => set_effort(draft, removal, None),
     }
     may_think
 }
@@ -114,12 +123,14 @@ pub(crate) fn takes_levels(draft: &RequestDraft<'_>) -> bool {
 /// For other providers: applies `params` and `thinkingDefault` if the client sets nothing, for models that are known to
 /// accept it.
 pub(crate) fn apply_default(draft: &mut RequestDraft<'_>) {
-    use {Api::ChatCompletions as Chat, Api::Messages, ThinkingControl as Control, ThinkingRequest as Asked};
+    use Api::{ChatCompletions, Messages};
     let (requested, rule) = resolve_thinking(draft);
     let (api, control) = (draft.body().api, draft.request.model.thinking_control);
     let is_fixed = match control {
-        Control::None => api != Api::Responses,
-        Control::Always => api == Chat || (api == Messages && requested == Asked::Off),
+        ThinkingControl::None => api != Api::Responses,
+        ThinkingControl::Always => {
+            api == ChatCompletions || (api == Messages && requested == ThinkingRequest::Off)
+        }
         _ => false,
     };
     if rule == rules::THINKING || is_fixed {
@@ -128,19 +139,21 @@ pub(crate) fn apply_default(draft: &mut RequestDraft<'_>) {
     let takes_levels = takes_levels(draft);
     let effort = match requested {
         _ if !takes_levels => None,
-        Asked::Off if api != Messages => Some("none"),
-        Asked::Level(level) => Some(effort_name(api, level)),
+        ThinkingRequest::Off if api != Messages => Some("none"),
+        ThinkingRequest::Level(level) => Some(effort_name(api, level)),
         _ => None,
     };
-    let is_switch = control == Control::Switch;
+    let is_switch = control == ThinkingControl::Switch;
     let thinking = match (api, requested) {
-        (Messages, Asked::Off) if takes_levels || is_switch => Some(DISABLED.to_owned()),
-        (Messages, Asked::On | Asked::Level(_)) if takes_levels => Some(ADAPTIVE.to_owned()),
-        (Messages, Asked::On | Asked::Level(_)) if is_switch => {
+        (Messages, ThinkingRequest::Off) if takes_levels || is_switch => Some(DISABLED.to_owned()),
+        (Messages, ThinkingRequest::On | ThinkingRequest::Level(_)) if takes_levels => {
+            Some(ADAPTIVE.to_owned())
+        }
+        (Messages, ThinkingRequest::On | ThinkingRequest::Level(_)) if is_switch => {
             choose_budget(draft, requested).map(render_budget)
         }
-        (Chat, _) if is_switch && effort.is_none() => {
-            Some(if requested == Asked::Off { DISABLED } else { ENABLED }.to_owned())
+        (ChatCompletions, _) if is_switch && effort.is_none() => {
+            Some(if requested == ThinkingRequest::Off { DISABLED } else { ENABLED }.to_owned())
         }
         _ => None,
     };

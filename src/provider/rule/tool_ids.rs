@@ -63,7 +63,7 @@ pub(crate) fn make_unique(draft: &mut RequestDraft<'_>, form: IdForm) {
         let calls = draft.calls.get(&index);
         if calls.is_some() && !after_assistant {
             // Unanswered calls stay unanswered: their ids must not match the following results.
-            ids.history.values_mut().for_each(|known| known.awaiting_result.clear());
+            ids.awaiting_result.clear();
         }
         let spans = match calls {
             Some(calls) => calls.iter().filter_map(|call| call.id.clone()).collect(),
@@ -119,13 +119,13 @@ struct IdAllocator {
     reserved: HashSet<String>,
     /// The ids of the history so far.
     history: HashMap<String, KnownId>,
+    /// By the client's id: the ids sent for it in this turn that have no result yet, oldest first.
+    awaiting_result: HashMap<String, VecDeque<String>>,
 }
 
 #[derive(Default)]
 struct KnownId {
     occurrences: usize,
-    /// The ids sent for it that have no result yet, oldest first.
-    awaiting_result: VecDeque<String>,
     last_sent: String,
 }
 
@@ -143,7 +143,12 @@ impl IdAllocator {
             taken.clear();
         }
         let reserved = || taken.into_iter().map(Cow::into_owned).collect();
-        changes.then(|| Self { form, reserved: reserved(), history: HashMap::new() })
+        changes.then(|| Self {
+            form,
+            reserved: reserved(),
+            history: HashMap::new(),
+            awaiting_result: HashMap::new(),
+        })
     }
 
     fn assign_call_id(&mut self, raw: &str) -> String {
@@ -152,8 +157,8 @@ impl IdAllocator {
         self.reserved.insert(sent.clone());
         let known = self.history.entry(raw.to_owned()).or_default();
         known.occurrences += 1;
-        known.awaiting_result.push_back(sent.clone());
         known.last_sent.clone_from(&sent);
+        self.awaiting_result.entry(raw.to_owned()).or_default().push_back(sent.clone());
         sent
     }
 
@@ -179,9 +184,8 @@ impl IdAllocator {
 
     /// The oldest waiting call of that id, or the last one, or an unused id.
     fn resolve_result_id(&mut self, raw: &str) -> String {
-        match self.history.get_mut(raw) {
-            Some(known) => known.awaiting_result.pop_front().unwrap_or_else(|| known.last_sent.clone()),
-            None => self.generate_id(raw, 0),
-        }
+        let waiting = self.awaiting_result.get_mut(raw).and_then(VecDeque::pop_front);
+        let last_sent = || self.history.get(raw).map(|known| known.last_sent.clone());
+        waiting.or_else(last_sent).unwrap_or_else(|| self.generate_id(raw, 0))
     }
 }

@@ -47,8 +47,8 @@ fn read_tools<'t>(draft: &RequestDraft<'t>, span: &Span) -> Vec<Tool<'t>> {
 
 /// The name of the namespace at `at` and the spans of its tools. `None` for an empty namespace or another value.
 fn read_namespace(draft: &RequestDraft<'_>, at: usize) -> Option<(String, Vec<Span>)> {
-    let entry =
-        ObjectView::parse_at(&draft.body().text, at).filter(|_| draft.body().api == Api::Responses)?;
+    let body = draft.body();
+    let entry = (body.api == Api::Responses).then(|| ObjectView::parse_at(&body.text, at))??;
     let tools: Vec<Span> = entry.objects("tools").iter().map(ObjectView::extent).collect();
     let is_namespace = entry.string_or_empty("type") == "namespace" && !tools.is_empty();
     is_namespace.then(|| (entry.string_or_empty("name").into_owned(), tools))
@@ -105,7 +105,8 @@ pub(crate) fn adapt_for_moonshot(draft: &mut RequestDraft<'_>) {
 /// Converts the tools of a namespace to plain functions where all of them are functions. Of the servers with a
 /// Responses API, only OpenAI's own is known to read namespaces; the others skip what they do not know.
 pub(crate) fn flatten_namespaces(draft: &mut RequestDraft<'_>) {
-    let Some(array) = draft.unchanged_span("tools") else { return };
+    let tools = draft.unchanged_span("tools").filter(|_| draft.body().api == Api::Responses);
+    let Some(array) = tools else { return };
     let tools = read_tools(draft, &array);
     if tools.iter().all(|tool| tool.namespace.is_none() || tool.is_hosted)
         || tools.iter().any(|tool| tool.namespace.is_some() && tool.is_hosted)
@@ -192,22 +193,22 @@ pub(crate) fn remove_hosted(draft: &mut RequestDraft<'_>) {
     remove_matching(draft, |tool| tool.is_hosted, rules::HOSTED_TOOLS);
 }
 
-fn remove_matching(draft: &mut RequestDraft<'_>, is_gone: impl Fn(&Tool<'_>) -> bool, rule: Rule) {
+fn remove_matching(draft: &mut RequestDraft<'_>, is_removed: impl Fn(&Tool<'_>) -> bool, rule: Rule) {
     let Some(array) = draft.unchanged_span("tools") else { return };
     let tools = read_tools(draft, &array);
-    let some_go = tools.iter().any(&is_gone);
-    if !some_go && tools.iter().all(|tool| tool.namespace.is_none()) {
+    let some_are_removed = tools.iter().any(&is_removed);
+    if !some_are_removed && tools.iter().all(|tool| tool.namespace.is_none()) {
         return;
     }
-    if some_go {
+    if some_are_removed {
         draft.record_rule(rule);
     }
-    if tools.iter().all(&is_gone) {
+    if tools.iter().all(&is_removed) {
         remove_all(draft, rule);
         return;
     }
-    let names = |gone: bool| -> Vec<Cow<'_, str>> {
-        let tools = tools.iter().filter(|tool| is_gone(tool) == gone);
+    let names = |removed: bool| -> Vec<Cow<'_, str>> {
+        let tools = tools.iter().filter(|tool| is_removed(tool) == removed);
         tools.filter_map(|tool| draft.unescape(&tool.name_span()?)).collect()
     };
     let pinned = find_pinned_name(draft).and_then(|span| draft.unescape(&span));
@@ -219,7 +220,8 @@ fn remove_matching(draft: &mut RequestDraft<'_>, is_gone: impl Fn(&Tool<'_>) -> 
     if pins_one {
         tool_choice::reset_to_auto(draft, rule);
     }
-    let kept: Vec<Span> = tools.iter().filter(|tool| !is_gone(tool)).map(|tool| tool.span.clone()).collect();
+    let kept: Vec<Span> =
+        tools.iter().filter(|tool| !is_removed(tool)).map(|tool| tool.span.clone()).collect();
     draft.retain_elements(&array, kept);
 }
 

@@ -132,23 +132,26 @@ impl TraceBuilder {
         let mut span =
             self.build_span(format!("chat {model}"), SpanKind::Client, attempt.start_offset, ended);
         span.parent_span_id = request.span_context.span_id();
-        let mut say = |name, value: Value| span.attributes.push(KeyValue::new(name, value));
+        let mut add_attribute = |name, value: Value| span.attributes.push(KeyValue::new(name, value));
         // The conventions list neither Moonshot nor OpenRouter; for those the provider's own name is used.
-        say(conventions::GEN_AI_OPERATION_NAME, "chat".into());
-        say(conventions::GEN_AI_PROVIDER_NAME, provider.to_owned().into());
-        say(conventions::GEN_AI_REQUEST_MODEL, model.to_owned().into());
+        add_attribute(conventions::GEN_AI_OPERATION_NAME, "chat".into());
+        add_attribute(conventions::GEN_AI_PROVIDER_NAME, provider.to_owned().into());
+        add_attribute(conventions::GEN_AI_REQUEST_MODEL, model.to_owned().into());
         if let Some((address, port)) = servers.get(provider) {
-            say(conventions::SERVER_ADDRESS, address.clone().into());
-            say(conventions::SERVER_PORT, i64::from(*port).into());
+            add_attribute(conventions::SERVER_ADDRESS, address.clone().into());
+            add_attribute(conventions::SERVER_PORT, i64::from(*port).into());
         }
         if record.is_streaming {
-            say(conventions::GEN_AI_REQUEST_STREAM, true.into());
+            add_attribute(conventions::GEN_AI_REQUEST_STREAM, true.into());
         }
         if streams {
-            say(conventions::GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK, attempt.duration.as_secs_f64().into());
+            add_attribute(
+                conventions::GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK,
+                attempt.duration.as_secs_f64().into(),
+            );
         }
-        say("moonrelay.attempt", to_value(number as u64));
-        say("moonrelay.outcome", attempt.outcome.as_str().into());
+        add_attribute("moonrelay.attempt", to_value(number as u64));
+        add_attribute("moonrelay.outcome", attempt.outcome.as_str().into());
         if let Some(usage) = &attempt.usage {
             span.attributes.extend(usage_attributes(usage));
         }

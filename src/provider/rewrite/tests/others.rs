@@ -118,6 +118,7 @@ fn generic_request_follows_compat_flags() {
     let lax = r#"{"type":"function","function":{"name":"read"}}"#;
     for (case, members, expected, rule) in [
         (flag(|c| c.supports_usage_in_streaming = Some(true)), r#""stream":true"#.into(), r#""stream":true,"stream_options":{"include_usage":true}"#.into(), "usage"),
+        (flag(|c| c.supports_usage_in_streaming = Some(true)), r#""stream":true,"stream_options":1"#.into(), r#""stream":true,"stream_options":{"include_usage":true}"#.into(), "usage"),
         (flag(|c| c.supports_usage_in_streaming = Some(false)), r#""stream":true,"stream_options":{"include_usage":true}"#.into(), r#""stream":true"#.into(), "usage"),
         (flag(|c| c.max_tokens_field = Some(MaxTokensField::MaxTokens)), r#""max_completion_tokens":5"#.into(), r#""max_tokens":5"#.into(), "max_tokens"),
         (flag(|c| c.max_tokens_field = Some(MaxTokensField::MaxCompletionTokens)), r#""max_tokens":5"#.into(), r#""max_completion_tokens":5"#.into(), "max_tokens"),

@@ -1,5 +1,5 @@
 -- Moments and durations in microseconds (moments since 1970, UTC), money in millionths of millionths of a unit.
--- A request's id is its number, and says when it came: nothing else is looked up, so no index stands beside a table.
+-- A request's id is its number and contains its time. Requests are looked up only by it, so no table has an index.
 CREATE TABLE requests (
   number     INTEGER PRIMARY KEY,   -- x-moonrelay-request-id: printf('%016x', number)
   at         INTEGER GENERATED ALWAYS AS (number >> 11) VIRTUAL,  -- when it came
