@@ -133,7 +133,7 @@ fn generic_request_follows_compat_flags() {
             r#""messages":[{"role":"user","content":"a\n\né"},{"role":"user","content":[{"type":"image_url","image_url":"x"}]}]"#.into(),
             "string_content",
         ),
-    ] as [(Case, String, String, &str); 10]
+    ] as [(Case, String, String, &str); 11]
     {
         let (sent, rules) = case.members(&members);
         assert_eq!(sent, expected, "{rule}");
