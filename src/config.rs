@@ -1,7 +1,7 @@
 //! The configuration: parsed, validated and resolved into [`settings`], with every error at once.
 //!
-//! [`load()`] finds the file, [`mod@file`] parses it into a tree with positions, and `validate` compares the tree with
-//! the [`schema`], which is generated from the types in `keys`. `resolve` interprets the typed values (references,
+//! [`load()`] finds the file, `file` parses it into a tree with positions, and `validate` compares the tree with
+//! the `schema`, which is generated from the types in `keys`. `resolve` interprets the typed values (references,
 //! keys, URLs). Each reports everything that it finds; only a file that does not parse ends the search at once.
 
 pub mod environment;

@@ -50,7 +50,7 @@ impl Document {
         Self::parse(&location.path, files::lock_directory(&location.path))
     }
 
-    /// Like [`Document::open`], but read-only, without the lock.
+    /// Like `Document::open`, but read-only, without the lock.
     ///
     /// # Errors
     /// When it cannot be read, or does not parse.

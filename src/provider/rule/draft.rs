@@ -46,7 +46,7 @@ pub struct PartialAnswer<'a> {
 pub struct AdaptedRequest {
     /// The changes.
     pub edits: Edits,
-    /// The rules that changed something, in order, without repetition; [`rules::RULES`] explains them.
+    /// The rules that changed something, in order, without repetition; `provider::rules` explains them.
     pub rules: Vec<&'static str>,
     /// How to adapt the response.
     pub answer_plan: AnswerPlan,
