@@ -205,6 +205,25 @@ request. `moonrelay explain MODEL` shows them beforehand.
 ";
 
 #[test]
+fn strict_rules_page_matches_the_simulator() {
+    let mut out = format!("{STRICT_RULES_PAGE}\n{GENERATED}\n| service | rule | source |\n|---|---|---|\n");
+    for rule in moonrelay_simulator::list_rules() {
+        let source = rule.source.unwrap_or("**unconfirmed**");
+        let _ = writeln!(out, "| {} {} | `{}` | {source} |", rule.provider, rule.api, rule.name);
+    }
+    compare("docs/reference/strict-rules.md", &out);
+}
+
+const STRICT_RULES_PAGE: &str = "\
+# Rules of strict providers
+
+The [simulator](commands.md) has `anthropic` and `openai`, which refuse what the real services refuse, in their words. They
+check the shape of a request with JSON Schemas that `crates/simulator/schemas/generate.py` makes from the request types of the
+official packages. Then they apply these rules. For each rule a test has a request that only this rule refuses, and one that
+the service accepts.
+";
+
+#[test]
 fn translation_losses_page_matches_the_table() {
     let mut out = format!("{LOSSES_PAGE}\n{GENERATED}\n| loss | effect |\n|---|---|\n");
     for loss in LOSSES {

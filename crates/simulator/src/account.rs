@@ -41,7 +41,7 @@ pub(super) fn response_body(
             json!({ "data": { "total_tokens": EngineRequest::read(Api::ChatCompletions, body)?.prompt_tokens() } })
         }
         // Undocumented; several proxies use it (CLIProxyAPI).
-        (&Method::POST, Provider::Kimi, "/messages/count_tokens") => {
+        (&Method::POST, Provider::Kimi | Provider::Anthropic, "/messages/count_tokens") => {
             let request = EngineRequest::read(Api::Messages, body)?;
             rules::find_served_model(provider, &request, options)?;
             json!({ "input_tokens": request.prompt_tokens() })
@@ -51,6 +51,8 @@ pub(super) fn response_body(
                 Provider::Moonshot => ("resource_not_found_error", "The requested resource was not found"),
                 Provider::Kimi => ("resource_not_found_error", "method not found"),
                 Provider::OpenRouter => ("", "Not Found"),
+                Provider::Anthropic => ("not_found_error", "Not found"),
+                Provider::OpenAi => ("invalid_request_error", "Invalid URL"),
             };
             return Err(ErrorResponse::new(404, error_type, message));
         }
@@ -62,12 +64,16 @@ fn models_body(provider: Provider) -> Value {
         Provider::Moonshot => moonshot_model,
         Provider::Kimi => kimi_model,
         Provider::OpenRouter => openrouter_model,
+        Provider::Anthropic => anthropic_model,
+        Provider::OpenAi => openai_model,
     };
     let models: Vec<Value> = models::models_of(provider).map(to_json).collect();
     match provider {
         Provider::Moonshot => json!({ "object": "list", "data": models }),
         Provider::Kimi => json!({ "data": models, "object": "list", "has_more": false }),
         Provider::OpenRouter => json!({ "data": models }),
+        Provider::Anthropic => json!({ "data": models, "has_more": false }),
+        Provider::OpenAi => json!({ "object": "list", "data": models }),
     }
 }
 
@@ -113,6 +119,14 @@ fn kimi_model(model: &SimulatedModel) -> Value {
         "supports_thinking_type": "only",
         "think_efforts": effort_fields(model),
     })
+}
+
+fn anthropic_model(model: &SimulatedModel) -> Value {
+    json!({ "type": "model", "id": model.id, "display_name": model.name, "max_input_tokens": model.context_window })
+}
+
+fn openai_model(model: &SimulatedModel) -> Value {
+    json!({ "id": model.id, "object": "model", "created": model.created, "owned_by": "openai" })
 }
 
 fn openrouter_model(model: &SimulatedModel) -> Value {

@@ -100,6 +100,10 @@ impl ErrorResponse {
     }
 
     fn openai_body(&self, provider: Provider) -> Value {
+        if provider == Provider::OpenAi {
+            let (parameter, code) = (&self.metadata["param"], &self.metadata["code"]);
+            return json!({ "error": { "message": self.message, "type": self.error_type, "param": parameter, "code": code } });
+        }
         if provider != Provider::OpenRouter {
             return json!({ "error": { "message": self.message, "type": self.error_type } });
         }
@@ -130,7 +134,10 @@ impl ErrorResponse {
             Provider::Moonshot => {
                 json!({ "error": { "type": error_type, "message": message }, "request_id": id, "type": "error" })
             }
-            Provider::Kimi => {
+            Provider::Anthropic => json!({
+                "type": "error", "error": { "type": error_type, "message": message }, "request_id": id,
+            }),
+            Provider::Kimi | Provider::OpenAi => {
                 let error_type = match self.status {
                     401 | 403 | 429 => error_type,
                     499 | 500 => "<nil>",

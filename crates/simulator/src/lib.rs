@@ -1,9 +1,9 @@
-//! A simulator of the upstreams with configurable faults: Moonshot, Kimi Code and OpenRouter on one port.
+//! A simulator of the upstreams with configurable faults: Moonshot, Kimi Code, OpenRouter, Anthropic
+//! and `OpenAI` on one port.
 //!
 //! The simulator shares no code with the gateway. Otherwise a shape that is wrong in both would look right.
 //! Each rule that it enforces and each text that it sends is documented or was observed, and names its source.
-//! It does not guess unknown behavior. Each provider serves Chat Completions, Messages and Responses, at the
-//! paths of the real one.
+//! It does not guess unknown behavior. Each provider serves its APIs at the paths of the real one.
 //!
 //! The prompt selects the answer. `call NAME` and `Run echo …` (with tools) give a tool call. `reply with 300
 //! words` or `… bytes` gives a long text. Anything else is repeated as `MODEL via PROVIDER: …`.
@@ -14,6 +14,7 @@
 //! Code's device login is served under `/oauth`; `GET|POST /_oauth` is for tests of it.
 
 mod value;
+mod seal;
 mod provider;
 mod models;
 mod error_response;
@@ -51,6 +52,7 @@ pub use crate::fault::{Fault, FaultDescription, FaultError, list_faults};
 pub use crate::provider::{Api, Provider};
 pub use crate::rate_limit::RateLimits;
 pub use crate::request_log::{RecordedRequest, Stats};
+pub use crate::rules::strict::{RuleDescription, list_rules};
 pub use crate::usage::ModelUsage;
 
 /// What a simulator is started with.
@@ -102,7 +104,7 @@ impl Simulator {
             options,
             request_log: RequestLog::default(),
             usage: UsageCounters::default(),
-            rate_limiters: <[RateLimiter; 3]>::default(),
+            rate_limiters: <[RateLimiter; 5]>::default(),
             auth_server: AuthServer::default(),
         };
         Ok(Self { listener, address, state: Arc::new(state) })
@@ -185,17 +187,19 @@ struct SimulatorState {
     faults: FaultQueue,
     request_log: RequestLog,
     usage: UsageCounters,
-    rate_limiters: [RateLimiter; 3],
+    rate_limiters: [RateLimiter; 5],
     auth_server: AuthServer,
 }
 
 impl SimulatorState {
     fn rate_limiter(&self, provider: Provider) -> &RateLimiter {
-        let [moonshot, kimi, openrouter] = &self.rate_limiters;
+        let [moonshot, kimi, openrouter, anthropic, openai] = &self.rate_limiters;
         match provider {
             Provider::Moonshot => moonshot,
             Provider::Kimi => kimi,
             Provider::OpenRouter => openrouter,
+            Provider::Anthropic => anthropic,
+            Provider::OpenAi => openai,
         }
     }
 }

@@ -22,6 +22,10 @@ pub(super) enum ThinkingMode {
     Switch,
     /// It thinks with an effort; `thinking.type: disabled` is undocumented and works.
     Effort,
+    /// Claude up to 4.5: it thinks if `thinking` has a budget.
+    Budget,
+    /// Newer Claude models: they think unless that is disabled, and take an effort instead of a budget.
+    Adaptive,
 }
 
 /// How a model names its tool calls.
@@ -80,7 +84,7 @@ pub(super) fn find_model(provider: Provider, id: &str) -> Option<&'static Simula
         (Provider::OpenRouter, "openrouter/auto") => "openai/gpt-5-mini",
         (Provider::OpenRouter, "moonshotai/kimi-latest") => "moonshotai/kimi-k3.1-pro",
         (Provider::OpenRouter, id) => id.split_once(':').map_or(id, |(bare, _)| bare),
-        (Provider::Moonshot | Provider::Kimi, id) => id,
+        (_, id) => id,
     };
     models_of(provider).find(|model| model.id == id)
 }

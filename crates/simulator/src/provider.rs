@@ -1,4 +1,4 @@
-//! The three simulated providers and their APIs, on one port.
+//! The simulated providers and their APIs, on one port.
 
 use std::fmt;
 
@@ -14,11 +14,15 @@ pub enum Provider {
     Kimi,
     /// OpenRouter, a broker of many vendors' models.
     OpenRouter,
+    /// Anthropic's own API.
+    Anthropic,
+    /// `OpenAI`'s own API.
+    OpenAi,
 }
 
 impl Provider {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 3] = [Self::Moonshot, Self::Kimi, Self::OpenRouter];
+    pub const ALL: [Self; 5] = [Self::Moonshot, Self::Kimi, Self::OpenRouter, Self::Anthropic, Self::OpenAi];
 
     /// The name in fault specs and records.
     #[must_use]
@@ -27,6 +31,8 @@ impl Provider {
             Self::Moonshot => "moonshot",
             Self::Kimi => "kimi",
             Self::OpenRouter => "openrouter",
+            Self::Anthropic => "anthropic",
+            Self::OpenAi => "openai",
         }
     }
 
@@ -37,6 +43,18 @@ impl Provider {
             Self::Moonshot => "/moonshot/v1",
             Self::Kimi => "/kimi/coding/v1",
             Self::OpenRouter => "/openrouter/api/v1",
+            Self::Anthropic => "/anthropic/v1",
+            Self::OpenAi => "/openai/v1",
+        }
+    }
+
+    /// The APIs that it serves.
+    #[must_use]
+    pub const fn apis(self) -> &'static [Api] {
+        match self {
+            Self::Moonshot | Self::Kimi | Self::OpenRouter => &Api::ALL,
+            Self::Anthropic => &[Api::Messages],
+            Self::OpenAi => &[Api::ChatCompletions, Api::Responses],
         }
     }
 
@@ -136,7 +154,7 @@ impl<'a> ProviderRoute<'a> {
 
     /// The API that serves this route.
     pub(super) fn api(&self) -> Option<Api> {
-        Api::ALL.into_iter().find(|api| {
+        self.provider.apis().iter().copied().find(|api| {
             let has_own_base = self.provider.base_path_for(*api) != self.provider.base_path();
             self.path == api.route() && self.is_anthropic_base == has_own_base
         })
@@ -144,7 +162,8 @@ impl<'a> ProviderRoute<'a> {
 
     /// The API whose error format a route without a prompt uses.
     pub(super) fn error_api(&self) -> Api {
-        if self.is_anthropic_base || self.path.starts_with(Api::Messages.route()) {
+        let is_anthropic = self.is_anthropic_base || self.provider == Provider::Anthropic;
+        if is_anthropic || self.path.starts_with(Api::Messages.route()) {
             Api::Messages
         } else {
             Api::ChatCompletions

@@ -89,6 +89,7 @@ fn concurrency_error(provider: Provider, most: u32) -> ErrorResponse {
         )
         .with_retry_after(1),
         Provider::Kimi => ErrorResponse::documented(provider, "concurrency", ""),
+        Provider::Anthropic | Provider::OpenAi => ErrorResponse::documented(provider, "rate_limit", ""),
         Provider::OpenRouter => ErrorResponse::new(429, "", "Rate limit exceeded: concurrent requests.").with_retry_after(1),
     }
 }
@@ -100,7 +101,9 @@ fn rate_limit_error(provider: Provider, most: u32, seconds: u64) -> ErrorRespons
             "rate_limit_reached_error",
             format!("Your account {ACCOUNT_IDS} request reached organization max RPM: {most}, please try again after {seconds} seconds"),
         ),
-        Provider::Kimi => ErrorResponse::documented(provider, "rate_limit", ""),
+        Provider::Kimi | Provider::Anthropic | Provider::OpenAi => {
+            ErrorResponse::documented(provider, "rate_limit", "")
+        }
         Provider::OpenRouter => ErrorResponse::new(429, "", "Rate limit exceeded: free-models-per-min. "),
     }
     .with_retry_after(seconds)

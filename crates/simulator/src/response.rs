@@ -90,6 +90,12 @@ impl ReplyWriter {
             ],
             Provider::Kimi => &[("x-trace-id", id), ("msh-request-id", id)],
             Provider::OpenRouter => &[("x-generation-id", id)],
+            Provider::Anthropic => &[("request-id", id), ("anthropic-organization-id", "5f1e0c2b-simulated")],
+            Provider::OpenAi => &[
+                ("x-request-id", id),
+                ("openai-organization", "simulated"),
+                ("openai-version", "2020-10-01"),
+            ],
         };
         let mut headers = HeaderMap::new();
         set_header(&mut headers, "content-type", content_type);

@@ -71,7 +71,7 @@ fn response_id(provider: Provider, api: Api, seq: u64) -> String {
     let hash = fnv1a_hash(&format!("{provider}{seq}"));
     match provider {
         Provider::OpenRouter => format!("gen-{}-{hash:020x}", unix_time()),
-        Provider::Moonshot | Provider::Kimi => format!("{}{hash:016x}{seq:08x}", api::id_prefix(api)),
+        _ => format!("{}{hash:016x}{seq:08x}", api::id_prefix(api)),
     }
 }
 
@@ -130,7 +130,7 @@ impl ProviderCall<'_> {
         let permit = self.state.rate_limiter(self.provider).admit(self.provider, &options.limits)?;
         self.log_entry.hold_permit(permit);
         let request = request?;
-        let model = rules::check_request(self.provider, &request, self.rule_options())?;
+        let model = rules::check_request(self.provider, &request, &parts.headers, self.rule_options())?;
         Ok((request, model))
     }
 

@@ -7,6 +7,11 @@
 
 mod violation;
 mod schema;
+mod shape;
+pub(super) mod strict;
+mod anthropic;
+mod openai_chat;
+mod openai_responses;
 mod chat;
 mod messages;
 mod responses;
@@ -23,6 +28,7 @@ use crate::error_response::ErrorResponse;
 use crate::models::{self, SimulatedModel};
 use crate::oauth::AuthServer;
 use crate::provider::{Api, Provider};
+use crate::rules::strict::StrictRequest;
 use crate::value::{list, text};
 
 /// The options that decide besides the request.
@@ -43,10 +49,14 @@ pub(super) struct RuleOptions {
 pub(super) fn check_request(
     provider: Provider,
     request: &EngineRequest,
+    headers: &HeaderMap,
     options: RuleOptions,
 ) -> Result<&'static SimulatedModel, ErrorResponse> {
     let model = find_served_model(provider, request, options)?;
-    if options.is_strict {
+    if options.is_strict && matches!(provider, Provider::Anthropic | Provider::OpenAi) {
+        let body = request.original_body.as_ref().unwrap_or(&request.body);
+        strict::check_request(provider, request.api, &StrictRequest { model, body, headers })?;
+    } else if options.is_strict {
         let api_rules = match (request.api, &request.original_body) {
             (Api::Messages, Some(sent)) => messages::check_request(provider, model, sent),
             (Api::Responses, Some(sent)) => responses::check_request(provider, sent),
@@ -69,6 +79,7 @@ fn check_provider_rules(
     };
     match provider {
         Provider::Moonshot | Provider::Kimi => check_as(provider),
+        Provider::Anthropic | Provider::OpenAi => Ok(()),
         Provider::OpenRouter => {
             check_openrouter_size(model, request)?;
             if is_pinned_to_moonshot(model, request) {
@@ -91,6 +102,10 @@ pub(super) fn find_served_model(
     let default = models::models_of(provider).next().filter(|_| options.accepts_any_model);
     let model = choose_model(provider, request).or_else(|error| default.ok_or(error))?;
     if !request.messages().is_empty() {
+        return Ok(model);
+    }
+    // Strict services have a rule for it, with their own words.
+    if matches!(provider, Provider::Anthropic | Provider::OpenAi) {
         return Ok(model);
     }
     Err(if provider == Provider::OpenRouter {
@@ -157,9 +172,9 @@ const ALLOWED_AGENTS: [&str; 6] =
 /// Code's Messages API also as `x-api-key` (kimi-code 2.1 sends that; Moonshot's and OpenRouter's guides have
 /// Bearer only).
 ///
-/// If the simulator has a `key` of its own, all three providers accept only that one. Otherwise the prefix
-/// decides: `sk-kimi-` belongs to Kimi Code, every other `sk-` to the two others. Kimi Code also accepts the
-/// keys of its logins.
+/// If the simulator has a `key` of its own, all providers accept only that one. Otherwise the prefix decides: `sk-kimi-`
+/// belongs to Kimi Code, `sk-ant-` to Anthropic, every other `sk-` to the others. Kimi Code also accepts the keys of its
+/// logins. Anthropic has keys in `x-api-key` (its API reference).
 ///
 /// # Errors
 /// The provider's 401.
@@ -172,7 +187,8 @@ pub(crate) fn check_key(
 ) -> Result<(), ErrorResponse> {
     let is_kimi = provider == Provider::Kimi;
     let header = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let api_key = header(HeaderName::from_static("x-api-key")).filter(|_| is_kimi && api == Api::Messages);
+    let takes_api_key = provider == Provider::Anthropic || (is_kimi && api == Api::Messages);
+    let api_key = header(HeaderName::from_static("x-api-key")).filter(|_| takes_api_key);
     let bearer = || {
         let (scheme, key) = header(AUTHORIZATION)?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
@@ -182,13 +198,20 @@ pub(crate) fn check_key(
             Provider::Moonshot => "incorrect_key",
             Provider::Kimi => "invalid_key",
             Provider::OpenRouter => "missing_key",
+            Provider::Anthropic | Provider::OpenAi => "invalid_key",
         };
         return Err(ErrorResponse::documented(provider, name, ""));
     };
     let is_valid = match key {
         _ if is_kimi && auth_server.is_valid_token(given) => true,
         Some(key) => key == given,
-        None => given.starts_with("sk-") && given.len() > 3 && given.starts_with("sk-kimi-") == is_kimi,
+        None => {
+            let is_anthropic = provider == Provider::Anthropic;
+            given.starts_with("sk-")
+                && given.len() > 3
+                && given.starts_with("sk-kimi-") == is_kimi
+                && given.starts_with("sk-ant-") == is_anthropic
+        }
     };
     if is_valid { Ok(()) } else { Err(ErrorResponse::documented(provider, "invalid_key", "")) }
 }

@@ -9,6 +9,7 @@ mod messages;
 mod prefill;
 mod refusals;
 mod responses;
+mod strict;
 mod strictness;
 mod tally;
 
@@ -25,6 +26,9 @@ use crate::Provider;
 use crate::Simulator;
 use crate::SimulatorOptions;
 use crate::tests::client::Client;
+
+/// The providers of Kimi's models, which serve all APIs and are lenient.
+const KIMI_HOSTS: [Provider; 3] = [Provider::Moonshot, Provider::Kimi, Provider::OpenRouter];
 
 /// A running simulator; it dies with this.
 struct Running {
@@ -73,6 +77,8 @@ impl Running {
             Provider::Moonshot => self.moonshot(),
             Provider::Kimi => self.kimi(),
             Provider::OpenRouter => self.openrouter(),
+            Provider::Anthropic => Client::new(self.address, "/anthropic/v1", "sk-ant-test", "curl/8"),
+            Provider::OpenAi => Client::new(self.address, "/openai/v1", "sk-test", "curl/8"),
         }
     }
 
@@ -82,6 +88,8 @@ impl Running {
             Provider::Moonshot => "kimi-k3",
             Provider::Kimi => "kimi-for-coding",
             Provider::OpenRouter => "moonshotai/kimi-k3",
+            Provider::Anthropic => "claude-opus-5",
+            Provider::OpenAi => "gpt-5.4",
         };
         (self.prompting(provider).below(provider.base_path_for(api)), model)
     }

@@ -7,6 +7,7 @@ use crate::api::event::{EventKind, SseEvent, dollars_from_picos, split_text};
 use crate::engine::answer::{ResponseContext, SimulatedAnswer, TokenUsage};
 use crate::error_response::ErrorResponse;
 use crate::provider::{Api, Provider};
+use crate::seal;
 use crate::value::fnv1a_hash;
 
 /// The body of a 200 that is not streamed.
@@ -62,6 +63,9 @@ fn content_blocks(exchange: &ResponseContext, answer: &SimulatedAnswer) -> Vec<V
 fn reasoning_signature(exchange: &ResponseContext, reasoning: &str) -> String {
     if exchange.is_openrouter() {
         return String::new();
+    }
+    if exchange.provider == Provider::Anthropic {
+        return seal::sign(reasoning);
     }
     let hash = fnv1a_hash(reasoning);
     format!("sim{hash:016x}{:016x}==", hash.rotate_left(29))
@@ -173,7 +177,10 @@ fn empty_block(block: &mut Value, arguments: impl FnOnce() -> Option<String>) ->
 pub(super) fn error_event(exchange: &ResponseContext) -> SseEvent {
     let error = match exchange.provider {
         Provider::Moonshot => return chat::error_event(exchange),
-        Provider::Kimi => ErrorResponse::new(503, "overloaded_error", chat::SERVER_ERROR_MESSAGE),
+        Provider::Anthropic => ErrorResponse::new(529, "overloaded_error", "Overloaded"),
+        Provider::Kimi | Provider::OpenAi => {
+            ErrorResponse::new(503, "overloaded_error", chat::SERVER_ERROR_MESSAGE)
+        }
         Provider::OpenRouter => ErrorResponse::new(502, "", "Provider returned error"),
     };
     SseEvent::with_name(EventKind::Other, &error.body(exchange.provider, Api::Messages, &exchange.id))

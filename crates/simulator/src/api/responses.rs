@@ -9,6 +9,8 @@ use crate::api::chat;
 use crate::api::event::{EventKind, SseEvent, dollars_from_picos, split_text};
 use crate::engine::answer::{ResponseContext, SimulatedAnswer, TokenUsage};
 use crate::engine::request::EngineRequest;
+use crate::provider::Provider;
+use crate::seal;
 use crate::value::{fnv1a_hash, list, text};
 
 /// The body of a 200 that is not streamed.
@@ -107,16 +109,21 @@ fn output_items(exchange: &ResponseContext, request: &EngineRequest, answer: &Si
 /// that.
 fn reasoning_item(exchange: &ResponseContext, request: &EngineRequest, text: &str) -> Value {
     let id = item_id(exchange, "rs", 0);
+    let include = request.original_body.as_ref().map_or(&Value::Null, |sent| &sent["include"]);
+    let is_encrypted = list(include).iter().any(|field| field == "reasoning.encrypted_content");
     if !exchange.is_openrouter() {
         let summary = json!([{ "type": "summary_text", "text": text }]);
-        return json!({ "id": id, "type": "reasoning", "status": "completed", "summary": summary });
+        let mut item = json!({ "id": id, "type": "reasoning", "status": "completed", "summary": summary });
+        if exchange.provider == Provider::OpenAi && is_encrypted {
+            item["encrypted_content"] = seal::seal("openai", text).into();
+        }
+        return item;
     }
     let content = json!([{ "type": "reasoning_text", "text": text }]);
     let mut item = json!({
         "id": id, "type": "reasoning", "status": "completed", "summary": [], "content": content
     });
-    let include = request.original_body.as_ref().map_or(&Value::Null, |sent| &sent["include"]);
-    if list(include).iter().any(|field| field == "reasoning.encrypted_content") {
+    if is_encrypted {
         item["encrypted_content"] = format!("sealed{:016x}", fnv1a_hash(text)).into();
     }
     item

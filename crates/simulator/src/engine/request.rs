@@ -27,14 +27,14 @@ pub(crate) struct EngineRequest {
 impl EngineRequest {
     /// Whether the model thinks in this request.
     pub(crate) fn is_thinking(&self, model: &SimulatedModel) -> bool {
-        let is_off = model.vendor != "Moonshot AI"
-            || self.thinking_type() == Some("disabled")
+        let is_off = self.thinking_type() == Some("disabled")
             || self.body["reasoning"]["enabled"] == false
             || self.body["reasoning"]["effort"] == "none";
         match model.thinking {
             ThinkingMode::Never => false,
             ThinkingMode::Always => true,
-            ThinkingMode::Switch | ThinkingMode::Effort => !is_off,
+            ThinkingMode::Switch | ThinkingMode::Effort | ThinkingMode::Adaptive => !is_off,
+            ThinkingMode::Budget => self.thinking_type() == Some("enabled"),
         }
     }
 

@@ -78,7 +78,7 @@ fn check_item(provider: Provider, place: &str, item: &Value) -> Check {
         kind => match provider {
             Provider::Kimi => ensure_verbatim(false, "Invalid request Error"),
             Provider::Moonshot => refuse(format_args!("{place}: item type \"{kind}\" is not supported")),
-            Provider::OpenRouter => Ok(()),
+            _ => Ok(()),
         },
     }
 }

@@ -1,5 +1,7 @@
 //! The rules as tables: a request, and the provider's response.
 
+mod strict;
+
 use serde_json::json;
 
 use crate::rules::*;
@@ -8,7 +10,9 @@ const BOOK: RuleOptions = RuleOptions { is_strict: true, accepts_any_model: fals
 
 fn verdict(provider: Provider, body: &Value) -> Result<(), (u16, String)> {
     let request = EngineRequest::read(Api::ChatCompletions, body.to_string().as_bytes()).unwrap();
-    check_request(provider, &request, BOOK).map(|_| ()).map_err(|refusal| (refusal.status, refusal.message))
+    check_request(provider, &request, &HeaderMap::new(), BOOK)
+        .map(|_| ())
+        .map_err(|refusal| (refusal.status, refusal.message))
 }
 
 fn moonshot(model: &str, more: &Value) -> Result<(), (u16, String)> {
