@@ -69,7 +69,7 @@ enum Command {
     Logout(login::LogoutArgs),
     /// Print, install or uninstall the systemd user unit, for systems without Nix
     Service(service::Args),
-    /// Run the upstream simulator: Moonshot, Kimi Code and OpenRouter on one port
+    /// Run the upstream simulator: Kimi's hosts, Anthropic and OpenAI on one port
     Simulate(simulate::Args),
     /// Run a gateway with simulated upstreams and show a failover; needs no key and no network
     Demo(demo::Args),

@@ -23,7 +23,7 @@ Routes (chat stands for POST /chat/completions):
   /oauth               Kimi Code's device login: moonrelay login --oauth-host http://ADDR/oauth
   /_oauth              the issued tokens; POST sets the next responses";
 
-/// Simulate Moonshot, Kimi Code and OpenRouter on one port, with failures on request.
+/// Simulate Moonshot, Kimi Code, OpenRouter, Anthropic and OpenAI on one port, with failures on request.
 #[derive(Clone, clap::Args)]
 #[command(after_help = ROUTES)]
 pub(super) struct Args {

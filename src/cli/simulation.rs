@@ -40,7 +40,7 @@ pub(super) struct InProcessGateway {
     task: AbortOnDropHandle<()>,
 }
 
-/// Starts the three simulated providers.
+/// Starts the simulated providers.
 pub(super) async fn start_upstreams(options: SimulatorOptions) -> io::Result<SimulatedUpstreams> {
     let simulator = Simulator::bind(ANY_PORT, options).await?;
     let address = format!("http://{}", simulator.address());

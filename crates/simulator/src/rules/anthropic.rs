@@ -30,16 +30,16 @@ const fn rule(
 }
 
 pub(super) const RULES: &[StrictRule] = &[
-    rule("beta_names", "https://github.com/anthropics/claude-code/issues/11678", check_beta_names),
+    rule("beta_names", "https://github.com/anthropics/claude-code/issues/53855", check_beta_names),
     rule("max_tokens", "API: max_tokens, at least 1", check_max_tokens),
     rule("message_content", "API: messages", check_message_content),
     StrictRule { name: "first_role", source: None, check: check_first_role },
-    rule("empty_text", "https://github.com/vercel/ai/issues/1831", check_empty_text),
+    rule("empty_text", "https://github.com/anthropics/claude-code/issues/59812", check_empty_text),
     rule("tool_names", "tools: name matches ^[a-zA-Z0-9_-]{1,64}$", check_tool_names),
-    rule("tool_names_unique", "tools: Tool names must be unique", check_unique_tool_names),
+    rule("tool_names_unique", "https://github.com/eclipse-theia/theia/issues/16122", check_unique_tool_names),
     rule("input_schema", "tools: input_schema is a JSON Schema of type object", check_input_schemas),
-    rule("tool_ids", "API: tool_use.id matches ^[a-zA-Z0-9_-]+$", check_tool_ids),
-    rule("tool_ids_unique", "https://github.com/anthropics/claude-code/issues/20527", check_unique_tool_ids),
+    rule("tool_ids", "https://github.com/HKUDS/nanobot/pull/4356", check_tool_ids),
+    rule("tool_ids_unique", "https://github.com/anthropics/claude-code/issues/28515", check_unique_tool_ids),
     rule("tool_pairs", "tools: a tool_result in the next message for each tool_use", check_tool_pairs),
     rule("results_first", "tools: tool results come first in the content", check_results_first),
     rule("budget", "API: thinking.budget_tokens, at least 1024", check_budget),
@@ -48,13 +48,9 @@ pub(super) const RULES: &[StrictRule] = &[
     rule("effort", "API: output_config.effort, for models that have it", check_effort),
     rule("temperature", "thinking: temperature and top_k cannot be changed", check_temperature),
     rule("top_k", "thinking: temperature and top_k cannot be changed", check_top_k),
-    rule(
-        "sampling",
-        "https://platform.claude.com/docs, migration guide: newer models refuse sampling",
-        check_sampling,
-    ),
+    rule("sampling", "https://github.com/The-PR-Agent/pr-agent/issues/2456", check_sampling),
     rule("forced_tool", "thinking: only tool_choice auto and none", check_forced_tool),
-    rule("prefill", "thinking: no prefill with thinking", check_prefill),
+    rule("prefill", "API: errors, prefill not supported; thinking: no prefill", check_prefill),
     rule("thinking_first", "https://github.com/anomalyco/opencode/issues/3077", check_thinking_first),
     rule("signature", "https://github.com/anthropics/anthropic-sdk-python/issues/1598", check_signatures),
     rule("breakpoints", "caching: up to 4 cache breakpoints", check_breakpoints),
@@ -298,11 +294,15 @@ fn check_top_k(request: &StrictRequest<'_>) -> Result<(), Refusal> {
 }
 
 fn check_sampling(request: &StrictRequest<'_>) -> Result<(), Refusal> {
-    let names = ["temperature", "top_p", "top_k"];
-    let given = names.iter().find(|name| !request.body[**name].is_null());
+    // The default values are accepted (https://github.com/anomalyco/models.dev/pull/1468).
+    let is_default = |name: &str, value: &Value| name != "top_k" && value.as_f64() == Some(1.0);
+    let given = ["temperature", "top_p", "top_k"].into_iter().find(|name| {
+        let value = &request.body[*name];
+        !value.is_null() && !is_default(name, value)
+    });
     match given.filter(|_| request.model.thinking == ThinkingMode::Adaptive) {
         None => Ok(()),
-        Some(name) => Err(Refusal::new(format!("`{name}` is not supported for this model."))),
+        Some(name) => Err(Refusal::new(format!("`{name}` is deprecated for this model."))),
     }
 }
 

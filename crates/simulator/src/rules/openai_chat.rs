@@ -12,7 +12,7 @@ use crate::value::{list, text};
 
 /// Tools in a request (API).
 const MAX_TOOLS: usize = 128;
-/// The longest name of a function, and the longest id of a call in a chat (API; openai/openai-python#1351).
+/// The longest name of a function, and the longest id of a call in a chat (API; camel-ai/camel#2215).
 const MAX_NAME: usize = 64;
 const MAX_CALL_ID: usize = 40;
 
@@ -53,7 +53,7 @@ pub(super) const RULES: &[StrictRule] = &[
     ),
     rule("tool_choice", "API: tool_choice, only with tools", check_tool_choice),
     rule("stream_options", "API: stream_options, only with stream", check_stream_options),
-    rule("call_ids", "https://github.com/openai/openai-python/issues/1351", check_call_ids),
+    rule("call_ids", "https://github.com/camel-ai/camel/issues/2215", check_call_ids),
     rule("tool_pairs", "functions: a tool message for each call, after it", check_tool_pairs),
 ];
 

@@ -43,7 +43,7 @@ pub(super) const RULES: &[StrictRule] = &[
         check_sampling(request, &["temperature", "top_p"])
     }),
     rule("reasoning", "API: reasoning, for reasoning models", check_reasoning),
-    rule("max_output_tokens", "API: max_output_tokens, at least 16", check_max_output_tokens),
+    rule("max_output_tokens", "https://github.com/vectorize-io/hindsight/issues/58", check_max_output_tokens),
     rule("tool_count", "API: tools, at most 128", check_tool_count),
     rule("tool_names", "API: name, a-z, A-Z, 0-9, _ and -, at most 64", |request| {
         check_tool_names(&function_places(request))
@@ -62,13 +62,13 @@ pub(super) const RULES: &[StrictRule] = &[
         |request| check_strict_format(&request.body["text"]["format"], "text.format.schema"),
     ),
     rule("previous_response", "API: previous_response_id of a stored response", check_previous_response),
-    rule("call_ids", "https://github.com/vercel/ai/issues/8379", check_call_ids),
-    rule("item_ids", "https://github.com/openai/openai-agents-python/issues/1660", check_item_ids),
-    rule("items_unique", "https://github.com/openai/openai-agents-python/issues/1789", check_unique_items),
+    rule("call_ids", "https://github.com/decolua/9router/issues/393", check_call_ids),
+    rule("item_ids", "https://github.com/Wei-Shaw/sub2api/issues/3785", check_item_ids),
+    rule("items_unique", "https://github.com/OpenRouterTeam/ai-sdk-provider/issues/254", check_unique_items),
     rule("call_pairs", "https://github.com/leookun/cursor-byok/issues/307", check_call_pairs),
     rule("reasoning_pairs", "https://github.com/vercel/ai/issues/7099", check_reasoning_pairs),
-    rule("encrypted_content", "https://github.com/openai/codex/issues/6239", check_encrypted_content),
-    rule("stored_reasoning", "https://github.com/vercel/ai/issues/7543", check_stored_reasoning),
+    rule("encrypted_content", "https://github.com/openai/codex/issues/35334", check_encrypted_content),
+    rule("stored_reasoning", "https://github.com/can1357/oh-my-pi/issues/41", check_stored_reasoning),
 ];
 
 /// The items of the input with their indexes; none if the input is a string.
@@ -126,6 +126,14 @@ fn check_item_ids(request: &StrictRequest<'_>) -> Result<(), Refusal> {
         let parameter = format!("input[{index}].id");
         check_length(&parameter, id, MAX_ID)?;
         let prefix = ID_PREFIXES.iter().find(|(of, _)| *of == kind(item)).map_or("", |(_, prefix)| prefix);
+        if !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            // A dash is refused too (https://github.com/CopilotKit/CopilotKit/pull/6117).
+            return Err(Refusal::new(format!(
+                "Invalid '{parameter}': '{id}'. Expected an ID that contains letters, numbers, underscores, or dashes, but this \
+                 value contained additional characters."
+            ))
+            .of_parameter(&parameter, "invalid_value"));
+        }
         if !id.starts_with(prefix) {
             return Err(Refusal::new(format!(
                 "Invalid '{parameter}': '{id}'. Expected an ID that begins with '{prefix}'."
@@ -212,10 +220,13 @@ fn check_stored_reasoning(request: &StrictRequest<'_>) -> Result<(), Refusal> {
     let mut reasoning = items(request).filter(|(_, item)| kind(item) == "reasoning");
     match reasoning.find(|(_, item)| item["encrypted_content"].is_null()) {
         None => Ok(()),
-        Some((_, item)) => Err(Refusal::new(format!(
-            "Item with id '{}' not found. Items are not persisted when `store` is set to false. Try again with `store` set to \
+        Some((_, item)) => Err(Refusal {
+            status: 404,
+            ..Refusal::new(format!(
+                "Item with id '{}' not found. Items are not persisted when `store` is set to false. Try again with `store` set to \
              true, or remove this item from your input.",
-            text(&item["id"])
-        ))),
+                text(&item["id"])
+            ))
+        }),
     }
 }
