@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, UPGRADE, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use super::client_checks::OriginError;
@@ -107,6 +107,14 @@ impl ApiError {
         let message = format!("{path} does not support {method}; use {allowed}");
         let error = Self::invalid(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", message);
         Self { header: Some((ALLOW, HeaderValue::from_static(allowed))), ..error }
+    }
+
+    /// The error for a WebSocket at the Responses API. Codex continues over HTTP at once after 426, and after five attempts
+    /// after another status (openai/codex#10824).
+    pub(super) fn no_websocket() -> Self {
+        let message = "the Responses API has no WebSocket here: use POST /v1/responses";
+        let error = Self::invalid(StatusCode::UPGRADE_REQUIRED, "no_websocket", message);
+        Self { header: Some((UPGRADE, HeaderValue::from_static("HTTP/1.1"))), ..error }
     }
 
     /// The error for a response that the gateway would have to store.

@@ -7,6 +7,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
+use http::header::UPGRADE;
 use http::{HeaderName, HeaderValue, Method};
 use tower::ServiceBuilder;
 
@@ -69,9 +70,7 @@ pub fn build_router(state: Arc<AppState>) -> Router {
         .layer(from_fn_with_state(state.clone(), authenticate));
     router
         .fallback(async |request: Request| reject(request, ApiError::route_not_found).await)
-        .method_not_allowed_fallback(async |request: Request| {
-            reject(request, ApiError::method_not_allowed).await
-        })
+        .method_not_allowed_fallback(reject_method)
         .layer(layers)
         .with_state(state)
 }
@@ -155,6 +154,22 @@ async fn reject(request: Request, error: impl FnOnce(&Method, &str) -> ApiError)
     let (head, body) = request.into_parts();
     request_body::discard(&head.headers, body).await;
     error
+}
+
+/// Rejects a method that the route does not have. Codex first asks for a WebSocket.
+async fn reject_method(request: Request) -> ApiError {
+    let is_websocket = request
+        .headers()
+        .get(UPGRADE)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    reject(request, |method, path| {
+        if is_websocket && path.ends_with(Api::Responses.path()) {
+            ApiError::no_websocket()
+        } else {
+            ApiError::method_not_allowed(method, path)
+        }
+    })
+    .await
 }
 
 /// Rejects every request about an earlier response.

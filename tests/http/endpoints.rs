@@ -187,6 +187,12 @@ async fn invalid_request_gets_an_error_of_its_api() {
     let wrong = gateway.get("/v1/chat/completions").await;
     assert_eq!(wrong.status, 405, "{}", wrong.text());
     assert_eq!(wrong.header("allow"), "POST");
+    let websocket = gateway.request(Method::GET, "/v1/responses");
+    let websocket = websocket.header("connection", "upgrade").header("upgrade", "websocket");
+    let websocket = send(websocket).await;
+    assert_eq!((websocket.status, websocket.header("upgrade")), (426, "HTTP/1.1"), "{}", websocket.text());
+    openai_error(&websocket);
+    assert_eq!(gateway.get("/v1/responses").await.status, 405);
     assert_eq!(upstream.requests().await.len(), 0, "no malformed request went up");
 }
 
