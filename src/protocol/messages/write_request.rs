@@ -8,9 +8,7 @@ use crate::protocol::model::losses::{self, Losses};
 use crate::protocol::model::node::{JsonNode, StringLiteral};
 use crate::protocol::model::parameters::{Parameters, ResponseFormat};
 use crate::protocol::model::thinking::{MIN_BUDGET_TOKENS, ThinkingMode, ThinkingSettings};
-use crate::protocol::model::tools::{
-    EMPTY_SCHEMA, RAW_ARGUMENTS_KEY, ToolChoice, ToolDefinition, to_messages_id,
-};
+use crate::protocol::model::tools::{RAW_ARGUMENTS_KEY, ToolChoice, ToolDefinition, to_messages_id};
 use crate::protocol::writer::{ObjectWriter, write_array, write_object};
 
 /// The output limit if neither client nor catalog specifies one: the value that Claude Code and opencode
@@ -164,7 +162,7 @@ fn write_tool(out: &mut Vec<u8>, tool: &ToolDefinition<'_>) {
     write_object(out, |body| {
         body.raw("name", &tool.name);
         body.raw_if("description", tool.description.as_ref());
-        body.raw("input_schema", tool.schema.unwrap_or(EMPTY_SCHEMA));
+        body.raw("input_schema", tool.object_schema());
         if tool.is_strict == Some(true) {
             body.flag("strict", true);
         }

@@ -38,10 +38,26 @@ impl<'t> ToolDefinition<'t> {
             namespace: None,
         })
     }
+
+    /// The schema with `type: object` at its root, for APIs that require it (Anthropic's and `OpenAI`'s guides on tools). A
+    /// schema whose root is a reference or a choice stays as it is.
+    pub(crate) fn object_schema(&self) -> Cow<'_, [u8]> {
+        let Some(schema) = self.schema else { return Cow::Borrowed(EMPTY_SCHEMA) };
+        let Ok(object) = JsonNode::new(schema).object() else { return Cow::Borrowed(schema) };
+        let mut members = object.entries().peekable();
+        if members.peek().is_none() {
+            return Cow::Borrowed(EMPTY_SCHEMA);
+        }
+        if members.any(|(key, _)| matches!(&*key, "type" | "anyOf" | "oneOf" | "allOf" | "$ref")) {
+            return Cow::Borrowed(schema);
+        }
+        let rest = schema.trim_ascii_start().strip_prefix(b"{").unwrap_or_default();
+        Cow::Owned([br#"{"type":"object","#, rest].concat())
+    }
 }
 
-/// The schema of a tool without arguments, for formats that require one.
-pub(crate) const EMPTY_SCHEMA: &[u8] = br#"{"type":"object","properties":{}}"#;
+/// The schema of a tool without arguments.
+const EMPTY_SCHEMA: &[u8] = br#"{"type":"object","properties":{}}"#;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ToolChoice<'t> {

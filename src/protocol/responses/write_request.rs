@@ -8,7 +8,7 @@ use crate::protocol::model::losses::{self, Losses};
 use crate::protocol::model::node::StringLiteral;
 use crate::protocol::model::parameters::{Parameters, ResponseFormat};
 use crate::protocol::model::thinking::{ThinkingMode, ThinkingSettings};
-use crate::protocol::model::tools::{EMPTY_SCHEMA, ToolChoice, ToolDefinition, to_responses_id};
+use crate::protocol::model::tools::{ToolChoice, ToolDefinition, to_responses_id};
 use crate::protocol::writer::{ObjectWriter, write_array, write_object};
 
 pub(crate) fn write(conversation: &Conversation<'_>, losses: &mut Losses) -> Vec<u8> {
@@ -111,7 +111,7 @@ fn write_tool(out: &mut Vec<u8>, tool: &ToolDefinition<'_>) {
         body.escaped("type", "function");
         body.raw("name", &tool.name);
         body.raw_if("description", tool.description.as_ref());
-        body.raw("parameters", tool.schema.unwrap_or(EMPTY_SCHEMA));
+        body.raw("parameters", tool.object_schema());
         body.flag("strict", tool.is_strict.unwrap_or(false));
     });
 }
