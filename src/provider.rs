@@ -11,6 +11,7 @@ mod wait_time;
 mod errors;
 mod rule;
 
+mod anthropic;
 mod generic;
 mod moonshot;
 

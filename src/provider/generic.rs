@@ -1,5 +1,6 @@
 //! Any other OpenAI-compatible server: nothing is changed but by `compat` flags, and what only Kimi knows is left out.
 
+use super::anthropic;
 use super::errors::ErrorRule;
 use super::rule::draft::RequestDraft;
 use super::rule::thinking::{ThinkingFields, ThinkingRequest};
@@ -20,7 +21,10 @@ pub(crate) fn rewrite(draft: &mut RequestDraft<'_>) {
         Api::Messages if draft.request.model.compat.requires_reasoning_content == Some(true) => {
             history::insert_filler(draft);
         }
-        Api::Messages => history::remove_unsigned_thinking(draft),
+        Api::Messages => {
+            history::remove_unsigned_thinking(draft);
+            anthropic::rewrite(draft);
+        }
         Api::Responses => {}
     }
     compat::apply_flags(draft, false);

@@ -87,6 +87,14 @@ rules! {
     UNSIGNED_THINKING = "unsigned_thinking":
         "Thinking blocks without a signature, which another provider wrote, are removed: Anthropic rejects them.",
         "Anthropic API reference: extended thinking, 2026-10";
+    CLAUDE_THINKING = "claude_thinking": "Claude models get a thinking budget, adaptive thinking or an effort, whichever they accept.",
+        "Anthropic API reference: extended and adaptive thinking, 2026-11";
+    CLAUDE_THINKING_OFF = "claude_thinking_off":
+        "A thinking budget is removed where Claude would refuse it: with a forced tool, a prefill, or a tool loop whose turn does not begin with signed thinking.",
+        "Anthropic API reference: extended thinking, 2026-11; anomalyco/opencode issue 3077";
+    CLAUDE_SAMPLING = "claude_sampling":
+        "temperature, top_p and top_k are removed where Claude refuses them: with a thinking budget, and from Opus 4.7 on.",
+        "Anthropic API reference: extended thinking, 2026-11; The-PR-Agent/pr-agent issue 2456";
     FOREIGN_BLOCKS = "foreign_blocks":
         "Content blocks that only Anthropic knows become text for Kimi, or are removed if the model does not need them; a request with others, such as PDF documents, skips Kimi.",
         "MoonshotAI/Kimi-K2 issue 118 and MoonshotAI/kimi-cli issue 1344, 2026";

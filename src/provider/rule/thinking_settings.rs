@@ -10,7 +10,7 @@ use crate::protocol::api::Api;
 use crate::protocol::model::thinking::{MIN_BUDGET_TOKENS, effort_budget};
 use crate::provider::rules::{self, Rule};
 
-const ADAPTIVE: &str = r#"{"type":"adaptive"}"#;
+pub(crate) const ADAPTIVE: &str = r#"{"type":"adaptive"}"#;
 const ENABLED: &str = r#"{"type":"enabled"}"#;
 pub(crate) const DISABLED: &str = r#"{"type":"disabled"}"#;
 
@@ -192,7 +192,7 @@ fn keep_budget(draft: &mut RequestDraft<'_>, fields: &ThinkingFields) -> bool {
 }
 
 /// A budget for a model without levels.
-fn choose_budget(draft: &RequestDraft<'_>, requested: ThinkingRequest) -> Option<u64> {
+pub(crate) fn choose_budget(draft: &RequestDraft<'_>, requested: ThinkingRequest) -> Option<u64> {
     let effort = match requested {
         ThinkingRequest::Level(level) => level.as_str(),
         _ => "high",
@@ -207,7 +207,7 @@ fn clamp_budget(draft: &RequestDraft<'_>, budget: u64) -> Option<u64> {
     (most >= MIN_BUDGET_TOKENS).then(|| budget.clamp(MIN_BUDGET_TOKENS, most))
 }
 
-fn render_budget(budget: u64) -> String {
+pub(crate) fn render_budget(budget: u64) -> String {
     format!(r#"{{"type":"enabled","budget_tokens":{budget}}}"#)
 }
 

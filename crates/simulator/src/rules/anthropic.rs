@@ -49,7 +49,7 @@ pub(super) const RULES: &[StrictRule] = &[
     rule("temperature", "thinking: temperature and top_k cannot be changed", check_temperature),
     rule("top_k", "thinking: temperature and top_k cannot be changed", check_top_k),
     rule("sampling", "https://github.com/The-PR-Agent/pr-agent/issues/2456", check_sampling),
-    rule("forced_tool", "thinking: only tool_choice auto and none", check_forced_tool),
+    rule("forced_tool", "thinking: with a budget, only tool_choice auto and none", check_forced_tool),
     rule("prefill", "API: errors, prefill not supported; thinking: no prefill", check_prefill),
     rule("thinking_first", "https://github.com/anomalyco/opencode/issues/3077", check_thinking_first),
     rule("signature", "https://github.com/anthropics/anthropic-sdk-python/issues/1598", check_signatures),
@@ -306,9 +306,10 @@ fn check_sampling(request: &StrictRequest<'_>) -> Result<(), Refusal> {
     }
 }
 
+/// Adaptive thinking works with a forced tool.
 fn check_forced_tool(request: &StrictRequest<'_>) -> Result<(), Refusal> {
     let is_forced = matches!(text(&request.body["tool_choice"]["type"]), "any" | "tool");
-    require(!is_forced || !is_thinking(request), || {
+    require(!is_forced || !thinks_with_budget(request), || {
         "Thinking may not be enabled when tool_choice forces tool use.".to_owned()
     })
 }
@@ -324,11 +325,11 @@ fn check_prefill(request: &StrictRequest<'_>) -> Result<(), Refusal> {
     )
 }
 
-/// The last turn of the assistant in a tool loop starts with a thinking block.
+/// With a budget, the last turn of the assistant in a tool loop starts with a thinking block.
 fn check_thinking_first(request: &StrictRequest<'_>) -> Result<(), Refusal> {
     let messages = messages(request);
     let is_in_loop = messages.last().is_some_and(|last| !results(last).is_empty());
-    if !is_in_loop || !is_thinking(request) {
+    if !is_in_loop || !thinks_with_budget(request) {
         return Ok(());
     }
     // The turn begins after the last message of the user that is not a result.

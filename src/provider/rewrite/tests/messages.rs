@@ -371,3 +371,79 @@ proptest! {
         }
     }
 }
+
+fn claude_model(id: &str) -> Case {
+    Case::new(Generic, id, ThinkingControl::Unknown).over(Api::Messages)
+}
+
+#[test]
+fn native_claude_requests_are_unchanged() {
+    let code = CLAUDE_CODE.replace("t:0", "toolu_0");
+    let budget = code.replace(
+        r#""thinking":{"type":"adaptive","display":"omitted"},"output_config":{"effort":"high"}"#,
+        r#""thinking":{"type":"enabled","budget_tokens":9000}"#,
+    );
+    for (model, request) in [
+        ("claude-opus-5", &code),
+        ("claude-opus-4-6", &code),
+        ("claude-opus-4-6", &budget),
+        ("anthropic/claude-sonnet-4.5", &budget),
+        ("claude-opus-4-1-20250805", &budget),
+    ] {
+        claude_model(model).table(&[(request, request)]);
+    }
+}
+
+#[test]
+fn claude_thinking_gets_the_form_that_the_model_accepts() {
+    const BUDGET: &str = r#""max_tokens":9000,"thinking":{"type":"enabled","budget_tokens":8192}"#;
+    let adaptive = r#""max_tokens":9000,"thinking":{"type":"adaptive"}"#;
+    let effort = r#","output_config":{"effort":"high"}"#;
+    let (both, leveled) = (format!("{BUDGET}{effort}"), format!("{adaptive}{effort}"));
+    claude_model("claude-sonnet-4-5").table(&[(&both, BUDGET), (&leveled, BUDGET), (adaptive, BUDGET)]);
+    claude_model("claude-opus-4-5").table(&[(&both, &both), (&leveled, &both)]);
+    claude_model("claude-opus-5").table(&[(&both, &leveled), (BUDGET, adaptive)]);
+    let small = r#""max_tokens":1000,"thinking":{"type":"adaptive"}"#;
+    let off = r#""max_tokens":1000,"thinking":{"type":"disabled"}"#;
+    claude_model("claude-haiku-4-5").table(&[(small, off)]);
+}
+
+#[test]
+fn claude_budget_is_removed_where_it_is_refused() {
+    const BUDGET: &str = r#""thinking":{"type":"enabled","budget_tokens":2048}"#;
+    const OFF: &str = r#""thinking":{"type":"disabled"}"#;
+    let question = r#"{"role":"user","content":"x"}"#;
+    let turn = |blocks: &str| {
+        format!(
+            r#""messages":[{question},{{"role":"assistant","content":[{blocks}{{"type":"tool_use","id":"a","name":"f","input":{{}}}}]}},{{"role":"user","content":[{{"type":"tool_result","tool_use_id":"a","content":"y"}}]}}]"#
+        )
+    };
+    let signed = turn(r#"{"type":"thinking","thinking":"t","signature":"s"},"#);
+    let text = turn(r#"{"type":"text","text":"t"},"#);
+    let prefilled = format!(r#""messages":[{question},{{"role":"assistant","content":"y"}}]"#);
+    for (rest, expected) in [
+        (&signed, BUDGET),
+        (&text, OFF),
+        (&turn(""), OFF),
+        (&prefilled, OFF),
+        (&format!(r#""tool_choice":{{"type":"tool","name":"f"}},"messages":[{question}]"#), OFF),
+        (&format!(r#""tool_choice":{{"type":"auto"}},"messages":[{question}]"#), BUDGET),
+    ] {
+        let request = format!("{BUDGET},{rest}");
+        let (sent, rules) = claude_model("claude-sonnet-4-5").members(&request);
+        assert_eq!(sent, format!("{expected},{rest}"));
+        assert_eq!(rules.contains(&"claude_thinking_off"), expected == OFF, "{rules:?}");
+    }
+    let adaptive = format!(r#""thinking":{{"type":"adaptive"}},{text}"#);
+    claude_model("claude-opus-5").table(&[(&adaptive, &adaptive)]);
+}
+
+#[test]
+fn claude_sampling_is_removed_where_it_is_refused() {
+    const BUDGET: &str = r#""thinking":{"type":"enabled","budget_tokens":2048}"#;
+    let given = r#""temperature":0.2,"top_p":0.9,"top_k":4"#;
+    let usual = r#""temperature":1,"top_p":1"#;
+    let (budgeted, kept) = (format!("{BUDGET},{given}"), format!(r#"{BUDGET},"temperature":1,"top_p":0.95"#));
+    claude_model("claude-sonnet-4-5").table(&[(given, given), (&budgeted, BUDGET), (&kept, &kept)]);
+    claude_model("claude-opus-5").table(&[(given, ""), (usual, usual)]);
+}
