@@ -213,6 +213,12 @@ impl Failure {
         Self { timeout: Some(kind), ..Self::new(Reason::Timeout, kind.message(after)) }
     }
 
+    /// A request that breaks a rule of this provider; another one may accept it.
+    #[must_use]
+    pub fn of_provider_rule(message: impl Into<String>) -> Self {
+        Self { is_provider_rule: true, ..Self::new(Reason::BadRequest, message) }
+    }
+
     /// Whether the next target may be tried: always, except for an invalid request.
     #[must_use]
     pub const fn allows_failover(&self) -> bool {

@@ -12,6 +12,8 @@ mod errors;
 mod rule;
 
 mod anthropic;
+mod openai;
+
 mod generic;
 mod moonshot;
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use moonrelay::catalog::AdapterId;
 use moonrelay::protocol::api::Api;
 use moonrelay::protocol::json;
+use moonrelay::protocol::model::seal::SealOrigin;
 use moonrelay::protocol::sse::{FrameReader, FrameTooLong};
 use moonrelay::provider::answer::StreamReader;
 use moonrelay::provider::classify::Classifier;
@@ -42,6 +43,7 @@ pub fn judge(mut data: &[u8]) {
         hides_usage: plan & 1 != 0,
         is_continuation: plan & 4 != 0,
         offers_tools: plan & 2 != 0,
+        seal_origin: (plan & 8 != 0).then(|| SealOrigin::new("own", "m", api)),
     };
     let (one, many) = (read(adapter, api, &plan, &whole), read(adapter, api, &plan, &pieces));
     // A body that is not a stream is checked as it arrives: the message may differ, the failure must not.

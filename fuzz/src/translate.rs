@@ -7,8 +7,9 @@ use bytes::Bytes;
 use moonrelay::protocol::api::Api;
 use moonrelay::protocol::model::TranslationError;
 use moonrelay::protocol::model::losses::LOSSES;
+use moonrelay::protocol::model::seal::SealOrigin;
 use moonrelay::protocol::request::RequestBody;
-use moonrelay::protocol::translate::{TranslatedRequest, translate_request};
+use moonrelay::protocol::translate::{TranslatedRequest, TranslationTarget, translate_request};
 use serde_json::{Map, Value};
 
 use super::take;
@@ -18,14 +19,18 @@ pub fn judge(mut data: &[u8]) {
     let apis = usize::from(take(&mut data));
     let (from, to) = (Api::ALL[apis % 3], Api::ALL[apis / 3 % 3]);
     let Ok(body) = RequestBody::parse(from, Bytes::copy_from_slice(data)) else { return };
-    let translated = match translate_request(&body, to, None) {
+    let translated = match translate_request(&body, &target(to)) {
         Ok(translated) => translated,
         Err(TranslationError { path: place, reason: why }) => {
             assert!(!place.is_empty() && !why.is_empty(), "an error without a place or a reason");
             return;
         }
     };
-    assert_eq!(translate_request(&body, to, None).as_ref(), Ok(&translated), "another body the second time");
+    assert_eq!(
+        translate_request(&body, &target(to)).as_ref(),
+        Ok(&translated),
+        "another body the second time"
+    );
     check_losses(&translated);
     // Text that the scan does not check is forwarded, errors included.
     let Ok(tree) = serde_json::from_slice::<Map<String, Value>>(data) else { return };
@@ -38,10 +43,14 @@ pub fn judge(mut data: &[u8]) {
     let again = RequestBody::parse(to, translated.body);
     let again = again.unwrap_or_else(|error| panic!("what was written cannot be read: {error}"));
     for third in Api::ALL {
-        if let Err(wrong) = translate_request(&again, third, None) {
+        if let Err(wrong) = translate_request(&again, &target(third)) {
             panic!("what was written for {to:?} does not go to {third:?}: {wrong}: {:?}", again.text);
         }
     }
+}
+
+fn target(api: Api) -> TranslationTarget {
+    TranslationTarget { api, default_max_tokens: None, seal_origin: SealOrigin::new("own", "m", api) }
 }
 
 fn check_losses(translated: &TranslatedRequest) {

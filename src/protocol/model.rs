@@ -5,6 +5,7 @@ pub(super) mod node;
 
 pub mod losses;
 pub(super) mod parameters;
+pub mod seal;
 pub(crate) mod thinking;
 pub mod tools;
 

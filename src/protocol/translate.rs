@@ -17,6 +17,7 @@ use super::messages::encoder::MessagesEncoder;
 use super::model::TranslationError;
 use super::model::answer::{RequestEcho, ResponseEvent};
 use super::model::losses::Losses;
+use super::model::seal::SealOrigin;
 use super::request::RequestBody;
 use super::responses::decoder::ResponsesDecoder;
 use super::responses::encoder::ResponsesEncoder;
@@ -36,16 +37,25 @@ pub struct TranslatedRequest {
     pub tool_namespaces: BTreeMap<String, (String, String)>,
 }
 
-/// Translates a request to another API. `default_max_tokens` is the model's largest output: Messages
-/// requires a limit, and not every client of another format sends one.
+/// Where a translated request goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TranslationTarget {
+    /// The target's API.
+    pub api: Api,
+    /// The model's largest output: the Messages API requires a limit, and not every client of another API sends one.
+    pub default_max_tokens: Option<u64>,
+    /// Whose sealed reasoning it accepts.
+    pub seal_origin: SealOrigin,
+}
+
+/// Translates a request to another API.
 ///
 /// # Errors
 /// When a part has a type unknown to its format, or content that the model must see cannot be expressed
 /// (omissions that are allowed are in [`LOSSES`](super::model::losses::LOSSES)).
 pub fn translate_request(
     body: &RequestBody,
-    to: Api,
-    default_max_tokens: Option<u64>,
+    target: &TranslationTarget,
 ) -> Result<TranslatedRequest, TranslationError> {
     let mut losses = Losses::default();
     let mut conversation = match body.api {
@@ -53,10 +63,13 @@ pub fn translate_request(
         Api::Messages => messages::read_request::read(body, &mut losses)?,
         Api::Responses => responses::read_request::read(body, &mut losses)?,
     };
+    conversation.open_seals(&target.seal_origin, &mut losses);
     conversation.normalize(&mut losses);
-    let written = match to {
+    let written = match target.api {
         Api::ChatCompletions => chat::write_request::write(&conversation, &mut losses),
-        Api::Messages => messages::write_request::write(&conversation, default_max_tokens, &mut losses),
+        Api::Messages => {
+            messages::write_request::write(&conversation, target.default_max_tokens, &mut losses)
+        }
         Api::Responses => responses::write_request::write(&conversation, &mut losses),
     };
     Ok(TranslatedRequest {

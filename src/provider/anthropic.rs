@@ -4,10 +4,12 @@
 //! report. The simulator's `anthropic` has the same rules, written independently.
 
 use super::rule::draft::RequestDraft;
+use super::rule::history;
 use super::rule::thinking::ThinkingFields;
 use super::rule::thinking_settings::{ADAPTIVE, DISABLED, choose_budget, render_budget, set_effort};
 use super::rule::tool_choice::{ForcedToolChoice, read_forced_choice};
 use super::rules;
+use crate::failure::Failure;
 use crate::protocol::object::ObjectView;
 
 /// What a Claude model accepts.
@@ -17,14 +19,27 @@ struct Accepted {
     /// Adaptive thinking.
     adaptive: bool,
     effort: bool,
+    /// A last message of the assistant, which it continues.
+    prefill: bool,
 }
 
 /// The smallest `top_p` with a budget.
 const MIN_TOP_P: f64 = 0.95;
 
 /// Over the Messages API. Requests for other models stay as they are.
-pub(super) fn rewrite(draft: &mut RequestDraft<'_>) {
-    let Some(accepted) = find_accepted(draft) else { return };
+///
+/// # Errors
+/// When the model would have to continue a message, which the newer models refuse.
+pub(super) fn rewrite(draft: &mut RequestDraft<'_>) -> Result<(), Failure> {
+    let Some(accepted) = find_accepted(draft) else { return Ok(()) };
+    let is_prefilled =
+        draft.body().messages.last().is_some_and(|last| draft.body().has_role(last, "assistant"));
+    if is_prefilled && !accepted.prefill {
+        let model = draft.request.wire_model;
+        return Err(Failure::of_provider_rule(format!(
+            "messages: {model} does not continue an assistant message; end with a user message"
+        )));
+    }
     choose_form(draft, &accepted);
     let has_budget = ThinkingFields::read(draft).thinking_type() == Some("enabled");
     if has_budget && refuses_budget(draft) {
@@ -35,6 +50,7 @@ pub(super) fn rewrite(draft: &mut RequestDraft<'_>) {
     if !accepted.budget {
         remove_sampling(draft, |top_p| top_p != 1.0);
     }
+    Ok(())
 }
 
 /// `None` if this is no Claude model. The version in the model's name decides, and `compat.supportsReasoningEffort`: efforts
@@ -51,6 +67,8 @@ fn find_accepted(draft: &RequestDraft<'_>) -> Option<Accepted> {
     Some(Accepted {
         budget: takes_budget,
         adaptive: takes_both || !takes_budget,
+        // Refused from Opus 4.6 and Sonnet 4.6 on (Anthropic's migration guide).
+        prefill: takes_budget && !takes_both,
         effort: draft.request.model.compat.supports_reasoning_effort.unwrap_or(takes_effort),
     })
 }
@@ -97,9 +115,7 @@ fn continues_without_thinking(draft: &RequestDraft<'_>) -> bool {
         return false;
     };
     let blocks = first.objects("content");
-    let first = blocks
-        .iter()
-        .find(|block| block.string_or_empty("type") != "thinking" || block.has_text("signature"));
+    let first = blocks.iter().find(|block| !history::is_unsigned_thinking(block));
     first.is_none_or(|block| !matches!(&*block.string_or_empty("type"), "thinking" | "redacted_thinking"))
 }
 

@@ -1,17 +1,18 @@
 //! Any other OpenAI-compatible server: nothing is changed but by `compat` flags, and what only Kimi knows is left out.
 
-use super::anthropic;
 use super::errors::ErrorRule;
 use super::rule::draft::RequestDraft;
 use super::rule::thinking::{ThinkingFields, ThinkingRequest};
 use super::rule::tool_ids::{self, IdForm};
 use super::rule::{compat, history, parameters, thinking_settings, tools};
-use super::rules;
+use super::{anthropic, openai, rules};
 use crate::catalog::ThinkingControl;
-use crate::failure::Reason;
+use crate::failure::{Failure, Reason};
 use crate::protocol::api::Api;
 
-pub(crate) fn rewrite(draft: &mut RequestDraft<'_>) {
+/// # Errors
+/// When Claude or an `OpenAI` model would refuse it.
+pub(crate) fn rewrite(draft: &mut RequestDraft<'_>) -> Result<(), Failure> {
     parameters::fill_missing(draft, &[]);
     tools::flatten_namespaces(draft);
     thinking_settings::apply_default(draft);
@@ -22,8 +23,8 @@ pub(crate) fn rewrite(draft: &mut RequestDraft<'_>) {
             history::insert_filler(draft);
         }
         Api::Messages => {
-            history::remove_unsigned_thinking(draft);
-            anthropic::rewrite(draft);
+            history::remove_unsigned_thinking(draft, false);
+            anthropic::rewrite(draft)?;
         }
         Api::Responses => {}
     }
@@ -32,7 +33,11 @@ pub(crate) fn rewrite(draft: &mut RequestDraft<'_>) {
         adapt_chat(draft);
         compat::fill_reasoning(draft, false);
     }
+    if api != Api::Messages {
+        openai::rewrite(draft)?;
+    }
     tool_ids::make_unique(draft, IdForm::of_other_provider(api));
+    Ok(())
 }
 
 /// Leaves out what only Kimi knows, over Chat Completions.

@@ -10,7 +10,7 @@ use super::rule::tool_ids::{self, IdForm};
 use super::rule::{compat, history, parameters, tools};
 use super::rules;
 use crate::catalog::{AdapterId, MaxTokensField, ThinkingControl};
-use crate::failure::Reason;
+use crate::failure::{Failure, Reason};
 use crate::protocol::api::Api;
 
 /// What Kimi models pin: every other value is a 400, and the pinned one is the default.
@@ -21,7 +21,11 @@ const PINNED_SAMPLING_FIELDS: [&str; 5] =
 const PINNED_MESSAGES_FIELDS: [&str; 3] = ["temperature", "top_p", "top_k"];
 
 /// A request as Moonshot and Kimi Code accept it.
-pub(crate) fn rewrite(draft: &mut RequestDraft<'_>, adapter: AdapterId) {
+///
+/// # Errors
+/// When it has more tools than they accept, or asks for several answers.
+pub(crate) fn rewrite(draft: &mut RequestDraft<'_>, adapter: AdapterId) -> Result<(), Failure> {
+    check_choices(draft)?;
     let pinned: &[&str] =
         if draft.body().api == Api::Messages { &PINNED_MESSAGES_FIELDS } else { &PINNED_SAMPLING_FIELDS };
     parameters::fill_missing(draft, pinned);
@@ -35,6 +39,17 @@ pub(crate) fn rewrite(draft: &mut RequestDraft<'_>, adapter: AdapterId) {
     }
     tools::adapt_for_moonshot(draft);
     tool_ids::make_unique(draft, IdForm::Original);
+    tools::check_count(draft, "Kimi")
+}
+
+/// Kimi's models give one answer: with several, which another provider may give, the client would get less than it asked for.
+fn check_choices(draft: &RequestDraft<'_>) -> Result<(), Failure> {
+    match draft.parsed_value::<u64>("n") {
+        Some(count @ 2..) => Err(Failure::of_provider_rule(format!(
+            "n: Kimi gives one answer, not {count}; send one request for each"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn rewrite_chat(draft: &mut RequestDraft<'_>, adapter: AdapterId) {

@@ -23,10 +23,14 @@ pub(crate) fn rewrite(draft: &mut RequestDraft<'_>) {
         Api::ChatCompletions => apply_thinking(draft),
         Api::Messages | Api::Responses => thinking_settings::apply_default(draft),
     }
+    if api == Api::Messages {
+        history::remove_unsigned_thinking(draft, true);
+    }
     set_provider_order(draft);
     compat::apply_flags(draft, false);
     if api == Api::ChatCompletions {
         generic::adapt_chat(draft);
+        history::remove_empty_details(draft);
         if draft.request.model.compat.requires_reasoning_content == Some(true) {
             compat::fill_reasoning(draft, true);
         } else {

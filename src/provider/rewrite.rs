@@ -34,6 +34,16 @@ pub fn supports_prefill(adapter: AdapterId, api: Api, model: &ModelInfo) -> bool
     is_known && model.compat.supports_prefill == Some(true)
 }
 
+/// Whether sealed reasoning without an origin is this provider's: a client's history may come from the vendor of its API
+/// without a gateway between, and only Anthropic and `OpenAI` refuse values that they did not seal. Chat clients return none.
+pub fn reads_bare_seals(adapter: AdapterId, api: Api, wire_model: &str) -> bool {
+    match api {
+        Api::ChatCompletions => true,
+        Api::Messages => adapter == AdapterId::Generic && wire_model.contains("claude"),
+        Api::Responses => adapter == AdapterId::Generic,
+    }
+}
+
 /// Rewrites a request for the provider that continues an interrupted answer. `None` when the client's output
 /// limit is used up.
 ///
@@ -68,9 +78,9 @@ fn apply_rules(adapter: AdapterId, draft: &mut RequestDraft<'_>) -> Result<(), F
         draft.set(rules::MODEL, "model", json::to_string_literal(model));
     }
     match adapter {
-        AdapterId::Moonshot | AdapterId::KimiCode => moonshot::rewrite(draft, adapter),
+        AdapterId::Moonshot | AdapterId::KimiCode => moonshot::rewrite(draft, adapter)?,
         AdapterId::OpenRouter => openrouter::rewrite(draft),
-        AdapterId::Generic => generic::rewrite(draft),
+        AdapterId::Generic => generic::rewrite(draft)?,
     }
     tools::record_offered_tools(draft);
     Ok(())

@@ -85,8 +85,8 @@ rules! {
         "With thinking on, assistant messages with tool calls and no thinking block get a block of one space.",
         "hermes-agent pull requests 14018 and 49143, 2026";
     UNSIGNED_THINKING = "unsigned_thinking":
-        "Thinking blocks without a signature, which another provider wrote, are removed: Anthropic rejects them.",
-        "Anthropic API reference: extended thinking, 2026-10";
+        "Thinking without a signature, and reasoning items without encrypted content, which another provider wrote, are removed: Anthropic and OpenAI reject them.",
+        "Anthropic API reference: extended thinking, 2026-10; can1357/oh-my-pi issue 41";
     CLAUDE_THINKING = "claude_thinking": "Claude models get a thinking budget, adaptive thinking or an effort, whichever they accept.",
         "Anthropic API reference: extended and adaptive thinking, 2026-11";
     CLAUDE_THINKING_OFF = "claude_thinking_off":
@@ -95,6 +95,12 @@ rules! {
     CLAUDE_SAMPLING = "claude_sampling":
         "temperature, top_p and top_k are removed where Claude refuses them: with a thinking budget, and from Opus 4.7 on.",
         "Anthropic API reference: extended thinking, 2026-11; The-PR-Agent/pr-agent issue 2456";
+    OPENAI_SAMPLING = "openai_sampling":
+        "temperature, top_p, the penalties and log probabilities are removed for OpenAI's reasoning models, which refuse them.",
+        "OpenAI guide: reasoning, 2026-11";
+    OPENAI_REASONING = "openai_reasoning":
+        "OpenAI's models without reasoning get no effort, and none of them gets reasoning of other providers in the history.",
+        "OpenAI API reference, 2026-11";
     FOREIGN_BLOCKS = "foreign_blocks":
         "Content blocks that only Anthropic knows become text for Kimi, or are removed if the model does not need them; a request with others, such as PDF documents, skips Kimi.",
         "MoonshotAI/Kimi-K2 issue 118 and MoonshotAI/kimi-cli issue 1344, 2026";

@@ -2,7 +2,7 @@
 //! rejected: an answer without the document would look like a valid one.
 
 use crate::catalog::AdapterId;
-use crate::failure::{Failure, Reason};
+use crate::failure::Failure;
 use crate::protocol::api::Api;
 use crate::protocol::json;
 use crate::protocol::object::ObjectView;
@@ -21,7 +21,7 @@ pub struct UnsupportedContent {
 impl From<UnsupportedContent> for Failure {
     fn from(unsupported: UnsupportedContent) -> Self {
         // Another provider may accept it.
-        Self { is_provider_rule: true, ..Self::new(Reason::BadRequest, unsupported.to_string()) }
+        Self::of_provider_rule(unsupported.to_string())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Owns a client's request in each API: its own as received, others translated once.
+//! Owns a client's request for each target: as received where its API is the client's, otherwise translated once.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -9,16 +9,20 @@ use crate::config::settings::ProviderModel;
 use crate::failure::{Failure, Reason};
 use crate::protocol::api::Api;
 use crate::protocol::memory_budget::MemoryBudget;
+use crate::protocol::model::losses;
+use crate::protocol::model::seal::SealOrigin;
 use crate::protocol::request::RequestBody;
-use crate::protocol::translate::{self, TranslatedRequest};
-use crate::provider::rewrite::{AdaptedRequest, PartialAnswer};
+use crate::protocol::translate::{self, TranslatedRequest, TranslationTarget};
+use crate::provider::rewrite::{AdaptedRequest, PartialAnswer, reads_bare_seals};
 use crate::stream::{ToolNamespaces, budget_exceeded};
 
 /// A request and its translations.
 pub struct RequestBodies {
     client_body: RequestBody,
     prompt_tokens: OnceLock<u64>,
-    translations: Mutex<Vec<(TranslationKey, TranslationResult)>>,
+    made: Mutex<Vec<(TranslationTarget, TranslationResult)>>,
+    /// The client's body has sealed reasoning with an origin.
+    has_seals: OnceLock<bool>,
     memory_budget: Arc<MemoryBudget>,
     /// The memory limit of all bodies, in bytes.
     max_total_bytes: usize,
@@ -27,15 +31,7 @@ pub struct RequestBodies {
 /// The result of a translation.
 type TranslationResult = Result<Arc<TranslatedBody>, Failure>;
 
-/// The parameters of a translation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct TranslationKey {
-    api: Api,
-    /// The output limit, which the Messages API requires if the client set none.
-    max_tokens: Option<u64>,
-}
-
-/// The request in another API.
+/// The request in another API, or in the client's with the sealed reasoning of the target.
 #[derive(Debug)]
 pub struct TranslatedBody {
     body: RequestBody,
@@ -48,6 +44,8 @@ pub struct TranslatedBody {
 pub enum ClientBody<'b> {
     /// As the client sent it.
     Original(&'b RequestBody),
+    /// With its sealed reasoning opened for the target.
+    Opened(Arc<TranslatedBody>),
     /// Translated to another API.
     Translated(Arc<TranslatedBody>),
 }
@@ -58,7 +56,7 @@ impl ClientBody<'_> {
     pub fn body(&self) -> &RequestBody {
         match self {
             Self::Original(body) => body,
-            Self::Translated(translation) => &translation.body,
+            Self::Opened(made) | Self::Translated(made) => &made.body,
         }
     }
 
@@ -67,14 +65,14 @@ impl ClientBody<'_> {
     pub fn dropped(&self) -> &[&'static str] {
         match self {
             Self::Original(_) => &[],
-            Self::Translated(translation) => &translation.dropped,
+            Self::Opened(made) | Self::Translated(made) => &made.dropped,
         }
     }
 
     /// Namespace and name of the tools that were renamed, by the name that was sent.
     pub(super) fn tool_namespaces(&self) -> Option<&ToolNamespaces> {
         match self {
-            Self::Original(_) => None,
+            Self::Original(_) | Self::Opened(_) => None,
             Self::Translated(translation) => Some(&translation.tool_namespaces),
         }
     }
@@ -101,7 +99,8 @@ impl RequestBodies {
         Self {
             client_body,
             prompt_tokens: OnceLock::new(),
-            translations: Mutex::default(),
+            made: Mutex::default(),
+            has_seals: OnceLock::new(),
             memory_budget,
             max_total_bytes,
         }
@@ -130,7 +129,7 @@ impl RequestBodies {
     ) -> Result<PreparedRequest<'_>, Failure> {
         let request_body = self.body_for_target(target)?;
         let adapted = target.rewrite_request(request_body.body(), thinking)?;
-        Ok(build_prepared_request(request_body, adapted))
+        Ok(build_prepared_request(target, request_body, adapted))
     }
 
     /// The request to continue an interrupted answer; `None` when the client's output limit is used up.
@@ -145,45 +144,61 @@ impl RequestBodies {
     ) -> Result<Option<PreparedRequest<'_>>, Failure> {
         let request_body = self.body_for_target(target)?;
         let adapted = target.rewrite_continuation(request_body.body(), thinking, partial_answer)?;
-        Ok(adapted.map(|adapted| build_prepared_request(request_body, adapted)))
+        Ok(adapted.map(|adapted| build_prepared_request(target, request_body, adapted)))
     }
 
     /// The request in a target's API.
     pub(super) fn body_for_target(&self, target: &Target) -> Result<ClientBody<'_>, Failure> {
         let api = target.api;
-        let max_tokens = (api == Api::Messages).then(|| default_output_limit(&target.model));
-        self.get_or_translate(TranslationKey { api, max_tokens })
+        self.get_or_make(TranslationTarget {
+            api,
+            default_max_tokens: (api == Api::Messages).then(|| default_output_limit(&target.model)),
+            seal_origin: target.seal_origin(),
+        })
     }
 
-    fn get_or_translate(&self, key: TranslationKey) -> Result<ClientBody<'_>, Failure> {
-        if key.api == self.client_body.api {
+    fn get_or_make(&self, target: TranslationTarget) -> Result<ClientBody<'_>, Failure> {
+        let is_translated = target.api != self.client_body.api;
+        if !is_translated && !*self.has_seals.get_or_init(|| SealOrigin::is_in(&self.client_body.text)) {
             return Ok(ClientBody::Original(&self.client_body));
         }
         // One request prepares its bodies sequentially, so this lock is never contended.
-        let mut translated = self.translations.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = translated.iter().find(|(known, _)| *known == key).map(|(_, made)| made.clone());
-        let made = known.unwrap_or_else(|| {
-            let made = self.translate(key).map(Arc::new);
-            translated.push((key, made.clone()));
+        let mut known = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = known.iter().find(|(known, _)| *known == target).map(|(_, made)| made.clone());
+        let made = made.unwrap_or_else(|| {
+            let made = if is_translated { self.translate(&target) } else { self.open_seals(&target) };
+            let made = made.map(Arc::new);
+            known.push((target, made.clone()));
             made
         });
-        made.map(ClientBody::Translated)
+        made.map(if is_translated { ClientBody::Translated } else { ClientBody::Opened })
     }
 
-    fn translate(&self, key: TranslationKey) -> Result<TranslatedBody, Failure> {
-        let translated = translate::translate_request(&self.client_body, key.api, key.max_tokens);
-        let TranslatedRequest { body, losses: dropped, tool_namespaces } =
-            translated.map_err(|untranslatable| {
-                // Another target may serve the client's API.
-                let why =
-                    format!("the request cannot be translated to {}: {untranslatable}", key.api.as_str());
-                Failure { is_provider_rule: true, ..Failure::new(Reason::BadRequest, why) }
-            })?;
+    fn translate(&self, target: &TranslationTarget) -> Result<TranslatedBody, Failure> {
+        let translated = translate::translate_request(&self.client_body, target);
+        let TranslatedRequest { body, losses, tool_namespaces } = translated.map_err(|untranslatable| {
+            // Another target may serve the client's API.
+            let why =
+                format!("the request cannot be translated to {}: {untranslatable}", target.api.as_str());
+            Failure::of_provider_rule(why)
+        })?;
+        let body = self.parse_counted(target.api, &body)?;
+        Ok(TranslatedBody { body, dropped: losses, tool_namespaces })
+    }
+
+    /// The client's request with the values that the target sealed, and without those of others.
+    fn open_seals(&self, target: &TranslationTarget) -> Result<TranslatedBody, Failure> {
+        let (body, has_others) = target.seal_origin.open_body(&self.client_body.text);
+        let body = self.parse_counted(target.api, &body)?;
+        let dropped = if has_others { vec![losses::SEALED_REASONING.name] } else { Vec::new() };
+        Ok(TranslatedBody { body, dropped, tool_namespaces: ToolNamespaces::default() })
+    }
+
+    fn parse_counted(&self, api: Api, body: &[u8]) -> Result<RequestBody, Failure> {
         let mut counted = self.memory_budget.start_body(self.max_total_bytes);
-        counted.push(&body).map_err(|_| budget_exceeded())?;
-        let body = RequestBody::parse(key.api, counted.into_bytes())
-            .map_err(|error| Failure::new(Reason::Server, format!("the translated request: {error}")))?;
-        Ok(TranslatedBody { body, dropped, tool_namespaces })
+        counted.push(body).map_err(|_| budget_exceeded())?;
+        RequestBody::parse(api, counted.into_bytes())
+            .map_err(|error| Failure::new(Reason::Server, format!("the translated request: {error}")))
     }
 }
 
@@ -206,9 +221,18 @@ pub fn default_output_limit(model: &ProviderModel) -> u64 {
     configured.unwrap_or(own.min(half_window))
 }
 
-fn build_prepared_request(request_body: ClientBody<'_>, mut adapted: AdaptedRequest) -> PreparedRequest<'_> {
+fn build_prepared_request<'b>(
+    target: &Target,
+    request_body: ClientBody<'b>,
+    mut adapted: AdaptedRequest,
+) -> PreparedRequest<'b> {
+    let is_translated = request_body.is_translated();
+    let plan = &mut adapted.answer_plan;
     // The translation decides which usage a client of another API receives.
-    adapted.answer_plan.hides_usage &= !request_body.is_translated();
+    plan.hides_usage &= !is_translated;
+    let needs_origin =
+        is_translated || !reads_bare_seals(target.provider.adapter, target.api, &target.wire_model);
+    plan.seal_origin = needs_origin.then(|| target.seal_origin());
     PreparedRequest { request_body, adapted }
 }
 
@@ -224,8 +248,12 @@ mod tests {
         RequestBodies::new(body, budget.clone(), limit)
     }
 
+    fn target(api: Api) -> TranslationTarget {
+        TranslationTarget { api, default_max_tokens: Some(1), seal_origin: SealOrigin::default() }
+    }
+
     fn chat(bodies: &RequestBodies) -> Result<ClientBody<'_>, Failure> {
-        bodies.get_or_translate(TranslationKey { api: Api::ChatCompletions, max_tokens: None })
+        bodies.get_or_make(target(Api::ChatCompletions))
     }
 
     #[test]
@@ -236,8 +264,7 @@ mod tests {
         let (first, second) = (chat(&bodies).unwrap(), chat(&bodies).unwrap());
         assert_eq!(first.body().text.as_ptr(), second.body().text.as_ptr());
         assert!(first.is_translated() && budget.used_bytes() >= first.body().text.len());
-        let own =
-            bodies.get_or_translate(TranslationKey { api: Api::Messages, max_tokens: Some(1) }).unwrap();
+        let own = bodies.get_or_make(target(Api::Messages)).unwrap();
         assert!(!own.is_translated());
         drop((first, second));
         drop(bodies);

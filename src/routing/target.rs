@@ -9,6 +9,7 @@ use crate::catalog::ThinkingLevel;
 use crate::config::settings::{Auth, Provider, ProviderKey, ProviderModel, Reference};
 use crate::failure::Failure;
 use crate::protocol::api::Api;
+use crate::protocol::model::seal::SealOrigin;
 use crate::protocol::request::RequestBody;
 use crate::provider::classify::Classifier;
 use crate::provider::rewrite::{self, AdaptedRequest, PartialAnswer};
@@ -128,6 +129,11 @@ impl Target {
     pub(super) fn request_headers(&self, client: &HeaderMap, client_api: Api) -> HeaderMap {
         let target = (&*self.provider, &*self.model);
         headers::build_request_headers(client, client_api, self.api, target, self.key())
+    }
+
+    /// Whose sealed reasoning it accepts.
+    pub(super) fn seal_origin(&self) -> SealOrigin {
+        SealOrigin::new(&self.provider.id, &self.wire_model, self.api)
     }
 
     /// What cooldowns and session affinity know of it.

@@ -5,11 +5,10 @@ use moonrelay::catalog::{AdapterId, ModelInfo};
 use moonrelay::protocol::api::Api;
 use moonrelay::protocol::edit::Segments;
 use moonrelay::protocol::model::answer::RequestEcho;
+use moonrelay::protocol::model::seal::SealOrigin;
 use moonrelay::protocol::request::RequestBody;
 use moonrelay::protocol::sse::FrameReader;
-use moonrelay::protocol::translate::Decoder;
-use moonrelay::protocol::translate::Encoder;
-use moonrelay::protocol::translate::translate_request as translate;
+use moonrelay::protocol::translate::{Decoder, Encoder, TranslationTarget, translate_request};
 use moonrelay::provider::answer::StreamReader;
 use moonrelay::provider::classify::Classifier;
 use moonrelay::provider::rewrite::{AnswerPlan, RewriteInput, rewrite_request};
@@ -27,7 +26,12 @@ const DEFAULT_LIMIT: Option<u64> = Some(32_768);
 fn sent(text: &Bytes, from: Api, to: Api) -> Bytes {
     let mut body = RequestBody::parse(from, text.clone()).expect("a request");
     if from != to {
-        let translated = translate(&body, to, DEFAULT_LIMIT).expect("it can be said");
+        let target = TranslationTarget {
+            api: to,
+            default_max_tokens: DEFAULT_LIMIT,
+            seal_origin: SealOrigin::default(),
+        };
+        let translated = translate_request(&body, &target).expect("it can be said");
         body = RequestBody::parse(to, translated.body).expect("a request");
     }
     let (model, params) = (ModelInfo::unknown("model"), Map::new());

@@ -22,6 +22,8 @@ pub(crate) struct ChatEncoder {
     finish_reason: Option<FinishReason>,
     usage: Option<TokenUsage>,
     stage: ChatStage,
+    /// The number of finished blocks of reasoning.
+    detail_index: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,17 +48,25 @@ impl ApiEncoder for ChatEncoder {
                 self.write_start(id, model, out);
                 self.first_call = self.call_count;
             }
-            ResponseEvent::Reasoning(text) => self.write_text("reasoning_content", text, out),
+            ResponseEvent::Reasoning(text) => {
+                let index = self.detail_index;
+                self.write_delta(out, |delta| {
+                    delta.text("reasoning_content", text);
+                    write_details(delta, |out| write_reasoning_text(text, None, index, out));
+                });
+            }
             ResponseEvent::Text(text) => self.write_text("content", text, out),
             ResponseEvent::Refusal(text) => self.write_text("refusal", text, out),
-            ResponseEvent::ReasoningSignature(signature) => self.write_delta(out, |delta| {
-                delta.array("reasoning_details", [signature], |out, signature| {
-                    write_signed_reasoning("", Some(signature), 0, out);
-                });
-            }),
-            ResponseEvent::RedactedReasoning(data) => self.write_delta(out, |delta| {
-                delta.array("reasoning_details", [data], |out, data| write_redacted_reasoning(data, 0, out));
-            }),
+            ResponseEvent::ReasoningSignature(signature) => {
+                let index = self.next_detail_index();
+                let write = |out: &mut Vec<u8>| write_reasoning_text("", Some(signature), index, out);
+                self.write_delta(out, |delta| write_details(delta, write));
+            }
+            ResponseEvent::RedactedReasoning(data) => {
+                let index = self.next_detail_index();
+                let write = |out: &mut Vec<u8>| write_redacted_reasoning(data, index, out);
+                self.write_delta(out, |delta| write_details(delta, write));
+            }
             ResponseEvent::ToolCallStart { call, id, name } => {
                 let index = self.first_call.saturating_add(*call);
                 self.call_count = self.call_count.max(index.saturating_add(1));
@@ -152,6 +162,7 @@ impl ChatEncoder {
             finish_reason: None,
             usage: None,
             stage: ChatStage::Open,
+            detail_index: 0,
         }
     }
 
@@ -178,6 +189,12 @@ impl ChatEncoder {
         if !text.is_empty() {
             self.write_delta(out, |delta| delta.text(key, text));
         }
+    }
+
+    const fn next_detail_index(&mut self) -> usize {
+        let index = self.detail_index;
+        self.detail_index += 1;
+        index
     }
 
     fn write_delta(&mut self, out: &mut Vec<u8>, write: impl FnOnce(&mut ObjectWriter<'_>)) {
@@ -226,8 +243,14 @@ fn write_call(index: usize, id: &str, name: &str, arguments: &str, out: &mut Vec
     });
 }
 
+/// One detail, which belongs to the block of reasoning with its index: pieces of text, then the signature, as OpenRouter
+/// streams them.
+fn write_details(delta: &mut ObjectWriter<'_>, write: impl Fn(&mut Vec<u8>)) {
+    delta.array("reasoning_details", [()], |out, ()| write(out));
+}
+
 /// Reasoning with its signature, as OpenRouter has it.
-fn write_signed_reasoning(text: &str, signature: Option<&str>, index: usize, out: &mut Vec<u8>) {
+fn write_reasoning_text(text: &str, signature: Option<&str>, index: usize, out: &mut Vec<u8>) {
     write_object(out, |detail| {
         detail.escaped("type", "reasoning.text");
         detail.text("text", text);
@@ -355,7 +378,7 @@ impl<'e> MessageBuilder<'e> {
             let details = self.reasoning_details.iter().enumerate();
             body.array("reasoning_details", details, |out, (index, detail)| match detail {
                 ReasoningDetail::Signed { text, signature } => {
-                    write_signed_reasoning(text, *signature, index, out);
+                    write_reasoning_text(text, *signature, index, out);
                 }
                 ReasoningDetail::Redacted(data) => write_redacted_reasoning(data, index, out),
             });

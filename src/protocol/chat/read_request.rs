@@ -11,6 +11,7 @@ use crate::protocol::model::conversation::{
 use crate::protocol::model::losses::{self, Loss, Losses};
 use crate::protocol::model::node::{JsonNode, ObjectNode, StringLiteral};
 use crate::protocol::model::parameters::{Parameters, ResponseFormat};
+use crate::protocol::model::seal::Seal;
 use crate::protocol::model::thinking::{ThinkingMode, ThinkingSettings};
 use crate::protocol::model::tools::{ToolChoice, ToolDefinition};
 use crate::protocol::request::RequestBody;
@@ -255,11 +256,11 @@ fn read_reasoning<'t>(message: &ObjectNode<'t>) -> Result<Vec<ContentBlock<'t>>,
 fn read_reasoning_detail<'t>(detail: &ObjectNode<'t>, blocks: &mut Vec<ContentBlock<'t>>) {
     let filled = |key: &str| detail.literal(key).filter(|text| !text.is_empty());
     if let Some(data) = filled("data") {
-        blocks.push(ContentBlock::RedactedReasoning(data));
+        blocks.push(ContentBlock::RedactedReasoning(Seal::unopened(data)));
         return;
     }
     let text = filled("text").or_else(|| filled("summary"));
-    let signature = filled("signature");
+    let signature = filled("signature").map(Seal::unopened);
     if let Some(ContentBlock::Reasoning { text: before, signature: open @ None }) = blocks.last_mut() {
         if let Some(text) = text {
             *before = StringLiteral::join(&[before.clone(), text], "");

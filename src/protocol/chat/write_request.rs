@@ -273,18 +273,30 @@ fn write_reasoning(message: &mut ObjectWriter<'_>, blocks: &[ContentBlock<'_>]) 
     let is_reasoning = |block: &&ContentBlock<'_>| {
         matches!(block, ContentBlock::RedactedReasoning(_) | ContentBlock::Reasoning { .. })
     };
-    message.array("reasoning_details", blocks.iter().filter(is_reasoning), |out, block| {
-        write_object(out, |detail| match block {
-            ContentBlock::RedactedReasoning(data) => {
-                detail.escaped("type", "reasoning.encrypted");
-                detail.raw("data", data);
+    let details = blocks.iter().filter(is_reasoning).enumerate();
+    message.array("reasoning_details", details, |out, (index, block)| {
+        write_object(out, |detail| {
+            let seal = match block {
+                ContentBlock::Reasoning { text, signature } => {
+                    detail.escaped("type", "reasoning.text");
+                    detail.raw("text", text);
+                    detail.raw_if("signature", signature.as_ref().map(|seal| &seal.value));
+                    signature.as_ref()
+                }
+                ContentBlock::RedactedReasoning(seal) => {
+                    detail.escaped("type", "reasoning.encrypted");
+                    detail.raw("data", &seal.value);
+                    Some(seal)
+                }
+                _ => None,
+            };
+            for (key, value) in seal.into_iter().flat_map(|seal| [("id", &seal.id), ("format", &seal.format)])
+            {
+                if let Some(value) = value {
+                    detail.text(key, value);
+                }
             }
-            ContentBlock::Reasoning { text, signature } => {
-                detail.escaped("type", "reasoning.text");
-                detail.raw("text", text);
-                detail.raw_if("signature", signature.as_ref());
-            }
-            _ => {}
+            detail.number("index", index as u64);
         });
     });
 }

@@ -12,6 +12,7 @@ use crate::protocol::model::conversation::{
 use crate::protocol::model::losses::{self, Loss, Losses};
 use crate::protocol::model::node::{JsonNode, ObjectNode, StringLiteral};
 use crate::protocol::model::parameters::{Parameters, ResponseFormat};
+use crate::protocol::model::seal::Seal;
 use crate::protocol::model::thinking::{ThinkingMode, ThinkingSettings};
 use crate::protocol::model::tools::{RAW_ARGUMENTS_KEY, ToolChoice, ToolDefinition, restore_id};
 use crate::protocol::request::RequestBody;
@@ -148,9 +149,9 @@ fn read_block<'t>(
         "search_result" => return read_search_result(block, blocks, losses),
         "thinking" => ContentBlock::Reasoning {
             text: block.require_string("thinking")?,
-            signature: block.literal("signature").filter(|signature| !signature.is_empty()),
+            signature: block.literal("signature").filter(|text| !text.is_empty()).map(Seal::unopened),
         },
-        "redacted_thinking" => ContentBlock::RedactedReasoning(block.require_string("data")?),
+        "redacted_thinking" => ContentBlock::RedactedReasoning(Seal::unopened(block.require_string("data")?)),
         "tool_use" => ContentBlock::ToolCall(read_tool_call(block)?),
         "tool_result" => ContentBlock::ToolResult(read_tool_result(block, losses)?),
         "tool_reference" => {

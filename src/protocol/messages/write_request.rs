@@ -219,11 +219,14 @@ fn write_block(out: &mut Vec<u8>, block: &ContentBlock<'_>, losses: &mut Losses)
             block.escaped("type", "thinking");
             block.raw("thinking", text);
             // Kimi accepts unsigned thinking with an empty signature.
-            block.raw("signature", signature.as_ref().unwrap_or(&StringLiteral::from_text("")));
+            match signature {
+                Some(seal) => block.raw("signature", &seal.value),
+                None => block.text("signature", ""),
+            }
         }),
-        ContentBlock::RedactedReasoning(data) => write_object(out, |block| {
+        ContentBlock::RedactedReasoning(seal) => write_object(out, |block| {
             block.escaped("type", "redacted_thinking");
-            block.raw("data", data);
+            block.raw("data", &seal.value);
         }),
         ContentBlock::ToolCall(call) => write_tool_call(out, call, losses),
         ContentBlock::ToolResult(outcome) => write_tool_result(out, outcome, losses),

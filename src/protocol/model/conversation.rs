@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::losses::{self, Losses};
 use super::node::StringLiteral;
 use super::parameters::Parameters;
+use super::seal::{Seal, SealOrigin};
 use super::thinking::ThinkingSettings;
 use super::tools::{ToolChoice, ToolDefinition};
 
@@ -71,11 +72,11 @@ pub(crate) enum ContentBlock<'t> {
     Reasoning {
         /// The text; may be empty.
         text: StringLiteral<'t>,
-        /// A signature, or encrypted content. Opaque.
-        signature: Option<StringLiteral<'t>>,
+        /// A signature, or encrypted content.
+        signature: Option<Seal<'t>>,
     },
-    /// Reasoning that only its provider can read. Opaque.
-    RedactedReasoning(StringLiteral<'t>),
+    /// Reasoning that only its provider can read.
+    RedactedReasoning(Seal<'t>),
     ToolCall(ToolCall<'t>),
     ToolResult(ToolResult<'t>),
 }
@@ -98,6 +99,27 @@ pub(crate) struct ToolResult<'t> {
 }
 
 impl Conversation<'_> {
+    /// Opens the sealed reasoning of the target. What another provider sealed is removed; its text stays.
+    pub(crate) fn open_seals(&mut self, target: &SealOrigin, losses: &mut Losses) {
+        for turn in &mut self.turns {
+            turn.blocks.retain_mut(|block| match block {
+                ContentBlock::Reasoning { text, signature: Some(seal) } => {
+                    let opened = target.open(&seal.value);
+                    losses.record_if(opened.is_none(), losses::SEALED_REASONING);
+                    let keeps = opened.is_some() || !text.is_empty();
+                    *block = ContentBlock::Reasoning { text: text.clone(), signature: opened };
+                    keeps
+                }
+                ContentBlock::RedactedReasoning(seal) => {
+                    let opened = target.open(&seal.value);
+                    losses.record_if(opened.is_none(), losses::SEALED_REASONING);
+                    opened.map(|opened| *seal = opened).is_some()
+                }
+                _ => true,
+            });
+        }
+    }
+
     /// Moves results directly after their calls, before other content, as every format requires. Drops empty
     /// turns, and a tool choice without tools.
     pub(crate) fn normalize(&mut self, losses: &mut Losses) {

@@ -29,6 +29,7 @@ losses! {
     THINKING_BUDGET = "thinking_budget": "A budget of thinking tokens becomes the nearest effort: the other APIs have no budgets.";
     THINKING_DETAIL = "thinking_detail": "The provider decides in which form thinking is shown.";
     REASONING_ALONE = "reasoning_alone": "An assistant message with only reasoning is removed: chat providers reject a message without content.";
+    SEALED_REASONING = "sealed_reasoning": "Reasoning that another provider signed or encrypted is sent as plain text, or removed where it has none.";
     CACHE_CONTROL = "cache_control": "Prompt cache marks are removed; these providers cache without them.";
     CACHE_KEY = "cache_key": "The key and the options of the prompt cache are removed: the Messages API has none.";
     DEFERRED_TOOLS = "deferred_tools": "A deferred tool is sent once the conversation has fetched it, and removed before.";

@@ -11,6 +11,7 @@ use crate::protocol::model::conversation::{
 use crate::protocol::model::losses::{self, Loss, Losses};
 use crate::protocol::model::node::{JsonNode, ObjectNode, StringLiteral};
 use crate::protocol::model::parameters::{Parameters, ResponseFormat};
+use crate::protocol::model::seal::Seal;
 use crate::protocol::model::thinking::ThinkingSettings;
 use crate::protocol::model::tools::{ToolChoice, ToolDefinition, flatten_name, restore_id};
 use crate::protocol::request::RequestBody;
@@ -272,7 +273,7 @@ fn read_reasoning<'t>(item: &ObjectNode<'t>) -> Result<Vec<ContentBlock<'t>>, Tr
             Ok(())
         })?;
     }
-    let signature = item.literal("encrypted_content").filter(|signature| !signature.is_empty());
+    let signature = item.literal("encrypted_content").filter(|text| !text.is_empty()).map(Seal::unopened);
     Ok(match signature {
         None if texts.is_empty() => Vec::new(),
         Some(data) if !has_parts => vec![ContentBlock::RedactedReasoning(data)],

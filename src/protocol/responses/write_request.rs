@@ -7,6 +7,7 @@ use crate::protocol::model::conversation::{
 use crate::protocol::model::losses::{self, Losses};
 use crate::protocol::model::node::StringLiteral;
 use crate::protocol::model::parameters::{Parameters, ResponseFormat};
+use crate::protocol::model::seal::Seal;
 use crate::protocol::model::thinking::{ThinkingMode, ThinkingSettings};
 use crate::protocol::model::tools::{ToolChoice, ToolDefinition, to_responses_id};
 use crate::protocol::writer::{ObjectWriter, write_array, write_object};
@@ -224,21 +225,20 @@ fn write_text_part(out: &mut Vec<u8>, kind: &str, text: &StringLiteral<'_>) {
 fn write_item(out: &mut Vec<u8>, block: &ContentBlock<'_>, losses: &mut Losses) {
     write_object(out, |item| match block {
         ContentBlock::Reasoning { text, signature } => write_reasoning(item, Some(text), signature.as_ref()),
-        ContentBlock::RedactedReasoning(data) => write_reasoning(item, None, Some(data)),
+        ContentBlock::RedactedReasoning(seal) => write_reasoning(item, None, Some(seal)),
         ContentBlock::ToolCall(call) => write_function_call(item, call),
         ContentBlock::ToolResult(outcome) => write_tool_result(item, outcome, losses),
         _ => {}
     });
 }
 
-fn write_reasoning(
-    item: &mut ObjectWriter<'_>,
-    text: Option<&StringLiteral<'_>>,
-    signature: Option<&StringLiteral<'_>>,
-) {
+fn write_reasoning(item: &mut ObjectWriter<'_>, text: Option<&StringLiteral<'_>>, seal: Option<&Seal<'_>>) {
     item.escaped("type", "reasoning");
+    if let Some(id) = seal.and_then(|seal| seal.id.as_deref()) {
+        item.text("id", id);
+    }
     item.array("summary", text, |out, text| write_text_part(out, "summary_text", text));
-    item.raw_if("encrypted_content", signature);
+    item.raw_if("encrypted_content", seal.map(|seal| &seal.value));
 }
 
 fn write_function_call(item: &mut ObjectWriter<'_>, call: &ToolCall<'_>) {

@@ -14,9 +14,13 @@ mod kept;
 mod lost;
 mod tools;
 
+fn target(api: Api) -> TranslationTarget {
+    TranslationTarget { api, default_max_tokens: None, seal_origin: SealOrigin::new("own", "m", api) }
+}
+
 fn translated(from: Api, to: Api, body: &Value) -> TranslatedRequest {
     let parsed = RequestBody::parse(from, Bytes::from(body.to_string())).unwrap();
-    translate_request(&parsed, to, None).unwrap_or_else(|error| panic!("{error}: {body}"))
+    translate_request(&parsed, &target(to)).unwrap_or_else(|error| panic!("{error}: {body}"))
 }
 
 fn said(translated: &TranslatedRequest) -> Value {

@@ -111,6 +111,7 @@ impl ChatStream {
         }
         let mut edits = Edits::new();
         chunks::restore_names(payload, chunk, &self.plan, &mut edits);
+        chunks::write_origins(payload, chunk, &self.plan, &mut edits);
         let keeps = self.filter_text(payload, chunk, finishes, &mut edits, out);
         if finishes {
             if !self.has_content && !self.plan.is_continuation && chunks::requires_content(payload, chunk) {

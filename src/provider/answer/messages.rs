@@ -37,6 +37,8 @@ pub(super) struct MessagesStream {
     is_finished: bool,
     finish_gate: FinishGate,
     leaks: LeakedCallBlocks,
+    /// The open block has a piece of its signature.
+    has_signature: bool,
 }
 
 impl MessagesStream {
@@ -51,6 +53,7 @@ impl MessagesStream {
             is_finished: false,
             finish_gate: FinishGate::default(),
             leaks: LeakedCallBlocks::default(),
+            has_signature: false,
         }
     }
 
@@ -147,7 +150,13 @@ impl MessagesStream {
         let mut edits = Edits::new();
         self.leaks.renumber(event, &mut edits);
         if let Some(block) = event.object("content_block") {
-            restore_name(payload, &block, &self.plan, &mut edits);
+            restore_block(payload, &block, &self.plan, &mut edits);
+            self.has_signature = block.has_text("signature");
+        }
+        if let Some(delta) = event.object("delta").filter(|delta| delta.has_text("signature"))
+            && !std::mem::replace(&mut self.has_signature, true)
+        {
+            self.plan.write_origin(&delta, "signature", &mut edits);
         }
         if kind == "message_delta" {
             let held = self.leaks.flush();
@@ -272,9 +281,13 @@ fn read_delta(text: &[u8], delta: &ObjectView<'_>, content_bytes: &mut ContentBy
     delta.has_text(key)
 }
 
-fn restore_name(text: &[u8], block: &ObjectView<'_>, plan: &AnswerPlan, edits: &mut Edits) {
-    if block.string_or_empty("type") == "tool_use" {
-        plan.restore_name(text, block.span("name").as_ref(), edits);
+/// Gives a block the client's tool name and the origin of its sealed value.
+fn restore_block(text: &[u8], block: &ObjectView<'_>, plan: &AnswerPlan, edits: &mut Edits) {
+    match &*block.string_or_empty("type") {
+        "tool_use" => plan.restore_name(text, block.span("name").as_ref(), edits),
+        "thinking" => plan.write_origin(block, "signature", edits),
+        "redacted_thinking" => plan.write_origin(block, "data", edits),
+        _ => {}
     }
 }
 
@@ -308,7 +321,7 @@ pub(super) fn read_complete(
     let mut has_substance = false;
     for block in answer.objects("content") {
         has_substance |= read_block(body, &block, &mut ContentBytes::default());
-        restore_name(body, &block, plan, &mut edits);
+        restore_block(body, &block, plan, &mut edits);
         if plan.offers_tools
             && let Some(blocks) = leaked_calls::replace_block(&block, plan)
         {

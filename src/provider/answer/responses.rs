@@ -109,6 +109,7 @@ impl ResponsesStream {
         self.has_content |= says_something;
         let mut edits = Edits::new();
         restore_names(payload, event, response.as_ref(), &self.plan, &mut edits);
+        write_origins(event, response.as_ref(), &self.plan, &mut edits);
         out.outcome.has_content |= says_something || flow == StreamFlow::Done;
         if edits.is_empty() {
             out.forward_frame(frame);
@@ -215,6 +216,23 @@ fn build_failure(
     }
 }
 
+/// Gives encrypted reasoning items their origin.
+fn write_origins(
+    event: &ObjectView<'_>,
+    response: Option<&ObjectView<'_>>,
+    plan: &AnswerPlan,
+    edits: &mut Edits,
+) {
+    if plan.seal_origin.is_none() {
+        return;
+    }
+    let output = response.map(|response| response.objects("output")).unwrap_or_default();
+    let items = event.object("item").into_iter().chain(output);
+    for item in items.filter(|item| item.string_or_empty("type") == "reasoning") {
+        plan.write_origin(&item, "encrypted_content", edits);
+    }
+}
+
 /// Restores the client's tool names in an event, also in the tools that a response repeats.
 fn restore_names(
     text: &[u8],
@@ -290,5 +308,6 @@ pub(super) fn read_complete(
     if !plan.tool_names.is_empty() || !plan.namespaced_tools.is_empty() {
         restore_response_names(body, &response, plan, &mut edits);
     }
+    write_origins(&response, Some(&response), plan, &mut edits);
     Ok((edits.apply(body), meter))
 }

@@ -11,6 +11,7 @@ use crate::catalog::{ModelInfo, ThinkingLevel};
 use crate::protocol::api::Api;
 use crate::protocol::edit::{Edits, ObjectPatch};
 use crate::protocol::json::{self, Span};
+use crate::protocol::model::seal::SealOrigin;
 use crate::protocol::object::ObjectView;
 use crate::protocol::request::{RequestBody, RequestMessage};
 use crate::provider::rules::Rule;
@@ -67,11 +68,20 @@ pub struct AnswerPlan {
     pub is_continuation: bool,
     /// Tools were offered. Only then does leaked markup become calls.
     pub offers_tools: bool,
+    /// The origin to write into sealed reasoning; `None` where it is passed on as it is.
+    pub seal_origin: Option<SealOrigin>,
 }
 
 impl AnswerPlan {
     pub(crate) fn original_name<'n>(&'n self, sent: &'n str) -> &'n str {
         self.tool_names.iter().find(|(known, _)| known == sent).map_or(sent, |(_, original)| original)
+    }
+
+    /// Writes the origin into a sealed value, if it needs one.
+    pub(crate) fn write_origin(&self, object: &ObjectView<'_>, key: &str, edits: &mut Edits) {
+        if let Some(origin) = &self.seal_origin {
+            origin.write(object, key, edits);
+        }
     }
 
     /// The client's literal for the literal of a name, if it is another one.

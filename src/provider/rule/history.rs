@@ -1,5 +1,6 @@
 //! Messages, blocks and items of the history that a provider rejects, and the start of a continued answer.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
@@ -110,15 +111,25 @@ pub(crate) fn insert_filler(draft: &mut RequestDraft<'_>) {
 /// Replaces the blocks of a list that would be empty without them.
 const PLACEHOLDER_BLOCK: &[u8] = br#"{"type":"text","text":"(removed)"}"#;
 
-/// Removes thinking without a signature, which another provider wrote, and messages with nothing else.
-pub(crate) fn remove_unsigned_thinking(draft: &mut RequestDraft<'_>) {
+/// Whether a block is thinking that Claude would refuse.
+pub(crate) fn is_unsigned_thinking(block: &ObjectView<'_>) -> bool {
+    match &*block.string_or_empty("type") {
+        "thinking" => !block.has_text("signature"),
+        "redacted_thinking" => !block.has_text("data"),
+        _ => false,
+    }
+}
+
+/// Removes thinking without a signature and redacted thinking without data, which another provider wrote, and messages with
+/// nothing else. `keeps_text`: thinking with text stays.
+pub(crate) fn remove_unsigned_thinking(draft: &mut RequestDraft<'_>, keeps_text: bool) {
     let body = draft.body();
     let mut kept: Vec<Span> = Vec::new();
     for message in &body.messages {
         let object = body.message_object(message).filter(|_| body.has_role(message, "assistant"));
         let blocks = object.as_ref().map(|object| object.objects("content")).unwrap_or_default();
         let is_unsigned = |block: &&ObjectView<'_>| {
-            block.string_or_empty("type") == "thinking" && !block.has_text("signature")
+            is_unsigned_thinking(block) && !(keeps_text && block.has_text("thinking"))
         };
         let signed: Vec<Span> =
             blocks.iter().filter(|block| !is_unsigned(block)).map(ObjectView::extent).collect();
@@ -134,6 +145,49 @@ pub(crate) fn remove_unsigned_thinking(draft: &mut RequestDraft<'_>) {
         }
     }
     retain_messages(draft, kept, rules::UNSIGNED_THINKING);
+}
+
+/// Removes reasoning items without encrypted content. Where the provider stores responses, its own items stay; the ids that
+/// the gateway makes have another form.
+pub(crate) fn remove_unsealed_items(draft: &mut RequestDraft<'_>) {
+    let body = draft.body();
+    let is_stored = draft.value("store") != Some(b"false");
+    let is_own = |id: Cow<'_, str>| {
+        id.strip_prefix("rs_").is_some_and(|tail| tail.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    let is_kept = |item: &&RequestMessage| {
+        let text = |key| body.field(item, key).and_then(json::unescape);
+        text("type").is_none_or(|kind| kind != "reasoning")
+            || text("encrypted_content").is_some_and(|sealed| !sealed.is_empty())
+            || is_stored && text("id").is_some_and(is_own)
+    };
+    let kept = body.messages.iter().filter(is_kept).map(|item| item.span.clone()).collect();
+    retain_messages(draft, kept, rules::UNSIGNED_THINKING);
+}
+
+/// Removes the details of `reasoning_details` that another provider encrypted.
+pub(crate) fn remove_empty_details(draft: &mut RequestDraft<'_>) {
+    let body = draft.body();
+    for message in &body.messages {
+        let Some(object) = body.message_object(message) else { continue };
+        let details = object.objects("reasoning_details");
+        let is_kept = |detail: &&ObjectView<'_>| detail.span("data").is_none() || detail.has_text("data");
+        let kept: Vec<Span> = details.iter().filter(is_kept).map(ObjectView::extent).collect();
+        if let Some(list) = object.span("reasoning_details")
+            && kept.len() < details.len()
+        {
+            draft.retain_elements(&list, kept);
+            draft.record_rule(rules::UNSIGNED_THINKING);
+        }
+    }
+}
+
+/// Removes members of messages.
+pub(crate) fn remove_fields(draft: &mut RequestDraft<'_>, rule: Rule, fields: &[&str]) {
+    let body = draft.body();
+    let has_any =
+        |_, message: &RequestMessage| fields.iter().any(|field| body.field(message, field).is_some());
+    draft.patch_messages(rule, has_any, |patch, _| patch.remove_where(|key| fields.contains(&key)));
 }
 
 /// Keeps these messages, unless there are none.

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::draft::{RequestDraft, ToolCallSpans};
 use super::tool_names::NameAllocator;
 use super::{schema, tool_choice};
+use crate::failure::Failure;
 use crate::protocol::api::Api;
 use crate::protocol::edit::ObjectPatch;
 use crate::protocol::json::{self, Span};
@@ -27,6 +28,21 @@ impl Tool<'_> {
     fn name_span(&self) -> Option<Span> {
         self.function.as_ref()?.span("name")
     }
+}
+
+/// The functions that Moonshot and `OpenAI` accept in a request (their API references, 2026-09 and 2026-11).
+const MAX_TOOLS: usize = 128;
+
+/// # Errors
+/// When the request has more functions than the provider accepts.
+pub(crate) fn check_count(draft: &RequestDraft<'_>, provider: &str) -> Result<(), Failure> {
+    let tools = find_tool_arrays(draft).into_iter().flat_map(|span| read_tools(draft, &span));
+    let count = tools.filter(|tool| !tool.is_hosted).count();
+    if count <= MAX_TOOLS {
+        return Ok(());
+    }
+    let why = format!("tools: {provider} accepts {MAX_TOOLS} tools, not {count}; send fewer tools");
+    Err(Failure::of_provider_rule(why))
 }
 
 /// The entries of the array at `span`; instead of a namespace the tools in it.

@@ -97,7 +97,9 @@ pub(super) fn check_sampling(request: &StrictRequest<'_>, names: &[&str]) -> Res
         let value = &request.body[**name];
         !value.is_null() && !is_default(name, value)
     });
-    match given.filter(|_| is_reasoning(request)) {
+    // With the effort `none`, models from GPT-5.1 on take them (the guide on GPT-5.2).
+    let effort = [&request.body["reasoning_effort"], &request.body["reasoning"]["effort"]];
+    match given.filter(|_| is_reasoning(request) && effort.iter().all(|effort| *effort != "none")) {
         None => Ok(()),
         Some(name) if *name == "temperature" => Err(Refusal::new(format!(
             "Unsupported value: 'temperature' does not support {} with this model. Only the default (1) value is supported.",

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::super::{RequestBody, translate_request};
+use super::super::{RequestBody, TranslationTarget, translate_request};
+use super::target;
 use crate::protocol::api::Api;
 use crate::protocol::json;
 use crate::protocol::model::losses::LOSSES;
@@ -165,7 +166,7 @@ proptest! {
         for from in Api::ALL {
             let Ok(body) = RequestBody::parse(from, Bytes::from(text.clone())) else { continue };
             for to in Api::ALL {
-                match translate_request(&body, to, Some(64)) {
+                match translate_request(&body, &TranslationTarget { default_max_tokens: Some(64), ..target(to) }) {
                     Ok(translated) => {
                         prop_assert!(json::is_valid(&translated.body), "{:?}", translated.body);
                         prop_assert!(RequestBody::parse(to, translated.body).is_ok());

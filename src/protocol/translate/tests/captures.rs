@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::super::{RequestBody, TranslatedRequest, translate_request};
+use super::super::{RequestBody, TranslatedRequest, TranslationTarget, translate_request};
+use super::target;
 use crate::protocol::api::Api;
 
 fn fixtures(folder: &str) -> PathBuf {
@@ -50,7 +51,7 @@ fn captures() -> Vec<Capture> {
 
 fn translate(capture: &Capture, to: Api) -> TranslatedRequest {
     let body = RequestBody::parse(capture.api, Bytes::from(capture.body.to_string())).unwrap();
-    translate_request(&body, to, Some(32_768))
+    translate_request(&body, &TranslationTarget { default_max_tokens: Some(32_768), ..target(to) })
         .unwrap_or_else(|error| panic!("{} to {to:?}: {error}", capture.name))
 }
 

@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 
 use crate::protocol::api::Api;
 
+/// The signatures of generated reasoning; an empty one is none.
+pub(super) const SIGNATURES: [&str; 3] = ["", "sig+/=", "c2ln"];
+
 /// One piece of content, in order.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Said {
@@ -72,7 +75,7 @@ fn said_by_user() -> impl Strategy<Value = Vec<Said>> {
 fn exchange() -> impl Strategy<Value = Exchange> {
     let calls =
         prop::collection::vec((id(), "[a-z]{3,5}", arguments(), prop::collection::vec(text(), 0..3)), 0..4);
-    let reasoning = prop::option::of((text(), prop::sample::select(vec!["", "sig+/=", "c2ln"])));
+    let reasoning = prop::option::of((text(), prop::sample::select(&SIGNATURES)));
     (said_by_user(), reasoning, prop::collection::vec(text(), 0..3), calls).prop_map(
         |(user, reasoning, texts, calls)| {
             let mut answer: Vec<Said> = reasoning

@@ -7,7 +7,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::super::{RequestBody, TranslatedRequest, translate_request};
-use super::conversations::{Said, conversation};
+use super::conversations::{SIGNATURES, Said, conversation};
+use super::target;
 use crate::protocol::api::Api;
 use crate::protocol::model::tools;
 
@@ -189,8 +190,15 @@ fn own(api: Api, id: &str) -> String {
 }
 
 fn translate(from: Api, to: Api, body: &[u8]) -> TranslatedRequest {
-    let body = RequestBody::parse(from, Bytes::copy_from_slice(body)).unwrap();
-    translate_request(&body, to, None).unwrap()
+    // The gateway wrote the target's origin into the signatures.
+    let sealed = |text: String, signature: &str| {
+        let origin = format!("\"moonrelay:own:{}:::", to.as_str());
+        text.replace(&format!("\"{signature}\""), &format!("{origin}{signature}\""))
+    };
+    let body = String::from_utf8(body.to_vec()).unwrap();
+    let body = SIGNATURES.into_iter().filter(|signature| !signature.is_empty()).fold(body, sealed);
+    let body = RequestBody::parse(from, body.into()).unwrap();
+    translate_request(&body, &target(to)).unwrap()
 }
 
 /// The elements of the conversation, as bytes.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::super::{RequestBody, translate_request};
-use super::{said, translated};
+use super::{said, target, translated};
 use crate::protocol::api::Api;
 use crate::protocol::model::losses::LOSSES;
 use Api::{ChatCompletions, Messages, Responses};
@@ -80,7 +80,15 @@ fn cases() -> Vec<(&'static str, Api, Api, Value)> {
             "reasoning_alone",
             Messages,
             ChatCompletions,
-            json!({"messages": [{"role": "assistant", "content": [{"type": "redacted_thinking", "data": "d"}]}]}),
+            json!({"messages": [{"role": "assistant", "content": [{"type": "thinking", "thinking": "t"}]}]}),
+        ),
+        (
+            "sealed_reasoning",
+            Messages,
+            ChatCompletions,
+            json!({"messages": [{"role": "assistant", "content": [
+                {"type": "redacted_thinking", "data": "moonrelay:other:openai-completions:::d"},
+                {"type": "text", "text": "a"}]}, {"role": "user", "content": "hi"}]}),
         ),
         (
             "cache_control",
@@ -283,7 +291,7 @@ fn required_content_is_rejected_with_its_location() {
     for (from, body, expected) in cases {
         let parsed = RequestBody::parse(from, Bytes::from(body.to_string())).unwrap();
         for to in Api::ALL {
-            let error = translate_request(&parsed, to, None).unwrap_err().to_string();
+            let error = translate_request(&parsed, &target(to)).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{error}");
         }
     }

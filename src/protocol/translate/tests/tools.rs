@@ -69,7 +69,7 @@ fn schemas_keep_their_bytes() {
     );
     let parsed = super::RequestBody::parse(ChatCompletions, body.into()).unwrap();
     for api in Api::ALL {
-        let written = super::translate_request(&parsed, api, None).unwrap().body;
+        let written = super::translate_request(&parsed, &super::target(api)).unwrap().body;
         assert!(std::str::from_utf8(&written).unwrap().contains(schema), "{api:?}");
     }
 }
@@ -187,7 +187,8 @@ fn fields_are_renamed_for_the_format() {
     assert_eq!(to(Responses, ChatCompletions, &responses)["response_format"], chat["response_format"]);
     let limits = |default| {
         let body = super::RequestBody::parse(ChatCompletions, r#"{"messages":[]}"#.into()).unwrap();
-        let written = super::translate_request(&body, Messages, default).unwrap().body;
+        let target = super::TranslationTarget { default_max_tokens: default, ..super::target(Messages) };
+        let written = super::translate_request(&body, &target).unwrap().body;
         serde_json::from_slice::<Value>(&written).unwrap()["max_tokens"].clone()
     };
     assert_eq!((limits(Some(9)), limits(None)), (json!(9), json!(32_000)));
@@ -206,7 +207,8 @@ fn last_assistant_message_is_a_prefill() {
 #[test]
 fn reasoning_and_signature_are_merged_from_any_field() {
     let streamed = json!({"messages": [{"role": "assistant", "content": "a", "reasoning_content": "why",
-        "reasoning_details": [{"type": "reasoning.text", "text": "", "signature": "s"}, {"type": "reasoning.encrypted", "data": "d"}]}]});
+        "reasoning_details": [{"type": "reasoning.text", "text": "", "signature": "moonrelay:own:anthropic-messages:::s"},
+            {"type": "reasoning.encrypted", "data": "moonrelay:own:anthropic-messages:::d"}]}]});
     let messages = to(ChatCompletions, Messages, &streamed);
     let blocks = json!([
         {"type": "thinking", "thinking": "why", "signature": "s"},
@@ -214,7 +216,11 @@ fn reasoning_and_signature_are_merged_from_any_field() {
         {"type": "text", "text": "a"},
     ]);
     assert_eq!(messages["messages"][0]["content"], blocks);
-    let responses = to(Messages, Responses, &messages);
-    assert_eq!(responses["input"][1], json!({"type": "reasoning", "summary": [], "encrypted_content": "d"}));
-    assert_eq!(to(Responses, Messages, &responses)["messages"][0]["content"], blocks);
+    let sealed = "moonrelay:own:openai-responses:rs_1::d";
+    let messages = json!({"messages": [{"role": "assistant", "content": [
+        {"type": "redacted_thinking", "data": sealed}, {"type": "text", "text": "a"}]}]});
+    assert_eq!(
+        to(Messages, Responses, &messages)["input"][0],
+        json!({"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "d"})
+    );
 }

@@ -6,6 +6,7 @@ use crate::protocol::api::Api;
 use crate::protocol::chat::chunk::{self, ChatChunk, ChunkChoice};
 use crate::protocol::edit::{Edits, ObjectPatch, Segments};
 use crate::protocol::json::{self, Span, write_string};
+use crate::protocol::object::ObjectView;
 use crate::protocol::sse;
 use crate::protocol::usage::TokenUsage;
 use crate::provider::answer::leak::{FilteredPiece, LeakedCall};
@@ -96,6 +97,19 @@ pub(super) fn restore_names(text: &[u8], chunk: &ChatChunk, plan: &AnswerPlan, e
             if let Some(original) = plan.original_literal(literal) {
                 edits.replace(name, original);
             }
+        }
+    }
+}
+
+/// Gives the sealed values of `reasoning_details` their origin.
+pub(super) fn write_origins(text: &[u8], chunk: &ChatChunk, plan: &AnswerPlan, edits: &mut Edits) {
+    if plan.seal_origin.is_none() {
+        return;
+    }
+    for details in chunk.parsed_choices.iter().filter_map(|choice| choice.reasoning_details.as_ref()) {
+        for detail in ObjectView::parse_array_at(text, details.start) {
+            plan.write_origin(&detail, "signature", edits);
+            plan.write_origin(&detail, "data", edits);
         }
     }
 }

@@ -36,6 +36,7 @@ pub(in crate::provider::answer) fn read_complete(
     meter.read(body, &chunk);
     let mut edits = Edits::new();
     chunks::restore_names(body, &chunk, plan, &mut edits);
+    chunks::write_origins(body, &chunk, plan, &mut edits);
     if plan.offers_tools {
         for choice in &chunk.parsed_choices {
             if extract_leaked_calls(body, choice, plan, &mut edits) {

@@ -233,7 +233,7 @@ async fn server_tools_are_not_continued_and_signed_thinking_is_kept() {
     let rows = [
         (block(r#"{"type":"server_tool_use","id":"s","name":"web_search","input":{}}"#), None),
         (thinking, Some("\"signature\":\"\"}}")),
-        (signed, Some("\"signature\":\"abc\"}}")),
+        (signed, Some(":anthropic-messages:::abc\"}}")),
     ];
     for (events, continued) in rows {
         let first = start.clone() + &events;
@@ -249,7 +249,10 @@ async fn server_tools_are_not_continued_and_signed_thinking_is_kept() {
         let received = Received::of(Api::Messages, &stream);
         assert_eq!((received.text, received.reasoning.as_str()), (LINES.whole_text(), "Hm"), "{stream}");
         let signatures: Vec<&str> = stream.lines().filter(|line| line.contains("signature_delta")).collect();
-        assert!(signatures.len() == 1 && signatures[0].ends_with(signature), "one, as it is: {stream}");
+        assert!(
+            signatures.len() == 1 && signatures[0].ends_with(signature),
+            "one, with its origin: {stream}"
+        );
     }
 }
 

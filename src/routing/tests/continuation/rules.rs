@@ -234,7 +234,6 @@ async fn constrained_requests_are_not_continued() {
     let requests = [
         json!({"response_format": {"type": "json_object"}}),
         json!({"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {}}}}),
-        json!({"n": 2}),
         json!({"logprobs": true}),
         json!({"tool_choice": "required"}),
         json!({"tool_choice": {"type": "function", "function": {"name": "look"}}}),
