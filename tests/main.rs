@@ -38,6 +38,7 @@ mod translation {
     mod errors;
     mod fidelity;
     pub(crate) mod matrix;
+    mod pairs;
     mod strict;
 }
 

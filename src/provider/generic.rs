@@ -51,8 +51,10 @@ pub(crate) fn adapt_chat(draft: &mut RequestDraft<'_>) {
 
 /// `thinking` is kept only for models that accept it; for models with levels it becomes an effort.
 fn rename_effort(draft: &mut RequestDraft<'_>) {
-    let takes_levels = thinking_settings::takes_levels(draft);
-    if draft.request.model.thinking_control != ThinkingControl::None && !takes_levels {
+    let reasons = openai::is_reasoning_model(draft.request.wire_model);
+    let takes_levels = reasons.unwrap_or_else(|| thinking_settings::takes_levels(draft));
+    let has_thinking = draft.request.model.thinking_control != ThinkingControl::None && reasons.is_none();
+    if has_thinking && !takes_levels {
         return;
     }
     let effort = match ThinkingFields::read(draft).resolve() {

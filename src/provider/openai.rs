@@ -39,6 +39,7 @@ pub(super) fn rewrite(draft: &mut RequestDraft<'_>) -> Result<(), Failure> {
         set_effort(draft, rules::OPENAI_REASONING, None);
     }
     if draft.body().api == Api::Responses {
+        draft.remove(rules::CLIENT_METADATA, "client_metadata");
         history::remove_unsealed_items(draft);
         return Ok(());
     }
@@ -52,7 +53,7 @@ pub(super) fn rewrite(draft: &mut RequestDraft<'_>) -> Result<(), Failure> {
 
 /// Whether a model of `OpenAI` reasons; `None` if it is no model of `OpenAI`. The name decides: reasoning began with the o
 /// series and GPT-5. `gpt-oss` has open weights, and other servers.
-fn is_reasoning_model(wire_model: &str) -> Option<bool> {
+pub(super) fn is_reasoning_model(wire_model: &str) -> Option<bool> {
     let name = wire_model.rsplit('/').next().unwrap_or(wire_model);
     let starts_with = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
     if starts_with(&["gpt-oss"]) || !starts_with(&["gpt-", "chatgpt-", "o1", "o3", "o4", "codex-"]) {

@@ -101,6 +101,9 @@ rules! {
     OPENAI_REASONING = "openai_reasoning":
         "OpenAI's models without reasoning get no effort, and none of them gets reasoning of other providers in the history.",
         "OpenAI API reference, 2026-11";
+    CLIENT_METADATA = "client_metadata":
+        "client_metadata, which Codex sends for its own server, is removed: OpenAI's API rejects it.",
+        "SEMOSS/Semoss pull request 2532";
     FOREIGN_BLOCKS = "foreign_blocks":
         "Content blocks that only Anthropic knows become text for Kimi, or are removed if the model does not need them; a request with others, such as PDF documents, skips Kimi.",
         "MoonshotAI/Kimi-K2 issue 118 and MoonshotAI/kimi-cli issue 1344, 2026";

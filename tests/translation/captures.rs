@@ -1,8 +1,8 @@
 //! Every recorded client request is answered in the client's API, by every provider as the primary, whatever
 //! APIs that provider supports.
 
-mod expected;
-mod recorded;
+pub(super) mod expected;
+pub(super) mod recorded;
 
 use std::collections::BTreeSet;
 

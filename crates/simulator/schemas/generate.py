@@ -16,6 +16,7 @@ from typing import Literal, get_args, get_origin
 
 from anthropic.types import AnthropicBetaParam
 from anthropic.types import message_create_params as messages
+from anthropic.types.beta import message_create_params as beta_messages
 from openai.types.chat import completion_create_params as chat
 from openai.types.responses import response_create_params as responses
 from pydantic import TypeAdapter
@@ -59,8 +60,21 @@ def references(schema):
                 yield from references(value)
 
 
+def add_members(package, schema):
+    """Members that the services take and the types of `TYPES` do not have."""
+    if package == "anthropic":
+        # Taken with a name in `anthropic-beta`; the simulator has a rule for that.
+        beta = simplify(TypeAdapter(beta_messages.MessageCreateParamsNonStreaming).json_schema())
+        schema["properties"]["context_management"] = beta["properties"]["context_management"]
+        schema["$defs"] = beta["$defs"] | schema["$defs"]
+    elif "EasyInputMessageParam" in schema["$defs"]:
+        # Codex 0.169 sends it to OpenAI (captured 2026-11-21).
+        schema["$defs"]["EasyInputMessageParam"]["properties"]["id"] = {"type": "string"}
+
+
 def generate(package, request):
     schema = simplify(TypeAdapter(request).json_schema())
+    add_members(package, schema)
     # The packages have a type for each value of `stream`; the services have one request.
     schema["properties"]["stream"] = {"anyOf": [{"type": "boolean"}, {"type": "null"}]}
     definitions, used, waiting = schema.pop("$defs"), set(), [schema]

@@ -9,6 +9,9 @@ use crate::protocol::model::answer::RequestEcho;
 use crate::protocol::model::tools::to_responses_id;
 use crate::protocol::writer::{ObjectWriter, write_event};
 
+/// The part of a response's id in the ids of its items.
+const MAX_STEM_CHARS: usize = 48;
+
 /// The approximate size of an item besides its text, in bytes.
 const ITEM_OVERHEAD_BYTES: usize = 128;
 
@@ -132,9 +135,11 @@ impl OutputWriter {
         }
     }
 
-    /// The response's id, of which the items' ids are made.
+    /// The response's id, of which the items' ids are made. `OpenAI` refuses items whose ids have a dash, or more than 64
+    /// characters (CopilotKit/CopilotKit pull request 6117, Wei-Shaw/sub2api issue 3785).
     pub(crate) fn set_response_id(&mut self, id: &str) {
-        id.strip_prefix("resp_").unwrap_or(id).clone_into(&mut self.id_stem);
+        let plain = id.strip_prefix("resp_").unwrap_or(id).replace('-', "_");
+        self.id_stem = plain.chars().take(MAX_STEM_CHARS).collect();
     }
 
     /// Closes items that other writers left open, besides the last one.

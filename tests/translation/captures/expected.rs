@@ -7,7 +7,7 @@ use crate::common::{Answer, Api, Finish, Provider, Reply};
 
 /// The simulator's answer to this prompt.
 #[derive(Debug, PartialEq)]
-pub(super) enum Expected {
+pub(in crate::translation) enum Expected {
     /// A call of this tool, with the command `echo captured…`.
     Call(String),
     /// A text that holds this.
@@ -18,7 +18,7 @@ pub(super) enum Expected {
 const FEW_TOKENS: u64 = 64;
 
 impl Capture {
-    pub(super) fn expected(&self) -> Expected {
+    pub(in crate::translation) fn expected(&self) -> Expected {
         let turn = self.last_turn();
         if turn.iter().any(is_result) {
             return Expected::Text("captured".to_owned());

@@ -13,16 +13,17 @@ use crate::common::raw::Raw;
 use crate::common::{Answer, Api, Gateway};
 
 /// A recorded request.
-pub(super) struct Capture {
-    pub(super) name: String,
+#[derive(Clone)]
+pub(in crate::translation) struct Capture {
+    pub(in crate::translation) name: String,
     pub(super) method: String,
     pub(super) target: String,
     pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Value,
+    pub(in crate::translation) body: Value,
 }
 
 /// Every request for an answer.
-pub(super) fn prompts() -> Vec<Capture> {
+pub(in crate::translation) fn prompts() -> Vec<Capture> {
     of_files().into_iter().filter(|capture| Api::of_target(&capture.target).is_some()).collect()
 }
 
@@ -104,7 +105,7 @@ impl Capture {
     }
 
     /// The API of a request for an answer.
-    pub(super) fn api(&self) -> Api {
+    pub(in crate::translation) fn api(&self) -> Api {
         Api::of_target(&self.target).unwrap_or_else(|| panic!("{} has no API", self.target))
     }
 
@@ -125,7 +126,7 @@ impl Capture {
     }
 
     /// Sends it as the client did, byte by byte, and reads the answer.
-    pub(super) async fn send(&self, gateway: &Gateway) -> Answer {
+    pub(in crate::translation) async fn send(&self, gateway: &Gateway) -> Answer {
         let authority = gateway.serving.authority();
         let body = if self.body.is_null() { String::new() } else { self.body.to_string() };
         let mut head = format!("{} {} HTTP/1.1\r\nHost: {authority}\r\n", self.method, self.target);

@@ -49,6 +49,25 @@ impl SseEvent {
         serde_json::from_str(data).ok()
     }
 
+    /// Whether its content is thinking, in any API.
+    pub(crate) fn is_thinking(&self) -> bool {
+        ["\"reasoning", "\"response.reasoning", "\"thinking_delta\""]
+            .iter()
+            .any(|word| self.text.contains(word))
+    }
+
+    /// Whether its content is a piece of text, in any API.
+    pub(crate) fn is_answer_text(&self) -> bool {
+        !self.is_thinking() && !self.is_call()
+    }
+
+    /// Whether its content is a piece of a tool call, in any API.
+    pub(crate) fn is_call(&self) -> bool {
+        ["\"tool_calls\"", "\"input_json_delta\"", "function_call_arguments"]
+            .iter()
+            .any(|word| self.text.contains(word))
+    }
+
     /// Whether it has the usage of the whole answer; the one at the beginning of a message is not that.
     pub(crate) fn has_usage(&self) -> bool {
         matches!(self.kind, EventKind::Finish | EventKind::Usage | EventKind::Done)

@@ -53,9 +53,13 @@ pub(crate) fn parse_prompt(provider: Provider, request: &EngineRequest) -> Promp
     let fresh = turn.get(last_result.map_or(0, |at| at + 1)..).unwrap_or_default();
     let texts: Vec<&str> =
         fresh.iter().filter(|message| message["role"] == "user").flat_map(content_texts).collect();
+    let results: Vec<&str> =
+        turn.iter().filter(|message| message["role"] == "tool").flat_map(content_texts).collect();
+    // A result with a command asks for the next call, so that a loop has more than one.
+    let continues_loop = texts.is_empty() && results.iter().any(|text| parse_command(text).is_some());
 
     let command = search_command(provider, request)
-        .or_else(|| parse_tool_call(request, &texts))
+        .or_else(|| parse_tool_call(request, if continues_loop { &results } else { &texts }))
         .or_else(|| texts.iter().rev().find_map(|text| parse_length(text)))
         .or_else(|| texts.iter().rev().find_map(|text| parse_exact_reply(text)));
     command.unwrap_or_else(|| {

@@ -218,6 +218,9 @@ fn apply_to_events(
             events.truncate(role.map_or(0, |at| at + 1));
         }
         FaultKind::Stall | FaultKind::Truncate => events.truncate(at),
+        FaultKind::TruncateThinking => truncate_after(events, SseEvent::is_thinking),
+        FaultKind::TruncateText => truncate_after(events, SseEvent::is_answer_text),
+        FaultKind::TruncateCall => truncate_after(events, SseEvent::is_call),
         FaultKind::TruncateNoDone => events.retain(|event| event.kind != EventKind::Done),
         FaultKind::MalformedJson => {
             let whole = events.get(at).map_or("", |event| &event.text);
@@ -242,6 +245,14 @@ fn apply_to_events(
     }
     let hangs = matches!(kind, FaultKind::NoFirstByte | FaultKind::RoleThenStall | FaultKind::Stall);
     hangs.then_some(BodyStep::Hang)
+}
+
+/// Ends the stream after the first content of a kind; a stream without any stays whole.
+fn truncate_after(events: &mut Vec<SseEvent>, is_of_kind: impl Fn(&SseEvent) -> bool) {
+    let first = events.iter().position(|event| event.kind == EventKind::Content && is_of_kind(event));
+    if let Some(first) = first {
+        events.truncate(first + 1);
+    }
 }
 
 /// The position after `count` content chunks, in any case before the finish.

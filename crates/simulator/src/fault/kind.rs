@@ -20,6 +20,9 @@ pub(crate) enum FaultKind {
     RoleThenStall,
     Stall,
     Truncate,
+    TruncateThinking,
+    TruncateText,
+    TruncateCall,
     TruncateNoDone,
     MalformedJson,
     MalformedSse,
@@ -62,7 +65,7 @@ type FaultRow = (FaultKind, &'static str, Parameter, &'static str);
 
 /// Kind, name in a spec, number, description.
 #[rustfmt::skip]
-static GENERIC_FAULTS: [FaultRow; 31] = [
+static GENERIC_FAULTS: [FaultRow; 34] = [
     (K::Status, "status", Required("the status"), "An error with this status and a text that no provider documents."),
     (K::Documented("rate_limit"), "retry_after", Required("seconds"), "The provider's rate_limit with this Retry-After."),
     (K::Refuse, "refuse", NoNumber, "The connection is reset as soon as the request's head was read."),
@@ -74,6 +77,9 @@ static GENERIC_FAULTS: [FaultRow; 31] = [
     (K::RoleThenStall, "role_then_stall", NoNumber, "The stream stops for ever after the event that opens the answer."),
     (K::Stall, "stall", CHUNKS, "The answer stops for ever after so many chunks; the connection stays open."),
     (K::Truncate, "truncate", CHUNKS, "The body ends cleanly after so many chunks, without a finish."),
+    (K::TruncateThinking, "truncate_thinking", NoNumber, "The stream ends cleanly after the first piece of thinking."),
+    (K::TruncateText, "truncate_text", NoNumber, "The stream ends cleanly after the first piece of text."),
+    (K::TruncateCall, "truncate_call", NoNumber, "The stream ends cleanly after the first piece of a tool call's arguments."),
     (K::TruncateNoDone, "truncate_no_done", NoNumber, "The stream ends without its final event: [DONE], message_stop, response.completed."),
     (K::MalformedJson, "malformed_json", CHUNKS_OR_NONE, "A chunk is malformed JSON; the rest of the stream follows."),
     (K::MalformedSse, "malformed_sse", CHUNKS_OR_NONE, "Bytes are sent that are not server-sent events, and the body ends."),

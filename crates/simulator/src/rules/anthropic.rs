@@ -14,6 +14,7 @@ use crate::seal;
 use crate::value::{list, text};
 
 /// The smallest thinking budget, in tokens (API).
+const CONTEXT_MANAGEMENT_BETA: &str = "context-management-2025-06-27";
 const MIN_BUDGET: u64 = 1024;
 /// Cache breakpoints in a request (caching).
 const MAX_BREAKPOINTS: usize = 4;
@@ -31,6 +32,11 @@ const fn rule(
 
 pub(super) const RULES: &[StrictRule] = &[
     rule("beta_names", "https://github.com/anthropics/claude-code/issues/53855", check_beta_names),
+    rule(
+        "beta_members",
+        "https://platform.claude.com/docs/en/build-with-claude/context-editing",
+        check_beta_members,
+    ),
     rule("max_tokens", "API: max_tokens, at least 1", check_max_tokens),
     rule("message_content", "API: messages", check_message_content),
     StrictRule { name: "first_role", source: None, check: check_first_role },
@@ -90,6 +96,16 @@ fn check_beta_names(request: &StrictRequest<'_>) -> Result<(), Refusal> {
             Err(Refusal::new(format!("Unexpected value(s) `{name}` for the `anthropic-beta` header.")))
         }
     }
+}
+
+/// Members that the API takes only with a name in `anthropic-beta`.
+fn check_beta_members(request: &StrictRequest<'_>) -> Result<(), Refusal> {
+    let header = request.headers.get_all("anthropic-beta").iter().filter_map(|value| value.to_str().ok());
+    let has_beta =
+        header.flat_map(|names| names.split(',')).any(|name| name.trim() == CONTEXT_MANAGEMENT_BETA);
+    require(request.body["context_management"].is_null() || has_beta, || {
+        "context_management: Extra inputs are not permitted".to_owned()
+    })
 }
 
 fn check_max_tokens(request: &StrictRequest<'_>) -> Result<(), Refusal> {

@@ -126,7 +126,11 @@ fn check_item_ids(request: &StrictRequest<'_>) -> Result<(), Refusal> {
         let parameter = format!("input[{index}].id");
         check_length(&parameter, id, MAX_ID)?;
         let prefix = ID_PREFIXES.iter().find(|(of, _)| *of == kind(item)).map_or("", |(_, prefix)| prefix);
-        if !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        // Codex's own messages have dashes (captured 2026-11-21).
+        let is_plain = |byte: u8| {
+            byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-' && kind(item) == "message"
+        };
+        if !id.bytes().all(is_plain) {
             // A dash is refused too (https://github.com/CopilotKit/CopilotKit/pull/6117).
             return Err(Refusal::new(format!(
                 "Invalid '{parameter}': '{id}'. Expected an ID that contains letters, numbers, underscores, or dashes, but this \
