@@ -150,6 +150,9 @@ impl RequestBodies {
     /// The request in a target's API.
     pub(super) fn body_for_target(&self, target: &Target) -> Result<ClientBody<'_>, Failure> {
         let api = target.api;
+        if self.is_unchanged_for(api) {
+            return Ok(ClientBody::Original(&self.client_body));
+        }
         self.get_or_make(TranslationTarget {
             api,
             default_max_tokens: (api == Api::Messages).then(|| default_output_limit(&target.model)),
@@ -157,11 +160,14 @@ impl RequestBodies {
         })
     }
 
+    /// Whether a target with this API gets the client's body.
+    fn is_unchanged_for(&self, api: Api) -> bool {
+        api == self.client_body.api
+            && !*self.has_seals.get_or_init(|| SealOrigin::is_in(&self.client_body.text))
+    }
+
     fn get_or_make(&self, target: TranslationTarget) -> Result<ClientBody<'_>, Failure> {
         let is_translated = target.api != self.client_body.api;
-        if !is_translated && !*self.has_seals.get_or_init(|| SealOrigin::is_in(&self.client_body.text)) {
-            return Ok(ClientBody::Original(&self.client_body));
-        }
         // One request prepares its bodies sequentially, so this lock is never contended.
         let mut known = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let made = known.iter().find(|(known, _)| *known == target).map(|(_, made)| made.clone());
@@ -264,8 +270,7 @@ mod tests {
         let (first, second) = (chat(&bodies).unwrap(), chat(&bodies).unwrap());
         assert_eq!(first.body().text.as_ptr(), second.body().text.as_ptr());
         assert!(first.is_translated() && budget.used_bytes() >= first.body().text.len());
-        let own = bodies.get_or_make(target(Api::Messages)).unwrap();
-        assert!(!own.is_translated());
+        assert!(bodies.is_unchanged_for(Api::Messages) && !bodies.is_unchanged_for(Api::ChatCompletions));
         drop((first, second));
         drop(bodies);
         assert_eq!(budget.used_bytes(), 0);
