@@ -13,8 +13,9 @@ use crate::models::ThinkingMode;
 use crate::seal;
 use crate::value::{list, text};
 
-/// The smallest thinking budget, in tokens (API).
+/// The name in `anthropic-beta` for `context_management` (the page on context editing).
 const CONTEXT_MANAGEMENT_BETA: &str = "context-management-2025-06-27";
+/// The smallest thinking budget, in tokens (API).
 const MIN_BUDGET: u64 = 1024;
 /// Cache breakpoints in a request (caching).
 const MAX_BREAKPOINTS: usize = 4;
