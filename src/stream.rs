@@ -22,4 +22,4 @@ pub use splice::{
     ContinuationSupport, Interrupted, ResumeBuffer, ResumeConditions, SpliceStage, Splicer, may_continue,
     may_continue_on_same_target,
 };
-pub use translator::{ResponseTranslator, ToolNamespaces, build_echo};
+pub use translator::{ResponseTranslator, build_echo};

@@ -71,6 +71,7 @@ pub fn judge_events(events: &[ResponseEvent], place: usize) {
     if events.is_empty() {
         return;
     }
+    let events = &normal::finish_cut_calls(events)[..];
     for api in Api::ALL {
         let stream = encode(events, api);
         order::check(api, &stream, Ending::Well);

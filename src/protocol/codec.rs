@@ -1,11 +1,11 @@
 //! Parts that the readers and writers of several APIs share.
 
-use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use self::emitter::EventEmitter;
 use super::error::ErrorBody;
 use super::model::answer::ResponseEvent;
+use super::model::client_tools::ClientTools;
 
 pub(super) mod content;
 pub(super) mod emitter;
@@ -23,7 +23,7 @@ pub(super) trait ApiDecoder: Debug + Send + Sync {
 
 /// Writes one response in an API; see [`super::translate::Encoder`].
 pub(super) trait ApiEncoder: Debug + Send + Sync {
-    fn add_tool_namespaces(&mut self, _namespaced: &BTreeMap<String, (String, String)>) {}
+    fn add_client_tools(&mut self, _tools: &ClientTools) {}
 
     fn write(&mut self, event: &ResponseEvent, out: &mut Vec<u8>);
 

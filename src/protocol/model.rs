@@ -1,6 +1,7 @@
 //! The content of requests and responses, independent of their API.
 
 pub mod answer;
+pub mod client_tools;
 pub(super) mod node;
 
 pub mod losses;

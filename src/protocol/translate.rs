@@ -2,8 +2,6 @@
 //!
 //! Each API is read into the model and written from it, so six converters suffice instead of nine.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 
 use super::api::Api;
@@ -16,6 +14,7 @@ use super::messages::decoder::MessagesDecoder;
 use super::messages::encoder::MessagesEncoder;
 use super::model::TranslationError;
 use super::model::answer::{RequestEcho, ResponseEvent};
+use super::model::client_tools::ClientTools;
 use super::model::losses::Losses;
 use super::model::seal::SealOrigin;
 use super::request::RequestBody;
@@ -32,9 +31,8 @@ pub struct TranslatedRequest {
     /// Names of rows of [`LOSSES`](super::model::losses::LOSSES): what the target's format cannot express. Each once, in the order
     /// found.
     pub losses: Vec<&'static str>,
-    /// Tools of a namespace (Codex) that were sent as plain functions: namespace and name by the sent name, to
-    /// restore them in the response's calls.
-    pub tool_namespaces: BTreeMap<String, (String, String)>,
+    /// Tools that were sent as other functions, to restore them in the response's calls.
+    pub client_tools: ClientTools,
 }
 
 /// Where a translated request goes.
@@ -75,7 +73,7 @@ pub fn translate_request(
     Ok(TranslatedRequest {
         body: written.into(),
         losses: losses.into_names(),
-        tool_namespaces: conversation.tool_namespaces(),
+        client_tools: conversation.client_tools(),
     })
 }
 
@@ -142,10 +140,10 @@ impl Encoder {
         }
     }
 
-    /// Adds namespaced tool names: namespace and name by the sent name. They are needed when the provider that
-    /// continues received another form of the request.
-    pub fn add_tool_namespaces(&mut self, namespaced: &BTreeMap<String, (String, String)>) {
-        self.0.add_tool_namespaces(namespaced);
+    /// Adds tools that were sent as other functions, when the provider that continues received another form of the
+    /// request.
+    pub fn add_client_tools(&mut self, tools: &ClientTools) {
+        self.0.add_client_tools(tools);
     }
 
     /// Writes the frames for an event.

@@ -62,6 +62,13 @@ pub(super) fn is_reasoning_model(wire_model: &str) -> Option<bool> {
     Some(!starts_with(&["gpt-3", "gpt-4", "chatgpt-", "gpt-5-chat"]))
 }
 
+/// Whether a model takes tools with free text: those from GPT-5 on (`OpenAI`'s guide: function calling, 2026-11).
+pub(super) fn takes_free_text(wire_model: &str) -> bool {
+    let name = wire_model.rsplit('/').next().unwrap_or(wire_model);
+    is_reasoning_model(wire_model) == Some(true)
+        && !["o1", "o3", "o4"].iter().any(|old| name.starts_with(old))
+}
+
 /// With the effort `none`, models from GPT-5.1 on take sampling parameters (`OpenAI`'s guide on GPT-5.2).
 fn remove_sampling(draft: &mut RequestDraft<'_>) {
     if ThinkingFields::read(draft).resolve() == ThinkingRequest::Off {

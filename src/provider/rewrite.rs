@@ -3,7 +3,7 @@
 use super::rule::draft::RequestDraft;
 use super::rule::thinking::ThinkingFields;
 use super::rule::{history, parameters, tools};
-use super::{generic, kimi_code, moonshot, openrouter, rules, unsupported_content};
+use super::{generic, kimi_code, moonshot, openai, openrouter, rules, unsupported_content};
 use crate::catalog::{AdapterId, ModelInfo};
 use crate::failure::Failure;
 use crate::protocol::api::Api;
@@ -41,6 +41,15 @@ pub fn reads_bare_seals(adapter: AdapterId, api: Api, wire_model: &str) -> bool 
         Api::ChatCompletions => true,
         Api::Messages => adapter == AdapterId::Generic && wire_model.contains("claude"),
         Api::Responses => adapter == AdapterId::Generic,
+    }
+}
+
+/// Whether a model takes the tools that only its API has, see `client_tools`: Claude its own over Messages, and `OpenAI`'s
+/// models from GPT-5 on those with free text and the local shell.
+pub fn takes_client_tools(api: Api, wire_model: &str) -> bool {
+    match api {
+        Api::Messages => wire_model.contains("claude"),
+        Api::ChatCompletions | Api::Responses => openai::takes_free_text(wire_model),
     }
 }
 

@@ -229,7 +229,7 @@ impl RequestExecution {
             return body;
         }
         let own = self.bodies.client_body();
-        let echo = build_echo(self.request.id, own, sent.tool_namespaces());
+        let echo = build_echo(self.request.id, own, sent.client_tools());
         let mut events = translate::decode_response(target.api, &body.to_bytes());
         if !events.iter().any(|event| matches!(event, ResponseEvent::Usage(_))) {
             events.push(ResponseEvent::Usage(usage));

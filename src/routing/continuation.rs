@@ -217,7 +217,7 @@ impl StreamedRequest {
             NextTarget::Opened(opened) => {
                 *answer = *opened;
                 let body = execution.bodies.body_for_target(&answer.target).ok();
-                self.client.encoder.start_continuation(body.as_ref().and_then(|body| body.tool_namespaces()));
+                self.client.encoder.start_continuation(body.as_ref().and_then(|body| body.client_tools()));
                 let mut splice = SpliceStage::Splicing(Box::new(Splicer::new(interrupted, spent)));
                 let mut result = self.pump(answer, &mut splice).await;
                 let AnswerContent::Stream(stream) = &answer.content else { return None };
@@ -317,8 +317,11 @@ impl RequestExecution {
         let body = self.bodies.client_body();
         // A continuation is spliced as Chat Completions.
         let api = if matches!(splice, SpliceStage::Splicing(_)) { Api::ChatCompletions } else { body.api };
-        let echo = || build_echo(self.request.id, body, translated.tool_namespaces());
-        Ok(ResponseTranslator::new(target.api, api, echo, || self.bodies.prompt_tokens()))
+        let is_for_client = api == body.api;
+        let is_translated = target.api != api || is_for_client && translated.is_translated();
+        let client_tools = translated.client_tools().filter(|_| is_for_client);
+        let echo = || build_echo(self.request.id, body, client_tools);
+        Ok(ResponseTranslator::new(target.api, api, is_translated, echo, || self.bodies.prompt_tokens()))
     }
 
     /// Creates the buffer that makes a stream of this target resumable, if the request allows a continuation.

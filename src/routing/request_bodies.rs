@@ -9,20 +9,24 @@ use crate::config::settings::ProviderModel;
 use crate::failure::{Failure, Reason};
 use crate::protocol::api::Api;
 use crate::protocol::memory_budget::MemoryBudget;
+use crate::protocol::model::client_tools::{ClientTools, has_client_tools};
 use crate::protocol::model::losses;
 use crate::protocol::model::seal::SealOrigin;
 use crate::protocol::request::RequestBody;
 use crate::protocol::translate::{self, TranslatedRequest, TranslationTarget};
-use crate::provider::rewrite::{AdaptedRequest, PartialAnswer, reads_bare_seals};
-use crate::stream::{ToolNamespaces, budget_exceeded};
+use crate::provider::rewrite::{AdaptedRequest, PartialAnswer, reads_bare_seals, takes_client_tools};
+use crate::stream::budget_exceeded;
 
 /// A request and its translations.
 pub struct RequestBodies {
     client_body: RequestBody,
     prompt_tokens: OnceLock<u64>,
-    made: Mutex<Vec<(TranslationTarget, TranslationResult)>>,
+    /// By their target and whether the answer must be translated back.
+    made: Mutex<Vec<((TranslationTarget, bool), TranslationResult)>>,
     /// The client's body has sealed reasoning with an origin.
     has_seals: OnceLock<bool>,
+    /// The client's body has tools that only the provider of its API takes in this form.
+    has_client_tools: OnceLock<bool>,
     memory_budget: Arc<MemoryBudget>,
     /// The memory limit of all bodies, in bytes.
     max_total_bytes: usize,
@@ -31,12 +35,12 @@ pub struct RequestBodies {
 /// The result of a translation.
 type TranslationResult = Result<Arc<TranslatedBody>, Failure>;
 
-/// The request in another API, or in the client's with the sealed reasoning of the target.
+/// The request in another API, or in the client's with other forms of its tools or with the sealed reasoning of the target.
 #[derive(Debug)]
 pub struct TranslatedBody {
     body: RequestBody,
     dropped: Vec<&'static str>,
-    tool_namespaces: ToolNamespaces,
+    client_tools: ClientTools,
 }
 
 /// The request in one API.
@@ -46,7 +50,7 @@ pub enum ClientBody<'b> {
     Original(&'b RequestBody),
     /// With its sealed reasoning opened for the target.
     Opened(Arc<TranslatedBody>),
-    /// Translated to another API.
+    /// Translated to another API, or to other forms of its tools.
     Translated(Arc<TranslatedBody>),
 }
 
@@ -69,15 +73,15 @@ impl ClientBody<'_> {
         }
     }
 
-    /// Namespace and name of the tools that were renamed, by the name that was sent.
-    pub(super) fn tool_namespaces(&self) -> Option<&ToolNamespaces> {
+    /// The tools that were sent as other functions.
+    pub(super) fn client_tools(&self) -> Option<&ClientTools> {
         match self {
             Self::Original(_) | Self::Opened(_) => None,
-            Self::Translated(translation) => Some(&translation.tool_namespaces),
+            Self::Translated(translation) => Some(&translation.client_tools),
         }
     }
 
-    /// Whether the API is not the client's.
+    /// Whether the answer must be translated back.
     pub(super) const fn is_translated(&self) -> bool {
         matches!(self, Self::Translated(_))
     }
@@ -101,6 +105,7 @@ impl RequestBodies {
             prompt_tokens: OnceLock::new(),
             made: Mutex::default(),
             has_seals: OnceLock::new(),
+            has_client_tools: OnceLock::new(),
             memory_budget,
             max_total_bytes,
         }
@@ -150,31 +155,34 @@ impl RequestBodies {
     /// The request in a target's API.
     pub(super) fn body_for_target(&self, target: &Target) -> Result<ClientBody<'_>, Failure> {
         let api = target.api;
-        if self.is_unchanged_for(api) {
+        let takes_client_tools = || takes_client_tools(api, &target.wire_model);
+        let is_translated = api != self.client_body.api || (self.has_client_tools() && !takes_client_tools());
+        if !is_translated && !*self.has_seals.get_or_init(|| SealOrigin::is_in(&self.client_body.text)) {
             return Ok(ClientBody::Original(&self.client_body));
         }
-        self.get_or_make(TranslationTarget {
+        let translation_target = TranslationTarget {
             api,
             default_max_tokens: (api == Api::Messages).then(|| default_output_limit(&target.model)),
             seal_origin: target.seal_origin(),
-        })
+        };
+        self.get_or_make(translation_target, is_translated)
     }
 
-    /// Whether a target with this API gets the client's body.
-    fn is_unchanged_for(&self, api: Api) -> bool {
-        api == self.client_body.api
-            && !*self.has_seals.get_or_init(|| SealOrigin::is_in(&self.client_body.text))
+    fn has_client_tools(&self) -> bool {
+        *self.has_client_tools.get_or_init(|| has_client_tools(&self.client_body))
     }
 
-    fn get_or_make(&self, target: TranslationTarget) -> Result<ClientBody<'_>, Failure> {
-        let is_translated = target.api != self.client_body.api;
+    fn get_or_make(&self, target: TranslationTarget, is_translated: bool) -> Result<ClientBody<'_>, Failure> {
         // One request prepares its bodies sequentially, so this lock is never contended.
         let mut known = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = known.iter().find(|(known, _)| *known == target).map(|(_, made)| made.clone());
+        let made = known
+            .iter()
+            .find(|(known, _)| *known == (target.clone(), is_translated))
+            .map(|(_, made)| made.clone());
         let made = made.unwrap_or_else(|| {
             let made = if is_translated { self.translate(&target) } else { self.open_seals(&target) };
             let made = made.map(Arc::new);
-            known.push((target, made.clone()));
+            known.push(((target, is_translated), made.clone()));
             made
         });
         made.map(if is_translated { ClientBody::Translated } else { ClientBody::Opened })
@@ -182,14 +190,14 @@ impl RequestBodies {
 
     fn translate(&self, target: &TranslationTarget) -> Result<TranslatedBody, Failure> {
         let translated = translate::translate_request(&self.client_body, target);
-        let TranslatedRequest { body, losses, tool_namespaces } = translated.map_err(|untranslatable| {
+        let TranslatedRequest { body, losses, client_tools } = translated.map_err(|untranslatable| {
             // Another target may serve the client's API.
             let why =
                 format!("the request cannot be translated to {}: {untranslatable}", target.api.as_str());
             Failure::of_provider_rule(why)
         })?;
         let body = self.parse_counted(target.api, &body)?;
-        Ok(TranslatedBody { body, dropped: losses, tool_namespaces })
+        Ok(TranslatedBody { body, dropped: losses, client_tools })
     }
 
     /// The client's request with the values that the target sealed, and without those of others.
@@ -197,7 +205,7 @@ impl RequestBodies {
         let (body, has_others) = target.seal_origin.open_body(&self.client_body.text);
         let body = self.parse_counted(target.api, &body)?;
         let dropped = if has_others { vec![losses::SEALED_REASONING.name] } else { Vec::new() };
-        Ok(TranslatedBody { body, dropped, tool_namespaces: ToolNamespaces::default() })
+        Ok(TranslatedBody { body, dropped, client_tools: ClientTools::default() })
     }
 
     fn parse_counted(&self, api: Api, body: &[u8]) -> Result<RequestBody, Failure> {
@@ -259,7 +267,7 @@ mod tests {
     }
 
     fn chat(bodies: &RequestBodies) -> Result<ClientBody<'_>, Failure> {
-        bodies.get_or_make(target(Api::ChatCompletions))
+        bodies.get_or_make(target(Api::ChatCompletions), true)
     }
 
     #[test]
@@ -270,7 +278,6 @@ mod tests {
         let (first, second) = (chat(&bodies).unwrap(), chat(&bodies).unwrap());
         assert_eq!(first.body().text.as_ptr(), second.body().text.as_ptr());
         assert!(first.is_translated() && budget.used_bytes() >= first.body().text.len());
-        assert!(bodies.is_unchanged_for(Api::Messages) && !bodies.is_unchanged_for(Api::ChatCompletions));
         drop((first, second));
         drop(bodies);
         assert_eq!(budget.used_bytes(), 0);

@@ -10,7 +10,6 @@ use bytes::Bytes;
 
 use super::chunks::reserve;
 use super::splice::read_frames;
-use super::translator::ToolNamespaces;
 use crate::failure::Reason;
 use crate::protocol::api::Api;
 use crate::protocol::edit::Segments;
@@ -18,6 +17,7 @@ use crate::protocol::error::ErrorBody;
 use crate::protocol::memory_budget::{BudgetExceeded, MemoryReservation};
 use crate::protocol::model::answer::RequestEcho;
 use crate::protocol::model::answer::ResponseEvent;
+use crate::protocol::model::client_tools::ClientTools;
 use crate::protocol::translate::Decoder;
 use crate::protocol::translate::Encoder;
 use crate::protocol::usage::TokenUsage;
@@ -54,11 +54,11 @@ impl ClientEncoder {
     }
 
     /// From here on, events continue the response as Chat Completions.
-    pub fn start_continuation(&mut self, tool_namespaces: Option<&ToolNamespaces>) {
+    pub fn start_continuation(&mut self, client_tools: Option<&ClientTools>) {
         if let Some(encoder) = &mut self.encoder {
             self.continuation_decoder.get_or_insert_with(|| Box::new(Decoder::new(Api::ChatCompletions)));
-            if let Some(names) = tool_namespaces {
-                encoder.add_tool_namespaces(names);
+            if let Some(tools) = client_tools {
+                encoder.add_client_tools(tools);
             }
         }
     }

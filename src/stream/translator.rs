@@ -3,7 +3,6 @@
 //!
 //! Events that are already in that API are passed on byte for byte. Others are decoded and encoded again.
 
-use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use super::splice::read_frames;
@@ -11,21 +10,19 @@ use crate::protocol::api::Api;
 use crate::protocol::edit::Segments;
 use crate::protocol::model::answer::RequestEcho;
 use crate::protocol::model::answer::ResponseEvent;
+use crate::protocol::model::client_tools::ClientTools;
 use crate::protocol::request::RequestBody;
 use crate::protocol::translate::Decoder;
 use crate::protocol::translate::Encoder;
 use crate::protocol::usage::TokenUsage;
 use crate::record::RequestId;
 
-/// Namespace and name of the tools that were renamed, by the name that was sent.
-pub type ToolNamespaces = BTreeMap<String, (String, String)>;
-
 /// Translates the events of one target.
 #[derive(Debug)]
 pub struct ResponseTranslator {
     target_api: Api,
     client_api: Api,
-    /// If the two differ.
+    /// If the two differ, or the request had tools in another form.
     transcoder: Option<Box<Transcoder>>,
 }
 
@@ -37,18 +34,18 @@ struct Transcoder {
     has_sent_usage: bool,
 }
 
-/// What a response in the client's API repeats of its request. `tool_namespaces` are those of the translation.
+/// What a response in the client's API repeats of its request. `client_tools` are those of the translation.
 #[must_use]
 pub fn build_echo(
     request_id: RequestId,
     body: &RequestBody,
-    tool_namespaces: Option<&ToolNamespaces>,
+    client_tools: Option<&ClientTools>,
 ) -> RequestEcho {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let mut echo = RequestEcho::from_request(body);
     echo.id = request_id.to_string();
     echo.created_at = since.as_secs();
-    echo.tool_namespaces = tool_namespaces.cloned().unwrap_or_default();
+    echo.client_tools = client_tools.cloned().unwrap_or_default();
     echo
 }
 
@@ -63,18 +60,25 @@ fn new_encoder(api: Api, echo: RequestEcho, prompt: u64) -> Encoder {
 
 impl ResponseTranslator {
     /// Translates from the target's API. `echo` and the approximate tokens of the `prompt` are used only if the
-    /// APIs differ.
+    /// response `is_translated`.
     pub fn new(
         target_api: Api,
         client_api: Api,
+        is_translated: bool,
         echo: impl FnOnce() -> RequestEcho,
         prompt: impl FnOnce() -> u64,
     ) -> Self {
-        Self::with_encoder(target_api, client_api, || new_encoder(client_api, echo(), prompt()))
+        let encoder = || new_encoder(client_api, echo(), prompt());
+        Self::with_encoder(target_api, client_api, is_translated, encoder)
     }
 
-    fn with_encoder(target_api: Api, client_api: Api, encoder: impl FnOnce() -> Encoder) -> Self {
-        let transcoder = (target_api != client_api).then(|| {
+    fn with_encoder(
+        target_api: Api,
+        client_api: Api,
+        is_translated: bool,
+        encoder: impl FnOnce() -> Encoder,
+    ) -> Self {
+        let transcoder = is_translated.then(|| {
             Box::new(Transcoder {
                 decoder: Decoder::new(target_api),
                 encoder: encoder(),
@@ -84,7 +88,7 @@ impl ResponseTranslator {
         Self { target_api, client_api, transcoder }
     }
 
-    /// Whether the two APIs differ.
+    /// Whether the response is decoded and encoded again.
     #[must_use]
     pub const fn is_translated(&self) -> bool {
         self.transcoder.is_some()
@@ -124,9 +128,12 @@ impl ResponseTranslator {
         match self.client_api {
             _ if withheld.is_empty() => withheld,
             Api::ChatCompletions => self.translate(withheld),
-            _ => Self::with_encoder(self.target_api, Api::ChatCompletions, || {
-                Encoder::new(Api::ChatCompletions, RequestEcho::default())
-            })
+            _ => Self::with_encoder(
+                self.target_api,
+                Api::ChatCompletions,
+                self.target_api != Api::ChatCompletions,
+                || Encoder::new(Api::ChatCompletions, RequestEcho::default()),
+            )
             .translate(withheld),
         }
     }

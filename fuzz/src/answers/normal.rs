@@ -94,7 +94,7 @@ impl Normal {
                 let Block::Call { arguments, .. } = &mut self.blocks[calls[*call]] else { unreachable!() };
                 arguments.push_str(piece);
                 // Text after a complete value is ignored, and may be lost in interleaved calls.
-                let end = end_of_value(arguments).unwrap_or(arguments.len());
+                let end = end_of_value(arguments).0.unwrap_or(arguments.len());
                 arguments.truncate(end);
             }
             // Larger numbers are not exact; no response has them.
@@ -201,7 +201,7 @@ impl Normal {
             let Block::Call { arguments, .. } = block else { continue };
             let is_object =
                 serde_json::from_str::<serde_json::Value>(arguments).is_ok_and(|value| value.is_object());
-            if !is_object || arguments.starts_with("{\"arguments\":\"") {
+            if !is_object || arguments.starts_with("{\"moonrelay_raw_arguments\":\"") {
                 arguments.clear();
             } else {
                 *arguments = arguments.trim_ascii().to_owned();
@@ -213,6 +213,30 @@ impl Normal {
 
 /// Whether text follows the value of a call's arguments. Then they are not JSON, and their end is undefined.
 pub fn is_loose(events: &[ResponseEvent]) -> bool {
+    let follows =
+        |text: &String| end_of_value(text).0.is_some_and(|end| !text[end..].trim_ascii().is_empty());
+    arguments(events).iter().any(follows)
+}
+
+/// The events with the finish that a decoder gives a response with a cut call.
+pub fn finish_cut_calls(events: &[ResponseEvent]) -> Vec<ResponseEvent> {
+    let is_cut = arguments(events).iter().any(|text| matches!(end_of_value(text), (None, 1..)));
+    let mut events = events.to_vec();
+    if is_cut && !events.iter().any(|event| matches!(event, ResponseEvent::Finish(_))) {
+        events.push(ResponseEvent::Finish(FinishReason::MaxTokens));
+    }
+    for event in events.iter_mut().filter(|_| is_cut) {
+        if let ResponseEvent::Finish(finish) = event
+            && !matches!(finish, FinishReason::ContextWindow | FinishReason::ContentFilter)
+        {
+            *finish = FinishReason::MaxTokens;
+        }
+    }
+    events
+}
+
+/// The arguments of each call.
+fn arguments(events: &[ResponseEvent]) -> Vec<String> {
     let mut calls: Vec<String> = Vec::new();
     for event in events {
         match event {
@@ -221,12 +245,11 @@ pub fn is_loose(events: &[ResponseEvent]) -> bool {
             _ => {}
         }
     }
-    let follows = |text: &String| end_of_value(text).is_some_and(|end| !text[end..].trim_ascii().is_empty());
-    calls.iter().any(follows)
+    calls
 }
 
-/// The end of the JSON object, array or string at the start of the text.
-fn end_of_value(text: &str) -> Option<usize> {
+/// The end of the JSON object, array or string at the start of the text, and the depth at the end of the text.
+fn end_of_value(text: &str) -> (Option<usize>, usize) {
     let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
     for (at, character) in text.char_indices() {
         match character {
@@ -238,8 +261,8 @@ fn end_of_value(text: &str) -> Option<usize> {
             _ => {}
         }
         if depth == 0 && !quoted && matches!(character, '"' | '}' | ']') {
-            return Some(at + 1);
+            return (Some(at + 1), 0);
         }
     }
-    None
+    (None, depth)
 }

@@ -1,11 +1,15 @@
 //! Chat Completions responses, streamed and whole. The shapes are those of the OpenAI SDKs' `ChatCompletionChunk` and
 //! `ChatCompletion`, with `reasoning_content` as Moonshot has it and `reasoning_details` as OpenRouter has them.
 
+use std::collections::BTreeMap;
+
 use super::chunk::ChatChunk;
 use crate::protocol::api::Api;
 use crate::protocol::codec::ApiEncoder;
 use crate::protocol::error::ErrorBody;
 use crate::protocol::model::answer::{FinishReason, RequestEcho, ResponseEvent};
+use crate::protocol::model::client_tools::unwrap_free_text;
+use crate::protocol::model::tools::ToolForm;
 use crate::protocol::object::ObjectView;
 use crate::protocol::sse::DONE;
 use crate::protocol::usage::TokenUsage;
@@ -24,6 +28,16 @@ pub(crate) struct ChatEncoder {
     stage: ChatStage,
     /// The number of finished blocks of reasoning.
     detail_index: usize,
+    /// Calls that become calls with free text when their arguments are complete, by their index.
+    withheld_calls: BTreeMap<usize, WithheldCall>,
+}
+
+/// A call of a function that stands for a tool with free text.
+#[derive(Debug)]
+struct WithheldCall {
+    id: String,
+    name: String,
+    arguments: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,12 +84,21 @@ impl ApiEncoder for ChatEncoder {
             ResponseEvent::ToolCallStart { call, id, name } => {
                 let index = self.first_call.saturating_add(*call);
                 self.call_count = self.call_count.max(index.saturating_add(1));
+                if takes_free_text(&self.echo, name) {
+                    let call = WithheldCall { id: id.clone(), name: name.clone(), arguments: String::new() };
+                    self.withheld_calls.insert(index, call);
+                    return;
+                }
                 self.write_delta(out, |delta| {
                     delta.array("tool_calls", [index], |out, index| write_call(index, id, name, "", out));
                 });
             }
             ResponseEvent::ToolCallArguments { call, delta: piece } => {
                 let index = self.first_call.saturating_add(*call);
+                if let Some(call) = self.withheld_calls.get_mut(&index) {
+                    call.arguments.push_str(piece);
+                    return;
+                }
                 self.write_delta(out, |delta| {
                     delta.array("tool_calls", [piece], |out, piece| {
                         write_object(out, |call| {
@@ -95,6 +118,7 @@ impl ApiEncoder for ChatEncoder {
             return;
         }
         self.write_start("", "", out);
+        self.write_withheld_calls(out);
         if self.stage == ChatStage::Open {
             let reason = finish_reason_name(self.finish_reason.as_ref(), self.call_count > 0);
             self.write_chunk(out, |_| {}, Some(reason));
@@ -118,6 +142,10 @@ impl ApiEncoder for ChatEncoder {
             self.stage = ChatStage::Done;
             out.extend_from_slice(&error.render_chat_stream_end());
         }
+    }
+
+    fn buffered_bytes(&self) -> usize {
+        self.withheld_calls.values().map(|call| call.arguments.len()).sum()
     }
 
     fn observe_payload(&mut self, payload: &[u8]) {
@@ -163,6 +191,17 @@ impl ChatEncoder {
             usage: None,
             stage: ChatStage::Open,
             detail_index: 0,
+            withheld_calls: BTreeMap::new(),
+        }
+    }
+
+    fn write_withheld_calls(&mut self, out: &mut Vec<u8>) {
+        for (index, call) in std::mem::take(&mut self.withheld_calls) {
+            self.write_delta(out, |delta| {
+                delta.array("tool_calls", [index], |out, index| {
+                    write_free_text_call(index, &call.id, &call.name, &call.arguments, out);
+                });
+            });
         }
     }
 
@@ -243,6 +282,25 @@ fn write_call(index: usize, id: &str, name: &str, arguments: &str, out: &mut Vec
     });
 }
 
+/// Whether the client's tool of this name takes free text.
+fn takes_free_text(echo: &RequestEcho, name: &str) -> bool {
+    echo.client_tools.get(name).is_some_and(|tool| tool.form == ToolForm::FreeText)
+}
+
+/// A call with free text. Arguments of another shape, as of a call that was cut, stay a call of a function.
+fn write_free_text_call(index: usize, id: &str, name: &str, arguments: &str, out: &mut Vec<u8>) {
+    let Some(input) = unwrap_free_text(arguments) else { return write_call(index, id, name, arguments, out) };
+    write_object(out, |call| {
+        call.number("index", index as u64);
+        call.text("id", id);
+        call.escaped("type", "custom");
+        call.object("custom", |custom| {
+            custom.text("name", name);
+            custom.text("input", &input);
+        });
+    });
+}
+
 /// One detail, which belongs to the block of reasoning with its index: pieces of text, then the signature, as OpenRouter
 /// streams them.
 fn write_details(delta: &mut ObjectWriter<'_>, write: impl Fn(&mut Vec<u8>)) {
@@ -311,7 +369,7 @@ pub(crate) fn encode_response(events: &[ResponseEvent], echo: &RequestEcho) -> V
         body.array("choices", [&message], |out, message| {
             write_object(out, |choice| {
                 choice.raw("index", "0");
-                choice.object("message", |body| message.write(body));
+                choice.object("message", |body| message.write(echo, body));
                 choice.raw("logprobs", "null");
                 choice.escaped("finish_reason", finish_reason_name(finish, !message.calls.is_empty()));
             });
@@ -366,7 +424,7 @@ impl<'e> MessageBuilder<'e> {
         self.reasoning_details.push(ReasoningDetail::Signed { text, signature });
     }
 
-    fn write(&self, body: &mut ObjectWriter<'_>) {
+    fn write(&self, echo: &RequestEcho, body: &mut ObjectWriter<'_>) {
         let has_text = !self.text.is_empty() || (self.calls.is_empty() && self.refusal.is_empty());
         body.escaped("role", "assistant");
         body.text_or_null("content", has_text.then_some(&*self.text));
@@ -385,7 +443,8 @@ impl<'e> MessageBuilder<'e> {
         }
         if !self.calls.is_empty() {
             body.array("tool_calls", self.calls.iter().enumerate(), |out, (index, call)| {
-                write_call(index, call.id, call.name, &call.arguments, out);
+                let write = if takes_free_text(echo, call.name) { write_free_text_call } else { write_call };
+                write(index, call.id, call.name, &call.arguments, out);
             });
         }
     }

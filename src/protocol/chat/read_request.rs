@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::protocol::codec::content;
 use crate::protocol::model::TranslationError;
+use crate::protocol::model::client_tools::wrap_free_text;
 use crate::protocol::model::conversation::{
     ContentBlock, Conversation, ConversationTurn, FileBlock, ImageBlock, MediaSource, Role, ToolCall,
     ToolResult,
@@ -110,7 +111,7 @@ fn read_tool_call<'t>(call: &ObjectNode<'t>, losses: &mut Losses) -> Result<Tool
         losses.record(losses::CUSTOM_TOOLS);
         let name = custom.require_string("name").map_err(|error| error.within("custom"))?;
         let input = custom.literal("input").unwrap_or_else(|| StringLiteral::from_text(""));
-        return Ok(ToolCall { id, name, arguments: Cow::Owned(content::wrap_free_text(&input)) });
+        return Ok(ToolCall { id, name, arguments: Cow::Owned(wrap_free_text(&input)) });
     }
     let function = call.require_object("function")?;
     let name = function.require_string("name").map_err(|error| error.within("function"))?;
@@ -124,11 +125,21 @@ fn read_tool<'t>(
     losses: &mut Losses,
 ) -> Result<Option<ToolDefinition<'t>>, TranslationError> {
     let tool = tool.object()?;
-    if !content::is_function(&tool, losses) {
-        return Ok(None);
+    match tool.string("type").as_deref() {
+        Some("function") | None => {
+            let function = tool.require_object("function")?;
+            ToolDefinition::from_function(&function).map(Some).map_err(|error| error.within("function"))
+        }
+        Some("custom") => {
+            losses.record(losses::CUSTOM_TOOLS);
+            let custom = tool.require_object("custom")?;
+            ToolDefinition::from_free_text(&custom).map(Some).map_err(|error| error.within("custom"))
+        }
+        Some(_) => {
+            losses.record(losses::HOSTED_TOOLS);
+            Ok(None)
+        }
     }
-    let function = tool.require_object("function")?;
-    ToolDefinition::from_function(&function).map(Some).map_err(|error| error.within("function"))
 }
 
 /// Moonshot's: a system message that brings tools.
@@ -159,9 +170,11 @@ fn read_tool_choice<'t>(
         return Ok(content::parse_tool_choice(&word, losses));
     }
     let choice = node.object().map_err(|error| error.within("tool_choice"))?;
-    let function = choice.object("function").map_err(|error| error.within("tool_choice"))?;
-    if let Some(name) = function.and_then(|function| function.literal("name")) {
-        return Ok(Some(ToolChoice::Named(name)));
+    for form in ["function", "custom"] {
+        let tool = choice.object(form).map_err(|error| error.within("tool_choice"))?;
+        if let Some(name) = tool.and_then(|tool| tool.literal("name")) {
+            return Ok(Some(ToolChoice::Named(name)));
+        }
     }
     losses.record(losses::TOOL_CHOICE);
     let mode = choice.object("allowed_tools").map_err(|error| error.within("tool_choice"))?;

@@ -79,7 +79,7 @@ fn write_tool(out: &mut Vec<u8>, tool: &ToolDefinition<'_>) {
         outer.object("function", |function| {
             function.raw("name", &tool.name);
             function.raw_if("description", tool.description.as_ref());
-            function.raw_if("parameters", tool.schema.map(|_| tool.object_schema()));
+            function.raw_if("parameters", tool.schema.as_ref().map(|_| tool.object_schema()));
             function.flag_if("strict", tool.is_strict);
         });
     });

@@ -81,21 +81,6 @@ pub(crate) fn read_arguments<'t>(arguments: Option<JsonNode<'t>>) -> Cow<'t, [u8
     }
 }
 
-/// Whether a tool is a function; records the loss of any other.
-pub(crate) fn is_function(tool: &ObjectNode<'_>, losses: &mut Losses) -> bool {
-    match tool.string("type").as_deref() {
-        Some("function") | None => return true,
-        Some("custom") => losses.record(losses::CUSTOM_TOOLS),
-        Some(_) => losses.record(losses::HOSTED_TOOLS),
-    }
-    false
-}
-
-/// The arguments of a call with free text, as those of a function.
-pub(crate) fn wrap_free_text(input: &StringLiteral<'_>) -> Vec<u8> {
-    [b"{\"input\":".as_slice(), input.as_bytes(), b"}"].concat()
-}
-
 /// Writes the fields for user, service tier and prompt cache.
 pub(crate) fn write_shared_fields(
     body: &mut ObjectWriter<'_>,

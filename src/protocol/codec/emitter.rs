@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::sequencer::JsonProgress;
 use crate::protocol::api::Api;
 use crate::protocol::json;
 use crate::protocol::model::answer::{FinishReason, ResponseEvent};
@@ -31,6 +32,13 @@ impl Channel {
     }
 }
 
+/// The arguments of a call, as far as they have arrived.
+#[derive(Debug, Default)]
+struct ArgumentsProgress {
+    has_text: bool,
+    json: JsonProgress,
+}
+
 /// Collects the events of one response.
 #[derive(Debug, Default)]
 pub(crate) struct EventEmitter {
@@ -39,8 +47,8 @@ pub(crate) struct EventEmitter {
     is_started: bool,
     is_finished: bool,
     id: String,
-    /// Of each call, whether it has arguments.
-    calls_have_arguments: Vec<bool>,
+    /// The arguments of each call so far.
+    call_arguments: Vec<ArgumentsProgress>,
     finish_reason: Option<FinishReason>,
     usage: TokenUsage,
     /// The escape of a high surrogate whose low surrogate may arrive with the channel's next piece.
@@ -91,9 +99,7 @@ impl EventEmitter {
         }
         self.start(None, None);
         if let Channel::Arguments(call) = channel {
-            if let Some(has) = self.calls_have_arguments.get_mut(call) {
-                *has = true;
-            }
+            self.push_arguments(call, &text);
         } else {
             self.flush_other_surrogates(Some(channel));
         }
@@ -119,8 +125,8 @@ impl EventEmitter {
     pub(crate) fn start_call(&mut self, id: String, name: String) -> usize {
         self.start(None, None);
         self.flush_other_surrogates(None);
-        let call = self.calls_have_arguments.len();
-        self.calls_have_arguments.push(false);
+        let call = self.call_arguments.len();
+        self.call_arguments.push(ArgumentsProgress::default());
         let id = if id.is_empty() { format!("call_{}_{call}", self.id) } else { id };
         self.events.push(ResponseEvent::ToolCallStart { call, id, name });
         call
@@ -129,13 +135,13 @@ impl EventEmitter {
     /// Ends a call: missing arguments become `{}`.
     pub(crate) fn end_call(&mut self, call: usize) {
         self.flush_surrogates(|channel| channel == Channel::Arguments(call));
-        if self.calls_have_arguments.get(call) == Some(&false) {
+        if self.call_arguments.get(call).is_some_and(|arguments| !arguments.has_text) {
             self.push_text(Channel::Arguments(call), "{}".to_owned());
         }
     }
 
     pub(crate) fn has_calls(&self) -> bool {
-        !self.calls_have_arguments.is_empty()
+        !self.call_arguments.is_empty()
     }
 
     /// Token counts, which replace earlier ones.
@@ -154,7 +160,7 @@ impl EventEmitter {
         if !self.is_started || std::mem::replace(&mut self.is_finished, true) {
             return;
         }
-        for call in 0..self.calls_have_arguments.len() {
+        for call in 0..self.call_arguments.len() {
             self.end_call(call);
         }
         self.flush_surrogates(|_| true);
@@ -167,9 +173,24 @@ impl EventEmitter {
         self.is_finished
     }
 
-    /// Some servers send `stop` for a response with calls.
+    /// Some servers send `stop` for a response with calls. A call whose arguments are cut was not finished: the response
+    /// ended at a limit, whatever its provider says.
     fn resolve_finish_reason(&self, finish: FinishReason) -> FinishReason {
-        if finish == FinishReason::Stop && self.has_calls() { FinishReason::ToolCalls } else { finish }
+        match finish {
+            FinishReason::ContextWindow | FinishReason::ContentFilter => finish,
+            _ if self.call_arguments.iter().any(|arguments| arguments.json.is_open()) => {
+                FinishReason::MaxTokens
+            }
+            FinishReason::Stop if self.has_calls() => FinishReason::ToolCalls,
+            finish => finish,
+        }
+    }
+
+    fn push_arguments(&mut self, call: usize, text: &str) {
+        if let Some(arguments) = self.call_arguments.get_mut(call) {
+            arguments.has_text = true;
+            arguments.json.push(text);
+        }
     }
 
     fn take_pending_surrogate(&mut self, channel: Channel) -> Option<[u8; ESCAPE_BYTES]> {
@@ -189,9 +210,9 @@ impl EventEmitter {
     fn flush_surrogates(&mut self, which: impl Fn(Channel) -> bool) {
         for (channel, _) in self.pending_surrogates.extract_if(.., |(channel, _)| which(*channel)) {
             if let Channel::Arguments(call) = channel
-                && let Some(has) = self.calls_have_arguments.get_mut(call)
+                && let Some(arguments) = self.call_arguments.get_mut(call)
             {
-                *has = true;
+                arguments.has_text = true;
             }
             self.events.push(channel.into_event(char::REPLACEMENT_CHARACTER.to_string()));
         }

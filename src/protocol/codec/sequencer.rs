@@ -252,6 +252,11 @@ impl JsonProgress {
         self.is_complete
     }
 
+    /// Whether an object or array is open.
+    pub(crate) const fn is_open(self) -> bool {
+        self.depth > 0
+    }
+
     const fn push_byte(&mut self, byte: u8) {
         if self.in_string {
             let ends = byte == b'"' && !self.is_escaped;

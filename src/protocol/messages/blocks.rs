@@ -1,7 +1,7 @@
 //! Content blocks of a message, as events of a stream or as elements of an array.
 
 use crate::protocol::codec::sequencer::{BlockWriter, NewBlock};
-use crate::protocol::model::tools::to_messages_id;
+use crate::protocol::model::tools::{RAW_ARGUMENTS_KEY, to_messages_id};
 use crate::protocol::object::ObjectView;
 use crate::protocol::writer::{ObjectWriter, write_event, write_object};
 
@@ -158,14 +158,14 @@ fn write_tool_use(body: &mut ObjectWriter<'_>, id: &str, name: &str) {
     body.text("name", name);
 }
 
-/// Messages requires an object. Other arguments, such as ones cut at the output limit, are wrapped in an
-/// object, so that no tool runs with truncated arguments.
+/// Messages requires an object. Other arguments, such as ones cut at the output limit, are wrapped in an object that no
+/// tool takes, and unwrapped in the history.
 fn write_input(body: &mut ObjectWriter<'_>, text: &str) {
     if text.trim_ascii().is_empty() {
         body.raw("input", "{}");
     } else if ObjectView::parse_strict(text.as_bytes()).is_ok() {
         body.raw("input", text.trim_ascii());
     } else {
-        body.object("input", |input| input.text("arguments", text));
+        body.object("input", |input| input.text(RAW_ARGUMENTS_KEY, text));
     }
 }

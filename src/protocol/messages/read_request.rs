@@ -14,7 +14,7 @@ use crate::protocol::model::node::{JsonNode, ObjectNode, StringLiteral};
 use crate::protocol::model::parameters::{Parameters, ResponseFormat};
 use crate::protocol::model::seal::Seal;
 use crate::protocol::model::thinking::{ThinkingMode, ThinkingSettings};
-use crate::protocol::model::tools::{RAW_ARGUMENTS_KEY, ToolChoice, ToolDefinition, restore_id};
+use crate::protocol::model::tools::{RAW_ARGUMENTS_KEY, ToolChoice, ToolDefinition, ToolForm, restore_id};
 use crate::protocol::request::RequestBody;
 
 /// # Errors
@@ -78,10 +78,11 @@ fn read_tool<'t>(
     losses: &mut Losses,
 ) -> Result<Option<ToolDefinition<'t>>, TranslationError> {
     let tool = tool.object()?;
-    // Server tools have a dated type (`web_search_20250305`), those of the client none or `custom`.
+    // Tools that Anthropic knows have a dated type (`web_search_20250305`), those of the client none or `custom`.
     if tool.string("type").is_some_and(|kind| kind != "custom") {
-        losses.record(losses::HOSTED_TOOLS);
-        return Ok(None);
+        let known = ToolDefinition::from_claude_tool(&tool);
+        losses.record(if known.is_some() { losses::CUSTOM_TOOLS } else { losses::HOSTED_TOOLS });
+        return Ok(known);
     }
     let name = tool.require_string("name")?;
     if tool.get("defer_loading").is_some_and(JsonNode::is_true) && !fetched.contains(&*name.text()) {
@@ -93,9 +94,10 @@ fn read_tool<'t>(
     Ok(Some(ToolDefinition {
         name,
         description: tool.literal("description"),
-        schema: tool.get("input_schema").map(JsonNode::raw),
+        schema: tool.get("input_schema").map(|schema| Cow::Borrowed(schema.raw())),
         is_strict: tool.get("strict").and_then(JsonNode::as_bool),
         namespace: None,
+        form: ToolForm::Function,
     }))
 }
 

@@ -1,9 +1,8 @@
 //! The content of a response, independent of its API, and the request fields that a response repeats.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 
+use super::client_tools::ClientTools;
 use crate::protocol::api::Api;
 use crate::protocol::json;
 use crate::protocol::object::ObjectView;
@@ -137,15 +136,14 @@ pub struct RequestEcho {
     pub wants_encrypted_reasoning: bool,
     /// The client wants reasoning as summaries, not as its text.
     pub wants_reasoning_summary: bool,
-    /// Of the tools of a namespace that were sent to the provider as plain functions: namespace and name, by the name
-    /// that was sent.
-    pub tool_namespaces: BTreeMap<String, (String, String)>,
+    /// The tools that were sent as other functions.
+    pub client_tools: ClientTools,
     /// The members that a response repeats: names and values, one line each.
     members: Vec<(&'static str, Bytes)>,
 }
 
 impl RequestEcho {
-    /// Of this request; the caller fills in `id`, `created` and `namespaced`.
+    /// Of this request; the caller fills in `id`, `created_at` and `client_tools`.
     #[must_use]
     pub fn from_request(body: &RequestBody) -> Self {
         let mut echo = Self {

@@ -1,14 +1,15 @@
 //! The content of a request, independent of its API.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
+use super::client_tools::{ClientTool, ClientTools};
 use super::losses::{self, Losses};
 use super::node::StringLiteral;
 use super::parameters::Parameters;
 use super::seal::{Seal, SealOrigin};
 use super::thinking::ThinkingSettings;
-use super::tools::{ToolChoice, ToolDefinition};
+use super::tools::{ToolChoice, ToolDefinition, ToolForm};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Conversation<'t> {
@@ -169,13 +170,19 @@ impl Conversation<'_> {
         }
     }
 
-    /// Namespace and name of the tools that have one, by the name that is sent.
-    pub(crate) fn tool_namespaces(&self) -> BTreeMap<String, (String, String)> {
+    /// The tools that are sent as other functions, by the name that is sent.
+    pub(crate) fn client_tools(&self) -> ClientTools {
+        let is_other =
+            |tool: &&ToolDefinition<'_>| tool.namespace.is_some() || tool.form != ToolForm::Function;
         let pair = |tool: &ToolDefinition<'_>| {
-            let (namespace, name) = tool.namespace.as_ref()?;
-            Some((tool.name.text().into_owned(), (namespace.to_string(), name.to_string())))
+            let sent = tool.name.text().into_owned();
+            let (namespace, name) = match &tool.namespace {
+                Some((namespace, name)) => (Some(namespace.to_string()), name.to_string()),
+                None => (None, sent.clone()),
+            };
+            (sent, ClientTool { namespace, name, form: tool.form })
         };
-        self.tools.iter().filter_map(pair).collect()
+        self.tools.iter().filter(is_other).map(pair).collect()
     }
 }
 

@@ -35,7 +35,7 @@ losses! {
     DEFERRED_TOOLS = "deferred_tools": "A deferred tool is sent once the conversation has fetched it, and removed before.";
     HOSTED_TOOLS = "hosted_tools": "Tools that a provider runs itself (web search, code, files, MCP) are removed: they belong to that provider.";
     HOSTED_CALLS = "hosted_calls": "Calls and results of tools that a provider ran itself are removed from the history.";
-    CUSTOM_TOOLS = "custom_tools": "Tools with free-text arguments (a grammar) are removed; their calls in the history become function calls.";
+    CUSTOM_TOOLS = "custom_tools": "Tools with free text as input, the local shell and Claude's own client tools are sent as functions; calls of them get their form back in the response.";
     NAMESPACES = "namespaces": "Tools of a namespace are sent as plain functions; calls of them get their namespace back in the response.";
     NAMESPACE_CLASH = "namespace_clash": "A tool of a namespace is removed if a function already has its flat name.";
     DYNAMIC_TOOLS = "dynamic_tools": "Tools in a system message are added to the tools of the request.";

@@ -10,18 +10,32 @@ use std::fmt::Write as _;
 use super::TranslationError;
 use super::node::{JsonNode, ObjectNode, StringLiteral};
 
+/// How an API writes the calls of a tool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ToolForm {
+    /// With a JSON object.
+    #[default]
+    Function,
+    /// With free text (`custom`).
+    FreeText,
+    /// With the action of `OpenAI`'s `local_shell`.
+    LocalShell,
+}
+
 /// A function that the model may call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ToolDefinition<'t> {
     /// Its name, as it is sent.
     pub(crate) name: StringLiteral<'t>,
     pub(crate) description: Option<StringLiteral<'t>>,
-    /// JSON Schema of its arguments: the client's bytes.
-    pub(crate) schema: Option<&'t [u8]>,
+    /// JSON Schema of its arguments: the client's bytes, or that of a tool of another form.
+    pub(crate) schema: Option<Cow<'t, [u8]>>,
     /// Whether the arguments must match the schema.
     pub(crate) is_strict: Option<bool>,
     /// Namespace and name, where it has one.
     pub(crate) namespace: Option<(Cow<'t, str>, Cow<'t, str>)>,
+    /// How the client expects its calls.
+    pub(crate) form: ToolForm,
 }
 
 impl<'t> ToolDefinition<'t> {
@@ -33,16 +47,17 @@ impl<'t> ToolDefinition<'t> {
         Ok(Self {
             name: function.require_string("name")?,
             description: function.literal("description"),
-            schema: function.get("parameters").map(JsonNode::raw),
+            schema: function.get("parameters").map(|schema| Cow::Borrowed(schema.raw())),
             is_strict: function.get("strict").and_then(JsonNode::as_bool),
             namespace: None,
+            form: ToolForm::Function,
         })
     }
 
     /// The schema with `type: object` at its root, for APIs that require it (Anthropic's and `OpenAI`'s guides on tools). A
     /// schema whose root is a reference or a choice stays as it is.
     pub(crate) fn object_schema(&self) -> Cow<'_, [u8]> {
-        let Some(schema) = self.schema else { return Cow::Borrowed(EMPTY_SCHEMA) };
+        let Some(schema) = self.schema.as_deref() else { return Cow::Borrowed(EMPTY_SCHEMA) };
         let Ok(object) = JsonNode::new(schema).object() else { return Cow::Borrowed(schema) };
         let mut members = object.entries().peekable();
         if members.peek().is_none() {

@@ -2,8 +2,6 @@
 //! types (`ResponseStreamEvent`, `Response`), 2026-11. Codex reads items as they are done, the SDKs read the response at
 //! the end, so it repeats all of them.
 
-use std::collections::BTreeMap;
-
 use super::item::{ItemCall, ItemKind, OutputItem};
 use super::output::OutputWriter;
 use crate::protocol::api::Api;
@@ -11,6 +9,8 @@ use crate::protocol::codec::ApiEncoder;
 use crate::protocol::codec::sequencer::{BlockSequencer, JsonProgress, OpenBlock};
 use crate::protocol::error::ErrorBody;
 use crate::protocol::model::answer::{FinishReason, RequestEcho, ResponseEvent};
+use crate::protocol::model::client_tools::ClientTools;
+use crate::protocol::model::tools::ToolForm;
 use crate::protocol::object::ObjectView;
 use crate::protocol::usage::TokenUsage;
 use crate::protocol::writer::{ObjectWriter, write_event, write_object};
@@ -49,8 +49,8 @@ enum ResponseStatus<'a> {
 }
 
 impl ApiEncoder for ResponsesEncoder {
-    fn add_tool_namespaces(&mut self, namespaced: &BTreeMap<String, (String, String)>) {
-        self.output.add_tool_namespaces(namespaced);
+    fn add_client_tools(&mut self, tools: &ClientTools) {
+        self.output.add_client_tools(tools);
     }
 
     fn write(&mut self, event: &ResponseEvent, out: &mut Vec<u8>) {
@@ -264,7 +264,8 @@ impl ResponsesEncoder {
             Some("reasoning") => (ItemKind::Reasoning, OpenBlock::Other),
             Some("function_call") => {
                 let namespace = item_object.string("namespace").map(|namespace| namespace.into_owned());
-                let call = ItemCall { id: text("call_id"), name: text("name"), namespace };
+                let (id, name, form) = (text("call_id"), text("name"), ToolForm::Function);
+                let call = ItemCall { id, name, namespace, form };
                 (ItemKind::Call(call), OpenBlock::Call(self.sequencer.call_count(), JsonProgress::default()))
             }
             _ => (ItemKind::Other(replace_line_breaks(raw)), OpenBlock::Other),

@@ -1,5 +1,8 @@
 //! One item of a response's output while it is written.
 
+use crate::protocol::json;
+use crate::protocol::model::client_tools::{unwrap_free_text, write_shell_action};
+use crate::protocol::model::tools::ToolForm;
 use crate::protocol::writer::{ObjectWriter, write_object};
 
 /// An item. Its text is buffered, because its closing events and the response repeat it.
@@ -40,6 +43,7 @@ pub(crate) struct ItemCall {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) namespace: Option<String>,
+    pub(crate) form: ToolForm,
 }
 
 /// The event names and members of a part.
@@ -97,13 +101,18 @@ const SUMMARY: PartNames = PartNames {
     ..REASONING
 };
 
+/// The action of a call of the local shell when it starts.
+const EMPTY_ACTION: &[u8] = br#"{"type":"exec","command":[],"env":{}}"#;
+
 impl ItemKind {
     /// The id prefix of such an item.
     pub(crate) const fn prefix(&self) -> &'static str {
         match self {
             Self::Text | Self::Refusal => "msg_",
             Self::Reasoning | Self::Summary => "rs_",
-            Self::Call(_) => "fc_",
+            Self::Call(ItemCall { form: ToolForm::Function, .. }) => "fc_",
+            Self::Call(ItemCall { form: ToolForm::FreeText, .. }) => "ctc_",
+            Self::Call(ItemCall { form: ToolForm::LocalShell, .. }) => "lsh_",
             Self::Other(_) => "item_",
         }
     }
@@ -132,6 +141,32 @@ impl OutputItem {
             open_text: Vec::new(),
             is_text_done: false,
             encrypted_content: None,
+        }
+    }
+
+    /// Whether its events are written when it is complete: the calls of a function become those of another tool.
+    pub(crate) fn is_withheld(&self) -> bool {
+        matches!(&self.kind, ItemKind::Call(call) if call.form != ToolForm::Function)
+    }
+
+    /// Turns the arguments of a function into the input of the client's tool. Arguments of another shape, as of a call that
+    /// was cut, stay a call of a function, which no client takes for a complete call of its tool.
+    pub(crate) fn restore_form(&mut self) {
+        let ItemKind::Call(call) = &mut self.kind else { return };
+        let literal = [b"\"", &self.open_text[..], b"\""].concat();
+        let arguments = json::unescape(&literal).unwrap_or_default();
+        let restored = match call.form {
+            ToolForm::Function => return,
+            ToolForm::FreeText => unwrap_free_text(&arguments).map(|input| {
+                let mut escaped = Vec::new();
+                json::write_escaped(&mut escaped, &input);
+                escaped
+            }),
+            ToolForm::LocalShell => write_shell_action(&arguments),
+        };
+        match restored {
+            Some(restored) => self.open_text = restored,
+            None => call.form = ToolForm::Function,
         }
     }
 
@@ -166,21 +201,21 @@ impl OutputItem {
             ItemKind::Other(json) => return out.extend_from_slice(json),
             ItemKind::Text | ItemKind::Refusal => "message",
             ItemKind::Reasoning | ItemKind::Summary => "reasoning",
-            ItemKind::Call(_) => "function_call",
+            ItemKind::Call(call) => match call.form {
+                ToolForm::Function => "function_call",
+                ToolForm::FreeText => "custom_tool_call",
+                ToolForm::LocalShell => "local_shell_call",
+            },
         };
         write_object(out, |item| {
             item.text("id", &self.id);
             item.escaped("type", kind);
-            item.escaped("status", status);
+            let is_free_text = matches!(&self.kind, ItemKind::Call(call) if call.form == ToolForm::FreeText);
+            if !is_free_text {
+                item.escaped("status", status);
+            }
             match &self.kind {
-                ItemKind::Call(call) => {
-                    item.text("call_id", &call.id);
-                    item.text("name", &call.name);
-                    if let Some(namespace) = &call.namespace {
-                        item.text("namespace", namespace);
-                    }
-                    item.escaped("arguments", &self.open_text);
-                }
+                ItemKind::Call(call) => self.write_call(call, item),
                 ItemKind::Summary => {
                     self.write_parts("summary", item);
                     item.text_or_null("encrypted_content", self.encrypted_content.as_deref());
@@ -196,6 +231,20 @@ impl OutputItem {
                 }
             }
         });
+    }
+
+    fn write_call(&self, call: &ItemCall, item: &mut ObjectWriter<'_>) {
+        item.text("call_id", &call.id);
+        if call.form == ToolForm::LocalShell {
+            let is_empty = self.open_text.is_empty();
+            item.raw("action", if is_empty { EMPTY_ACTION } else { &self.open_text });
+            return;
+        }
+        item.text("name", &call.name);
+        if let Some(namespace) = &call.namespace {
+            item.text("namespace", namespace);
+        }
+        item.escaped(if call.form == ToolForm::FreeText { "input" } else { "arguments" }, &self.open_text);
     }
 
     fn write_parts(&self, key: &str, item: &mut ObjectWriter<'_>) {

@@ -6,7 +6,8 @@ use super::item::{ItemCall, ItemKind, OutputItem, PartNames};
 use crate::protocol::codec::sequencer::{BlockWriter, NewBlock};
 use crate::protocol::json::write_escaped;
 use crate::protocol::model::answer::RequestEcho;
-use crate::protocol::model::tools::to_responses_id;
+use crate::protocol::model::client_tools::{ClientTool, ClientTools};
+use crate::protocol::model::tools::{ToolForm, to_responses_id};
 use crate::protocol::writer::{ObjectWriter, write_event};
 
 /// The part of a response's id in the ids of its items.
@@ -38,7 +39,7 @@ pub(crate) struct OutputWriter {
     id_stem: String,
     includes_encrypted: bool,
     uses_summary: bool,
-    tool_namespaces: BTreeMap<String, (String, String)>,
+    client_tools: ClientTools,
 }
 
 impl BlockWriter for OutputWriter {
@@ -57,14 +58,9 @@ impl BlockWriter for OutputWriter {
         let Some(mut item) = self.open_items.pop() else { return };
         let from = item.open_text.len();
         write_escaped(&mut item.open_text, text);
-        let piece = item.open_text.get(from..).unwrap_or_default();
-        let names = item.kind.part_names();
-        let name = names.map_or("response.function_call_arguments.delta", |names| names.delta);
-        self.write_event(name, out, |event| {
-            write_item_location(&item, names.as_ref(), event);
-            event.escaped("delta", piece);
-            write_log_probabilities(names.as_ref(), event);
-        });
+        if !item.is_withheld() {
+            self.write_text_delta(&item, from, out);
+        }
         self.open_items.push(item);
     }
 
@@ -90,13 +86,13 @@ impl OutputWriter {
         Self {
             includes_encrypted: echo.wants_encrypted_reasoning,
             uses_summary: echo.wants_reasoning_summary,
-            tool_namespaces: std::mem::take(&mut echo.tool_namespaces),
+            client_tools: std::mem::take(&mut echo.client_tools),
             ..Self::default()
         }
     }
 
-    pub(crate) fn add_tool_namespaces(&mut self, namespaced: &BTreeMap<String, (String, String)>) {
-        self.tool_namespaces.extend(namespaced.iter().map(|(sent, own)| (sent.clone(), own.clone())));
+    pub(crate) fn add_client_tools(&mut self, tools: &ClientTools) {
+        self.client_tools.extend(tools.iter().map(|(sent, own)| (sent.clone(), own.clone())));
     }
 
     /// Bytes of the items so far.
@@ -152,7 +148,8 @@ impl OutputWriter {
 
     /// Counts the open item as finished without writing events.
     pub(crate) fn store_open_items(&mut self) {
-        for item in std::mem::take(&mut self.open_items) {
+        for mut item in std::mem::take(&mut self.open_items) {
+            item.restore_form();
             let mut text = Vec::new();
             item.write("incomplete", &mut text);
             self.store_item(item.index, text);
@@ -182,11 +179,10 @@ impl OutputWriter {
     }
 
     fn make_call(&self, id: &str, name: &str) -> ItemCall {
-        let (namespace, name) = match self.tool_namespaces.get(name) {
-            Some((namespace, name)) => (Some(namespace.clone()), name.as_str()),
-            None => (None, name),
-        };
-        ItemCall { id: to_responses_id(id).into_owned(), name: name.to_owned(), namespace }
+        let function = || ClientTool { name: name.to_owned(), ..ClientTool::default() };
+        let ClientTool { namespace, name, form } =
+            self.client_tools.get(name).cloned().unwrap_or_else(function);
+        ItemCall { id: to_responses_id(id).into_owned(), name, namespace, form }
     }
 
     fn make_item(&mut self, kind: ItemKind) -> OutputItem {
@@ -198,12 +194,36 @@ impl OutputWriter {
 
     fn open_item(&mut self, kind: ItemKind, out: &mut Vec<u8>) {
         let mut item = self.make_item(kind);
-        self.write_item_added(&item, out);
+        if !item.is_withheld() {
+            self.write_item_added(&item, out);
+        }
         if let Some(names) = item.kind.part_names() {
             self.write_part_event(names.part_added, &item, &names, out);
             item.in_part = true;
         }
         self.open_items.push(item);
+    }
+
+    /// The event of the text from an offset.
+    fn write_text_delta(&mut self, item: &OutputItem, from: usize, out: &mut Vec<u8>) {
+        let piece = item.open_text.get(from..).unwrap_or_default();
+        let names = item.kind.part_names();
+        self.write_event(delta_event(item, names.as_ref()), out, |event| {
+            write_item_location(item, names.as_ref(), event);
+            event.escaped("delta", piece);
+            write_log_probabilities(names.as_ref(), event);
+        });
+    }
+
+    /// The first events of a call that was withheld.
+    fn write_withheld(&mut self, item: &mut OutputItem, out: &mut Vec<u8>) {
+        item.restore_form();
+        let input = std::mem::take(&mut item.open_text);
+        self.write_item_added(item, out);
+        item.open_text = input;
+        if !matches!(&item.kind, ItemKind::Call(call) if call.form == ToolForm::LocalShell) {
+            self.write_text_delta(item, 0, out);
+        }
     }
 
     fn write_item_added(&mut self, item: &OutputItem, out: &mut Vec<u8>) {
@@ -222,14 +242,31 @@ impl OutputWriter {
 
     /// The events that end an item.
     fn close_item(&mut self, mut item: OutputItem, out: &mut Vec<u8>) {
+        if item.is_withheld() {
+            self.write_withheld(&mut item, out);
+        }
         let names = item.kind.part_names();
         if let Some(names) = names.filter(|_| item.in_part) {
             self.write_text_done(names.done, names.key, &item, Some(&names), out);
             self.write_part_event(names.part_done, &item, &names, out);
             item.end_part(&names);
             item.in_part = false;
-        } else if matches!(item.kind, ItemKind::Call(_)) {
-            self.write_text_done("response.function_call_arguments.done", "arguments", &item, None, out);
+        } else if let ItemKind::Call(call) = &item.kind {
+            match call.form {
+                ToolForm::Function => {
+                    self.write_text_done(
+                        "response.function_call_arguments.done",
+                        "arguments",
+                        &item,
+                        None,
+                        out,
+                    );
+                }
+                ToolForm::FreeText => {
+                    self.write_text_done("response.custom_tool_call_input.done", "input", &item, None, out);
+                }
+                ToolForm::LocalShell => {}
+            }
         }
         let mut text = Vec::with_capacity(item.closed_parts.len() + item.open_text.len() + 128);
         item.write(if self.is_incomplete { "incomplete" } else { "completed" }, &mut text);
@@ -253,12 +290,25 @@ impl OutputWriter {
         }
         self.write_event(name, out, |event| {
             write_item_location(item, names, event);
-            if let ItemKind::Call(call) = &item.kind {
+            if let ItemKind::Call(call) = &item.kind
+                && call.form == ToolForm::Function
+            {
                 event.text("name", &call.name);
             }
             event.escaped(key, &item.open_text);
             write_log_probabilities(names, event);
         });
+    }
+}
+
+/// The name of the event with a piece of an item's text or input.
+fn delta_event(item: &OutputItem, names: Option<&PartNames>) -> &'static str {
+    match (names, &item.kind) {
+        (Some(names), _) => names.delta,
+        (None, ItemKind::Call(call)) if call.form == ToolForm::FreeText => {
+            "response.custom_tool_call_input.delta"
+        }
+        (None, _) => "response.function_call_arguments.delta",
     }
 }
 

@@ -1,9 +1,11 @@
 //! A responses request, read into the model.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use crate::protocol::codec::content;
 use crate::protocol::model::TranslationError;
+use crate::protocol::model::client_tools::{LOCAL_SHELL, read_shell_action, wrap_free_text};
 use crate::protocol::model::conversation::{
     ContentBlock, Conversation, ConversationTurn, FileBlock, ImageBlock, MediaSource, Role, ToolCall,
     ToolResult,
@@ -68,8 +70,10 @@ fn read_input<'t>(
         let why = format!("must be a string or an array of items, not {}", input.type_name());
         return Err(TranslationError::new(why).within("input"));
     }
-    for (index, item) in input.elements()?.into_iter().enumerate() {
-        let turn = item.object().and_then(|item| read_item(&item, losses));
+    let items = input.elements()?;
+    let shell_calls = collect_shell_calls(&items);
+    for (index, item) in items.into_iter().enumerate() {
+        let turn = item.object().and_then(|item| read_item(&item, &shell_calls, losses));
         let turn = turn.map_err(|error| error.within(&format!("input[{index}]")))?;
         turn.into_iter().for_each(|turn| push_turn(&mut conversation.turns, turn));
     }
@@ -102,6 +106,7 @@ fn push_turn<'t>(turns: &mut Vec<ConversationTurn<'t>>, turn: ConversationTurn<'
 /// When the item has the wrong shape for the format, or refers to data that only its provider has.
 fn read_item<'t>(
     item: &ObjectNode<'t>,
+    shell_calls: &ShellCalls<'t>,
     losses: &mut Losses,
 ) -> Result<Option<ConversationTurn<'t>>, TranslationError> {
     let kind = item.string("type").unwrap_or(Cow::Borrowed("message"));
@@ -112,8 +117,18 @@ fn read_item<'t>(
         }
         "function_call" => (Role::Assistant, ContentBlock::ToolCall(read_function_call(item)?)),
         "custom_tool_call" => (Role::Assistant, ContentBlock::ToolCall(read_custom_call(item, losses)?)),
+        "local_shell_call" => {
+            losses.record(losses::CUSTOM_TOOLS);
+            (Role::Assistant, ContentBlock::ToolCall(read_shell_call(item)?))
+        }
         "function_call_output" | "custom_tool_call_output" => {
-            (Role::Tools, ContentBlock::ToolResult(read_tool_result(item, losses)?))
+            (Role::Tools, ContentBlock::ToolResult(read_tool_result(item, read_call_id(item), losses)?))
+        }
+        "local_shell_call_output" => {
+            // Its `id` is that of the call's item; some clients send the id that joins them elsewhere.
+            let id = item.string("call_id").or_else(|| item.string("id")).unwrap_or_default();
+            let call_id = shell_calls.get(&*id).cloned().unwrap_or_else(|| restore_id(id));
+            (Role::Tools, ContentBlock::ToolResult(read_tool_result(item, call_id, losses)?))
         }
         "item_reference" => {
             let why = "refers to an item that another provider stores; send the item itself";
@@ -181,12 +196,31 @@ fn read_custom_call<'t>(
     Ok(ToolCall {
         id: read_call_id(item),
         name: read_name(item)?,
-        arguments: Cow::Owned(content::wrap_free_text(&input)),
+        arguments: Cow::Owned(wrap_free_text(&input)),
+    })
+}
+
+/// The ids that results have of calls of the local shell, and those that join calls and results elsewhere.
+type ShellCalls<'t> = BTreeMap<String, Cow<'t, str>>;
+
+fn collect_shell_calls<'t>(items: &[JsonNode<'t>]) -> ShellCalls<'t> {
+    let calls = items.iter().filter_map(|item| item.object().ok());
+    let calls = calls.filter(|item| item.string("type").as_deref() == Some("local_shell_call"));
+    calls.filter_map(|call| Some((call.string("id")?.into_owned(), read_call_id(&call)))).collect()
+}
+
+fn read_shell_call<'t>(item: &ObjectNode<'t>) -> Result<ToolCall<'t>, TranslationError> {
+    let action = item.object("action")?;
+    Ok(ToolCall {
+        id: read_call_id(item),
+        name: StringLiteral::from_text(LOCAL_SHELL),
+        arguments: Cow::Owned(read_shell_action(action.as_ref())),
     })
 }
 
 fn read_tool_result<'t>(
     item: &ObjectNode<'t>,
+    call_id: Cow<'t, str>,
     losses: &mut Losses,
 ) -> Result<ToolResult<'t>, TranslationError> {
     let content = item.try_read("output", |output| {
@@ -197,7 +231,7 @@ fn read_tool_result<'t>(
         read_content(output, losses)
     })?;
     Ok(ToolResult {
-        call_id: read_call_id(item),
+        call_id,
         content,
         is_error: item.string("status").is_some_and(|status| status == "failed"),
     })
@@ -295,10 +329,28 @@ fn read_tool<'t>(
         losses.record(losses::NAMESPACES);
         let namespace = tool.require_string("name")?.text().into_owned();
         tool.try_each("tools", |inner| read_namespaced_tool(&namespace, inner, tools, losses))?;
-    } else if content::is_function(&tool, losses) {
-        tools.push(ToolDefinition::from_function(&tool)?);
+    } else {
+        tools.extend(read_plain_tool(&tool, losses)?);
     }
     Ok(())
+}
+
+/// `None` for a tool that a provider runs.
+fn read_plain_tool<'t>(
+    tool: &ObjectNode<'t>,
+    losses: &mut Losses,
+) -> Result<Option<ToolDefinition<'t>>, TranslationError> {
+    let read = match tool.string("type").as_deref() {
+        Some("function") | None => return ToolDefinition::from_function(tool).map(Some),
+        Some("custom") => ToolDefinition::from_free_text(tool)?,
+        Some("local_shell") => ToolDefinition::local_shell(),
+        Some(_) => {
+            losses.record(losses::HOSTED_TOOLS);
+            return Ok(None);
+        }
+    };
+    losses.record(losses::CUSTOM_TOOLS);
+    Ok(Some(read))
 }
 
 fn read_namespaced_tool<'t>(
@@ -307,11 +359,7 @@ fn read_namespaced_tool<'t>(
     tools: &mut Vec<ToolDefinition<'t>>,
     losses: &mut Losses,
 ) -> Result<(), TranslationError> {
-    let tool = tool.object()?;
-    if !content::is_function(&tool, losses) {
-        return Ok(());
-    }
-    let mut function = ToolDefinition::from_function(&tool)?;
+    let Some(mut function) = read_plain_tool(&tool.object()?, losses)? else { return Ok(()) };
     let name = function.name.text().into_owned();
     function.name = StringLiteral::from_text(&flatten_name(namespace, &name));
     function.namespace = Some((Cow::Owned(namespace.to_owned()), Cow::Owned(name)));
@@ -330,7 +378,11 @@ fn read_tool_choice<'t>(
         return Ok(content::parse_tool_choice(&word, losses));
     }
     let choice = node.object().map_err(|error| error.within("tool_choice"))?;
-    if choice.string("type").is_some_and(|kind| kind == "function")
+    let kind = choice.string("type");
+    if kind.as_deref() == Some("local_shell") {
+        return Ok(Some(ToolChoice::Named(StringLiteral::from_text(LOCAL_SHELL))));
+    }
+    if matches!(kind.as_deref(), Some("function" | "custom"))
         && let Some(name) = choice.literal("name")
     {
         let name = match choice.string("namespace") {

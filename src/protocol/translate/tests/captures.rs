@@ -144,9 +144,9 @@ fn translations_match_their_fixtures() {
         shorten(&mut body["tools"]);
         let translated = translate(&Capture { name: name.to_owned(), api: found.api, body }, to);
         let body: Value = serde_json::from_slice(&translated.body).unwrap();
-        let namespaced: Vec<Value> =
-            translated.tool_namespaces.iter().map(|(sent, own)| json!([sent, own.0, own.1])).collect();
-        let shown = json!({ "dropped": translated.losses, "namespaced": namespaced, "body": body });
+        let tools = translated.client_tools.iter();
+        let tools: Vec<Value> = tools.map(|(sent, own)| json!([sent, own.namespace, own.name])).collect();
+        let shown = json!({ "dropped": translated.losses, "client_tools": tools, "body": body });
         let shown = format!("{shown:#}\n");
         let path = fixtures("translated").join(format!("{name}.{}.json", to.as_str()));
         if std::env::var_os("MOONRELAY_BLESS").is_some() {

@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 use super::{said, translated};
 use crate::protocol::api::Api;
+use crate::protocol::model::client_tools::ClientTool;
+use crate::protocol::model::tools::ToolForm;
 use Api::{ChatCompletions, Messages, Responses};
 
 fn to(from: Api, to: Api, body: &Value) -> Value {
@@ -87,17 +89,63 @@ fn namespaced_tools_and_calls_become_flat() {
         ],
     });
     let translated = translated(Responses, ChatCompletions, &body);
-    let pair = |namespace: &str, name: &str| Some((namespace.to_owned(), name.to_owned()));
-    assert_eq!(translated.tool_namespaces.get("agents__close").cloned(), pair("agents", "close"));
-    assert_eq!(translated.tool_namespaces.get("mcp__git__log").cloned(), pair("mcp__git__", "log"));
+    let pair = |namespace: &str, name: &str| {
+        let (namespace, name) = (Some(namespace.to_owned()), name.to_owned());
+        Some(ClientTool { namespace, name, form: ToolForm::Function })
+    };
+    assert_eq!(translated.client_tools.get("agents__close").cloned(), pair("agents", "close"));
+    assert_eq!(translated.client_tools.get("mcp__git__log").cloned(), pair("mcp__git__", "log"));
     assert!(
-        translated.tool_namespaces.len() == 3
-            && translated.tool_namespaces.keys().all(|name| name.len() <= 64)
+        translated.client_tools.len() == 3 && translated.client_tools.keys().all(|name| name.len() <= 64)
     );
     let chat = said(&translated);
     assert_eq!(chat["tools"][0]["function"], json!({"name": "agents__close", "strict": false}));
     assert_eq!(chat["tool_choice"]["function"]["name"], "agents__close");
     assert_eq!(chat["messages"][0]["tool_calls"][0]["function"]["name"], "agents__close");
+}
+
+#[test]
+fn tools_of_one_api_become_functions() {
+    let grammar = json!({ "type": "grammar", "syntax": "lark", "definition": "start: \"x\"" });
+    let responses = json!({
+        "tools": [{ "type": "custom", "name": "apply_patch", "format": grammar }, { "type": "local_shell" }],
+        "tool_choice": { "type": "custom", "name": "apply_patch" },
+        "input": [
+            { "type": "custom_tool_call", "call_id": "c1", "name": "apply_patch", "input": "x" },
+            { "type": "custom_tool_call_output", "call_id": "c1", "output": "patched" },
+            { "type": "local_shell_call", "id": "lsh_1", "call_id": "c2", "status": "completed", "action": { "type": "exec", "command": ["ls"], "env": {} } },
+            { "type": "local_shell_call_output", "id": "lsh_1", "output": "listed" },
+        ],
+    });
+    let translated = translated(Responses, ChatCompletions, &responses);
+    assert_eq!(translated.losses, ["custom_tools"]);
+    assert_eq!(translated.client_tools["apply_patch"].form, ToolForm::FreeText);
+    assert_eq!(translated.client_tools["local_shell"].form, ToolForm::LocalShell);
+    let chat = said(&translated);
+    let input = &chat["tools"][0]["function"]["parameters"]["properties"]["input"];
+    assert_eq!(input["description"], "Text that matches this lark grammar:\nstart: \"x\"");
+    assert_eq!(chat["tool_choice"]["function"]["name"], "apply_patch");
+    let arguments =
+        |at: usize| chat["messages"][at]["tool_calls"][0]["function"]["arguments"].as_str().unwrap();
+    assert_eq!((arguments(0), arguments(2)), (r#"{"input":"x"}"#, r#"{"command":["ls"],"env":{}}"#));
+    assert_eq!(
+        (&chat["messages"][3]["tool_call_id"], &chat["messages"][3]["content"]),
+        (&json!("c2"), &json!("listed"))
+    );
+
+    let custom = json!({ "messages": [], "tools": [{ "type": "custom", "custom": { "name": "sql", "format": { "type": "grammar", "grammar": grammar } } }] });
+    let schema = &to(ChatCompletions, Messages, &custom)["tools"][0]["input_schema"];
+    assert!(schema["properties"]["input"]["description"].as_str().unwrap().contains("lark"));
+
+    let kinds = ["bash_20250124", "text_editor_20250728", "memory_20250818", "computer_20251124"];
+    let tools: Vec<Value> =
+        kinds.iter().map(|kind| json!({ "type": kind, "name": kind.split('_').next() })).collect();
+    let claude = to(Messages, Responses, &json!({ "messages": [], "max_tokens": 9, "tools": tools }));
+    assert_eq!(claude["tools"].as_array().unwrap().len(), 4);
+    assert_eq!(claude["tools"][0]["name"], "bash");
+    assert!(
+        claude["tools"].as_array().unwrap().iter().all(|tool| tool["parameters"]["properties"].is_object())
+    );
 }
 
 #[test]

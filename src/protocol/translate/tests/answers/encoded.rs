@@ -7,6 +7,8 @@ use crate::protocol::api::Api;
 use crate::protocol::error::{AttemptSummary, ErrorBody};
 use crate::protocol::model::answer::RequestEcho;
 use crate::protocol::model::answer::{FinishReason, ResponseEvent};
+use crate::protocol::model::client_tools::ClientTool;
+use crate::protocol::model::tools::ToolForm;
 use crate::protocol::request::RequestBody;
 use crate::protocol::translate;
 use crate::protocol::translate::Encoder;
@@ -139,7 +141,8 @@ fn response_repeats_the_request_and_restores_namespaces() {
     let body = RequestBody::parse(Api::Responses, body.to_string().into()).unwrap();
     let mut echo = RequestEcho::from_request(&body);
     let own = |text: &str| text.to_owned();
-    echo.tool_namespaces = [(own("mcp__f"), (own("mcp"), own("f")))].into();
+    let tool = ClientTool { namespace: Some(own("mcp")), name: own("f"), form: ToolForm::Function };
+    echo.client_tools = [(own("mcp__f"), tool)].into();
     let events = [
         start(),
         ResponseEvent::Reasoning("why".to_owned()),
@@ -178,8 +181,93 @@ fn truncated_arguments_are_wrapped_in_a_whole_message() {
     ];
     let message = translate::encode_response(&events, Api::Messages, &echo(Api::Messages));
     let message: Value = serde_json::from_slice(&message).unwrap();
-    let call = json!({"type": "tool_use", "id": "mrl_a-2eb", "name": "f", "input": {"arguments": "{\"path\":\"/\""}});
+    let call = json!({"type": "tool_use", "id": "mrl_a-2eb", "name": "f", "input": {"moonrelay_raw_arguments": "{\"path\":\"/\""}});
     assert_eq!(message["content"], json!([call]));
+}
+
+/// The events of a response with one call.
+fn call_events(name: &str, arguments: &str) -> Vec<ResponseEvent> {
+    let piece = |delta: &str| ResponseEvent::ToolCallArguments { call: 0, delta: delta.to_owned() };
+    let (first, second) = arguments.split_at(arguments.len() / 2);
+    let call = ResponseEvent::ToolCallStart { call: 0, id: "c1".to_owned(), name: name.to_owned() };
+    vec![start(), call, piece(first), piece(second), ResponseEvent::Finish(FinishReason::ToolCalls)]
+}
+
+fn tool_echo(api: Api) -> RequestEcho {
+    let tool =
+        |name: &str, form| (name.to_owned(), ClientTool { namespace: None, name: name.to_owned(), form });
+    let tools = [tool("apply_patch", ToolForm::FreeText), tool("local_shell", ToolForm::LocalShell)];
+    let mut echo = echo(api);
+    echo.client_tools = tools.into();
+    echo
+}
+
+fn stream_of(api: Api, events: &[ResponseEvent]) -> Vec<Value> {
+    let (mut encoder, mut out) = (Encoder::new(api, tool_echo(api)), Vec::new());
+    for event in events {
+        encoder.write(event, &mut out);
+    }
+    encoder.finish(&mut out);
+    values(&out)
+}
+
+#[test]
+fn function_calls_become_calls_of_the_clients_tools() {
+    let patch = "*** Begin Patch\n\"é\"\n*** End Patch";
+    let patch_events = call_events("apply_patch", &json!({ "input": patch }).to_string());
+    let custom = json!({ "type": "custom_tool_call", "id": "ctc_1_0", "call_id": "c1", "name": "apply_patch", "input": patch });
+    let shell_events = call_events("local_shell", r#"{"command":["make"],"timeout_ms":9}"#);
+    let action = json!({ "type": "exec", "command": ["make"], "env": {}, "timeout_ms": 9 });
+    let shell = json!({ "type": "local_shell_call", "id": "lsh_1_0", "call_id": "c1", "status": "completed", "action": action });
+    let deltas = |stream: &[Value], kind: &str| -> String {
+        stream
+            .iter()
+            .filter(|event| event["type"] == kind)
+            .filter_map(|event| event["delta"].as_str())
+            .collect()
+    };
+    for (events, item) in [(&patch_events, &custom), (&shell_events, &shell)] {
+        let whole = translate::encode_response(events, Api::Responses, &tool_echo(Api::Responses));
+        assert_eq!(serde_json::from_slice::<Value>(&whole).unwrap()["output"], json!([item]));
+        let stream = stream_of(Api::Responses, events);
+        assert_eq!(stream.last().unwrap()["response"]["output"], json!([item]));
+        let of = |kind: &str| stream.iter().find(|event| event["type"] == kind).unwrap()["item"].clone();
+        assert_eq!((of("response.output_item.added")["type"]).clone(), item["type"]);
+        assert_eq!(of("response.output_item.done"), *item);
+        assert_eq!(deltas(&stream, "response.function_call_arguments.delta"), "");
+    }
+    let stream = stream_of(Api::Responses, &patch_events);
+    assert_eq!(deltas(&stream, "response.custom_tool_call_input.delta"), patch);
+    assert!(
+        stream
+            .iter()
+            .any(|event| event["type"] == "response.custom_tool_call_input.done" && event["input"] == patch)
+    );
+
+    let call = json!({ "index": 0, "id": "c1", "type": "custom", "custom": { "name": "apply_patch", "input": patch } });
+    let whole =
+        translate::encode_response(&patch_events, Api::ChatCompletions, &tool_echo(Api::ChatCompletions));
+    let whole: Value = serde_json::from_slice(&whole).unwrap();
+    assert_eq!(whole["choices"][0]["message"]["tool_calls"], json!([call]));
+    let stream = stream_of(Api::ChatCompletions, &patch_events);
+    let mut calls = stream
+        .iter()
+        .map(|chunk| &chunk["choices"][0]["delta"]["tool_calls"])
+        .filter(|calls| !calls.is_null());
+    assert_eq!((calls.next(), calls.next()), (Some(&json!([call])), None));
+}
+
+#[test]
+fn cut_call_of_a_clients_tool_stays_a_function_call() {
+    for (tool, cut) in [("apply_patch", r#"{"input":"*** Beg"#), ("local_shell", r#"{"command":["rm","-r"#)] {
+        let mut events = call_events(tool, cut);
+        *events.last_mut().unwrap() = ResponseEvent::Finish(FinishReason::MaxTokens);
+        let stream = stream_of(Api::Responses, &events);
+        let response = &stream.last().unwrap()["response"];
+        assert_eq!(response["status"], "incomplete");
+        let item = &response["output"][0];
+        assert_eq!((&item["type"], &item["arguments"]), (&json!("function_call"), &json!(cut)));
+    }
 }
 
 #[test]
