@@ -185,6 +185,8 @@ pub struct Failure {
     /// For a `BadRequest`: the provider's own rule rejected the request, so another provider could serve it
     /// unchanged.
     pub is_provider_rule: bool,
+    /// The provider refuses valid requests with this error from time to time: the same target is tried once more.
+    pub is_intermittent: bool,
     /// The request's deadline or the memory limit ended it: no target is to blame, and no other can help.
     pub is_gateway_limit: bool,
     /// The timeout that ended it.
@@ -202,6 +204,7 @@ impl Failure {
             provider_error_type: None,
             retry_after: None,
             is_provider_rule: false,
+            is_intermittent: false,
             is_gateway_limit: false,
             timeout: None,
         }

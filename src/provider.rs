@@ -27,3 +27,4 @@ pub mod rewrite;
 pub mod answer;
 
 pub use kimi_code::{KIMI_CODE_MAX_MESSAGE_BYTES, check_message_size, count_message_bytes};
+pub use openrouter::find_restriction;

@@ -55,17 +55,20 @@ pub enum SkipReason {
     WindowTooSmall,
     /// The messages exceed the provider's limit for one request.
     MessagesTooLarge,
+    /// The request restricts providers, their data policy or the price, which only OpenRouter can promise.
+    ProviderRestricted,
 }
 
 impl SkipReason {
     /// Each kind once.
-    const KINDS: [Self; 6] = [
+    const KINDS: [Self; 7] = [
         Self::NoKey,
         Self::ApiNotSupported,
         Self::InCooldown(Reason::Server),
         Self::MediaNotAccepted,
         Self::WindowTooSmall,
         Self::MessagesTooLarge,
+        Self::ProviderRestricted,
     ];
 
     /// Whether the outcome of an attempt means that its target was not tried.
@@ -81,7 +84,7 @@ impl SkipReason {
             Self::NoKey => Reason::Auth,
             Self::ApiNotSupported => Reason::Server,
             Self::InCooldown(reason) => reason,
-            Self::MediaNotAccepted => Reason::BadRequest,
+            Self::MediaNotAccepted | Self::ProviderRestricted => Reason::BadRequest,
             Self::WindowTooSmall | Self::MessagesTooLarge => Reason::ContextOverflow,
         }
     }
@@ -96,6 +99,7 @@ impl SkipReason {
             Self::MediaNotAccepted => "media_not_accepted",
             Self::WindowTooSmall => "window_too_small",
             Self::MessagesTooLarge => "messages_too_large",
+            Self::ProviderRestricted => "provider_restricted",
         }
     }
 }

@@ -72,6 +72,8 @@ fn are_headers_equal(old: &[Header], new: &[Header]) -> bool {
 pub struct State {
     cooldowns: Mutex<Cooldowns<CooldownKey>>,
     affinity_map: Mutex<AffinityMap<CooldownKey>>,
+    /// The provider behind OpenRouter that answered each conversation last.
+    last_providers: Mutex<AffinityMap<String>>,
     fingerprints: RandomState,
     active_requests: ActiveRequests,
     memory_budget: Arc<MemoryBudget>,
@@ -85,6 +87,7 @@ impl Default for State {
         Self {
             cooldowns: Mutex::default(),
             affinity_map: Mutex::default(),
+            last_providers: Mutex::default(),
             fingerprints: RandomState::new(),
             active_requests: ActiveRequests::default(),
             memory_budget: Arc::default(),
@@ -213,6 +216,21 @@ impl State {
         } else {
             self.affinity_map().insert(session.conversation, key, now());
         }
+    }
+
+    /// The provider behind OpenRouter that answered this conversation last.
+    pub fn find_last_provider(&self, conversation: impl Hash) -> Option<String> {
+        self.last_providers().get(self.fingerprints.hash_one(conversation), now()).cloned()
+    }
+
+    /// Records the provider behind OpenRouter that answers this conversation.
+    pub fn record_last_provider(&self, conversation: impl Hash, provider: &str) {
+        let conversation = self.fingerprints.hash_one(conversation);
+        self.last_providers().insert(conversation, provider.to_owned(), now());
+    }
+
+    fn last_providers(&self) -> MutexGuard<'_, AffinityMap<String>> {
+        self.last_providers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn key_fingerprint(&self, target: TargetIdentity<'_>) -> u64 {

@@ -100,6 +100,7 @@ fn sent(
         params,
         default_thinking: ThinkingLevel::ALL.get(usize::from(settings >> 4)).copied(),
         sanitize_tool_call_ids: settings & 2 != 0,
+        last_provider: None,
     };
     let rewritten = rewrite_request(adapter, &request).ok()?;
     let sent = rewritten.edits.apply(&body.text).to_bytes();

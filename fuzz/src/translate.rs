@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use moonrelay::protocol::api::Api;
+use moonrelay::protocol::model::CacheControlSupport;
 use moonrelay::protocol::model::TranslationError;
 use moonrelay::protocol::model::losses::LOSSES;
 use moonrelay::protocol::model::seal::SealOrigin;
@@ -50,7 +51,13 @@ pub fn judge(mut data: &[u8]) {
 }
 
 fn target(api: Api) -> TranslationTarget {
-    TranslationTarget { api, default_max_tokens: None, seal_origin: SealOrigin::new("own", "m", api) }
+    TranslationTarget {
+        api,
+        default_max_tokens: None,
+        seal_origin: SealOrigin::new("own", "m", api),
+        cache_control: CacheControlSupport::Removed,
+        takes_routing: false,
+    }
 }
 
 fn check_losses(translated: &TranslatedRequest) {

@@ -165,6 +165,9 @@ pub struct Compat {
     pub supports_strict_mode: Option<bool>,
     /// Accepts `tools`.
     pub supports_tools: Option<bool>,
+    /// Accepts `cache_control`: translated requests keep the client's, and Claude models get it where the client's API has
+    /// none.
+    pub supports_cache_control: Option<bool>,
     /// Accepts only strings as message content, no parts.
     pub requires_string_content: Option<bool>,
 }

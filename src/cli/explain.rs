@@ -15,6 +15,7 @@ use super::output::{json_list, json_text, render_pairs};
 use crate::config::settings::{MatchKind, Settings};
 use crate::protocol::api::Api;
 use crate::protocol::request::RequestBody;
+use crate::provider::rewrite::RewriteOptions;
 use crate::routing::affinity;
 use crate::routing::plan::{PlannedTarget, plan_request};
 use crate::routing::request::{check_name, check_stateless};
@@ -151,7 +152,8 @@ fn read_request(args: &Args) -> Result<RequestBody, CommandError> {
 /// A target and the request that it would receive.
 fn target_json(settings: &Settings, planned: &PlannedTarget, bodies: &RequestBodies) -> Value {
     let target = &planned.target;
-    let prepared = bodies.prepare(target, settings.default_thinking);
+    let prepared = bodies
+        .prepare(target, RewriteOptions { default_thinking: settings.default_thinking, last_provider: None });
     let skipped = match (&planned.skip_reason, &prepared) {
         (Some((reason, detail)), _) => Some((reason.as_str(), detail)),
         (None, Err(failure)) => Some((failure.reason.as_str(), &failure.message)),

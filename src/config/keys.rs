@@ -224,6 +224,9 @@ pub(super) struct CompatSettings {
     pub(super) supports_tools: Option<bool>,
     /// Accepts message content only as a string.
     pub(super) requires_string_content: Option<bool>,
+    /// Takes `cache_control`. A translated request keeps the client's marks then, and Claude models get marks where the
+    /// client's API has none; `false` removes them. Default: over the Messages API, and at OpenRouter.
+    pub(super) supports_cache_control: Option<bool>,
     /// Requires `reasoning_content` on assistant messages with tool calls.
     pub(super) requires_reasoning_content_on_assistant_messages: Option<bool>,
     /// Name of the output limit.

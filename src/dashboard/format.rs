@@ -109,6 +109,7 @@ pub(crate) fn describe_outcome(outcome: &str) -> &str {
         "media_not_accepted" => "images or files of this kind are not accepted",
         "window_too_small" => "the request exceeds the context window",
         "messages_too_large" => "the messages exceed the size limit",
+        "provider_restricted" => "cannot promise the request's provider restrictions",
         other => other,
     }
 }
@@ -117,8 +118,15 @@ pub(crate) fn describe_outcome(outcome: &str) -> &str {
 pub(crate) fn choose_tone(outcome: &str) -> &'static str {
     match outcome {
         "ok" => "good",
-        "no_key" | "face_not_spoken" | "cooling_down" | "media_not_accepted" | "window_too_small"
-        | "messages_too_large" | "cancelled" | "abandoned" => "quiet",
+        "no_key"
+        | "face_not_spoken"
+        | "cooling_down"
+        | "media_not_accepted"
+        | "window_too_small"
+        | "messages_too_large"
+        | "provider_restricted"
+        | "cancelled"
+        | "abandoned" => "quiet",
         _ => "bad",
     }
 }

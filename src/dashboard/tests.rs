@@ -346,6 +346,7 @@ fn every_outcome_has_a_description() {
         SkipReason::MediaNotAccepted,
         SkipReason::WindowTooSmall,
         SkipReason::MessagesTooLarge,
+        SkipReason::ProviderRestricted,
     ];
     let outcomes =
         Reason::ALL.map(AttemptOutcome::Failed).into_iter().chain(skips.map(AttemptOutcome::Skipped));

@@ -335,6 +335,8 @@ impl ApiError {
             Self::bad_request("context_length_exceeded", None, message)
         } else if skipped(&[SkipReason::MediaNotAccepted]) {
             Self::bad_request("media_not_accepted", None, message)
+        } else if skipped(&[SkipReason::ProviderRestricted]) {
+            Self::bad_request("provider_restricted", Some("provider"), message)
         } else {
             Self::unavailable("no_target", message)
         }

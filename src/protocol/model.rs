@@ -12,6 +12,18 @@ pub mod tools;
 
 pub(super) mod conversation;
 
+/// What a target does with `cache_control`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CacheControlSupport {
+    /// It does not accept it.
+    #[default]
+    Removed,
+    /// It accepts it.
+    Kept,
+    /// It caches nothing without it.
+    Added,
+}
+
 /// The request cannot be expressed in the target's format, so the client must change it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {reason}")]

@@ -12,11 +12,11 @@ use super::codec::{ApiDecoder, ApiEncoder};
 use super::error::ErrorBody;
 use super::messages::decoder::MessagesDecoder;
 use super::messages::encoder::MessagesEncoder;
-use super::model::TranslationError;
 use super::model::answer::{RequestEcho, ResponseEvent};
 use super::model::client_tools::ClientTools;
-use super::model::losses::Losses;
+use super::model::losses::{self, Losses};
 use super::model::seal::SealOrigin;
+use super::model::{CacheControlSupport, TranslationError};
 use super::request::RequestBody;
 use super::responses::decoder::ResponsesDecoder;
 use super::responses::encoder::ResponsesEncoder;
@@ -44,6 +44,10 @@ pub struct TranslationTarget {
     pub default_max_tokens: Option<u64>,
     /// Whose sealed reasoning it accepts.
     pub seal_origin: SealOrigin,
+    /// What it does with `cache_control`.
+    pub cache_control: CacheControlSupport,
+    /// Whether it takes OpenRouter's routing fields.
+    pub takes_routing: bool,
 }
 
 /// Translates a request to another API.
@@ -63,6 +67,11 @@ pub fn translate_request(
     };
     conversation.open_seals(&target.seal_origin, &mut losses);
     conversation.normalize(&mut losses);
+    conversation.adapt_cache_marks(target.cache_control, body.api != Api::Messages, &mut losses);
+    if !target.takes_routing {
+        losses.record_if(!conversation.parameters.routing.is_empty(), losses::ROUTING);
+        conversation.parameters.routing.clear();
+    }
     let written = match target.api {
         Api::ChatCompletions => chat::write_request::write(&conversation, &mut losses),
         Api::Messages => {

@@ -43,7 +43,7 @@ impl Classifier {
             AdapterId::OpenRouter => openrouter::classify(&details),
             AdapterId::Generic => None,
         };
-        let Classification { reason, is_provider_rule } = own
+        let Classification { reason, is_provider_rule, is_intermittent } = own
             .or_else(|| errors::match_first(generic::ERROR_RULES, &details))
             .unwrap_or_else(|| errors::classify_status(&details));
         let waits = matches!(
@@ -62,6 +62,7 @@ impl Classifier {
             provider_error_type: details.provider_type(&self.redactor),
             retry_after: reset.or(error.retry_after).or_else(delay),
             is_provider_rule,
+            is_intermittent,
             ..Failure::new(reason, message)
         }
     }

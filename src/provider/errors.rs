@@ -207,11 +207,13 @@ pub(crate) struct Classification {
     pub(crate) reason: Reason,
     /// See [`crate::failure::Failure::is_provider_rule`].
     pub(crate) is_provider_rule: bool,
+    /// See [`crate::failure::Failure::is_intermittent`].
+    pub(crate) is_intermittent: bool,
 }
 
 impl From<Reason> for Classification {
     fn from(reason: Reason) -> Self {
-        Self { reason, is_provider_rule: false }
+        Self { reason, is_provider_rule: false, is_intermittent: false }
     }
 }
 
@@ -229,7 +231,7 @@ pub(crate) struct ErrorRule {
 
 impl ErrorRule {
     pub(crate) const fn by_status(reason: Reason, statuses: &'static [u16]) -> Self {
-        let classification = Classification { reason, is_provider_rule: false };
+        let classification = Classification { reason, is_provider_rule: false, is_intermittent: false };
         Self { statuses, error_types: "", phrases: "", classification }
     }
 
@@ -247,13 +249,22 @@ impl ErrorRule {
         self
     }
 
+    /// The provider refuses valid requests like this from time to time; `phrases` is the whole message then.
+    pub(crate) const fn as_intermittent(mut self) -> Self {
+        self.classification.is_intermittent = true;
+        self.as_provider_rule()
+    }
+
     fn matches(&self, details: &ErrorDetails) -> bool {
         // An error object in a response may have no status; then the text decides.
         let has_words = !self.phrases.is_empty() || !self.error_types.is_empty();
         let status_fits = details.status.map_or(has_words, |status| self.statuses.contains(&status));
         (self.statuses.is_empty() || status_fits)
             && (self.error_types.is_empty() || self.error_types.split('|').any(|kind| details.has_type(kind)))
-            && self.phrases.split('|').any(|phrase| details.lowercase_text.contains(phrase))
+            && self.phrases.split('|').any(|phrase| match self.classification.is_intermittent {
+                true => details.lowercase_text.trim() == phrase,
+                false => details.lowercase_text.contains(phrase),
+            })
     }
 }
 

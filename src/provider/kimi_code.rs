@@ -42,6 +42,8 @@ pub(crate) const ERROR_RULES: &[ErrorRule] = &[
     ErrorRule::by_status(Reason::Billing, &[402]),
     ErrorRule::by_phrase(Reason::RateLimit, &[429], "too many requests"),
     ErrorRule::by_phrase(Reason::ContextOverflow, &[400], "total message size"),
+    // K3 answers valid requests with it from time to time (MoonshotAI/Kimi-K2.5 issue 51).
+    ErrorRule::by_phrase(Reason::BadRequest, &[400], "invalid request error").as_intermittent(),
     // Its only message for an unknown block (MoonshotAI/kimi-cli issue 1344).
     ErrorRule::by_phrase(Reason::BadRequest, &[400], "invalid request error").as_provider_rule(),
 ];

@@ -1,6 +1,6 @@
 //! OpenRouter. Sources, where a rule has no other: SDK 1.3.19 and its error pages, 2026-10.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::errors::{self, Classification, ErrorDetails, ErrorRule};
 use super::rule::draft::RequestDraft;
@@ -11,6 +11,7 @@ use super::{generic, moonshot, rules};
 use crate::catalog::{ThinkingControl, ThinkingLevel};
 use crate::failure::Reason;
 use crate::protocol::api::Api;
+use crate::protocol::request::RequestBody;
 
 /// The author of Kimi's models in OpenRouter's ids.
 const MOONSHOT_PREFIX: &str = "moonshotai/";
@@ -42,17 +43,48 @@ pub(crate) fn rewrite(draft: &mut RequestDraft<'_>) {
     tool_ids::make_unique(draft, IdForm::of_other_provider(api));
 }
 
-/// Moonshot's own endpoint first, because it has the prompt cache. A provider list or sort order in the request
-/// wins.
+/// The provider that answered the conversation last is first, because it has the prompt cache; for Kimi's models otherwise
+/// Moonshot. A provider list or sort order in the request wins. OpenRouter takes the names that it reports and its slugs
+/// (SDK 1.3.19).
 pub(crate) fn set_provider_order(draft: &mut RequestDraft<'_>) {
     let model = draft.request.wire_model;
-    if model.starts_with(MOONSHOT_PREFIX)
-        && !model.contains(':')
-        && draft.non_null_value("provider").is_none()
-    {
-        let order = r#"{"order":["moonshotai"],"allow_fallbacks":true}"#;
-        draft.set(rules::PROVIDER_ORDER, "provider", order);
+    // A variant such as `:nitro` is a sort order, and `openrouter/auto` may choose another model each time.
+    let is_routed = model.contains(':') || model.starts_with("openrouter/");
+    if is_routed || draft.non_null_value("provider").is_some() {
+        return;
     }
+    let moonshot = model.starts_with(MOONSHOT_PREFIX).then_some("moonshotai");
+    if let Some(first) = draft.request.last_provider.or(moonshot) {
+        let order = json!({ "order": [first], "allow_fallbacks": true });
+        draft.set(rules::PROVIDER_ORDER, "provider", order.to_string());
+    }
+}
+
+/// What a request demands of OpenRouter's routing and another provider cannot promise: a data policy, a choice of providers,
+/// a highest price. Preferences such as `sort` are not demands (OpenRouter's guide: provider routing, 2026-11).
+pub fn find_restriction(body: &RequestBody) -> Option<&'static str> {
+    let preferences: Value = serde_json::from_slice(body.value("provider")?).ok()?;
+    let is_filled = |key: &str| match preferences.get(key) {
+        Some(Value::Array(list)) => !list.is_empty(),
+        Some(Value::Object(members)) => !members.is_empty(),
+        _ => false,
+    };
+    let is_true = |key: &str| preferences.get(key) == Some(&Value::Bool(true));
+    let is_pinned = is_filled("order") && preferences.get("allow_fallbacks") == Some(&Value::Bool(false));
+    [
+        ("provider.zdr", is_true("zdr")),
+        (
+            "provider.data_collection",
+            preferences.get("data_collection").is_some_and(|policy| policy == "deny"),
+        ),
+        ("provider.enforce_distillable_text", is_true("enforce_distillable_text")),
+        ("provider.only", is_filled("only")),
+        ("provider.ignore", is_filled("ignore")),
+        ("provider.order without fallbacks", is_pinned),
+        ("provider.max_price", is_filled("max_price")),
+    ]
+    .into_iter()
+    .find_map(|(name, is_demanded)| is_demanded.then_some(name))
 }
 
 /// `stream_options.include_usage`, or OpenRouter's own older `usage.include`.
@@ -202,7 +234,7 @@ const LIMIT_ERROR_TYPES: &str =
 fn classify_error_type(details: &ErrorDetails) -> Option<Classification> {
     let is_one_of = |words: &str| words.split('|').any(|word| word == details.metadata_text("error_type"));
     if is_one_of(LIMIT_ERROR_TYPES) {
-        return Some(Classification { reason: Reason::BadRequest, is_provider_rule: true });
+        return Some(Classification { is_provider_rule: true, ..Reason::BadRequest.into() });
     }
     ERROR_TYPES.iter().find(|(_, words)| is_one_of(words)).map(|(reason, _)| (*reason).into())
 }

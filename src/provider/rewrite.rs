@@ -8,8 +8,9 @@ use crate::catalog::{AdapterId, ModelInfo};
 use crate::failure::Failure;
 use crate::protocol::api::Api;
 use crate::protocol::json;
+use crate::protocol::model::CacheControlSupport;
 
-pub use super::rule::draft::{AdaptedRequest, AnswerPlan, PartialAnswer, RewriteInput};
+pub use super::rule::draft::{AdaptedRequest, AnswerPlan, PartialAnswer, RewriteInput, RewriteOptions};
 
 /// Rewrites a request for one provider.
 ///
@@ -50,6 +51,27 @@ pub fn takes_client_tools(api: Api, wire_model: &str) -> bool {
     match api {
         Api::Messages => wire_model.contains("claude"),
         Api::ChatCompletions | Api::Responses => openai::takes_free_text(wire_model),
+    }
+}
+
+/// What a target does with `cache_control` in a translated request. The Messages API has it, and OpenRouter over Chat
+/// Completions; Claude caches nothing without it (Anthropic's and OpenRouter's guides: prompt caching, 2026-11).
+pub fn cache_control_support(
+    adapter: AdapterId,
+    api: Api,
+    wire_model: &str,
+    model: &ModelInfo,
+) -> CacheControlSupport {
+    let is_known = match api {
+        Api::Messages => true,
+        Api::ChatCompletions => adapter == AdapterId::OpenRouter,
+        Api::Responses => false,
+    };
+    let is_accepted = api != Api::Responses && model.compat.supports_cache_control.unwrap_or(is_known);
+    match is_accepted {
+        false => CacheControlSupport::Removed,
+        true if wire_model.contains("claude") => CacheControlSupport::Added,
+        true => CacheControlSupport::Kept,
     }
 }
 

@@ -66,7 +66,7 @@ rules! {
         "An interrupted answer is continued: its text is the last message, and the output limit is reduced by it.",
         "Moonshot API reference: Partial Mode, 2026-09-23";
     PROVIDER_ORDER = "provider_order":
-        "Kimi models use Moonshot's own endpoint first, for its prompt cache.", "OpenRouter SDK 1.3.19";
+        "The provider that answered the conversation last comes first, for its prompt cache; Kimi models otherwise use Moonshot's own endpoint first.", "OpenRouter SDK 1.3.19";
     REASONING_EFFORT = "reasoning_effort": "reasoning_effort is removed if it is null or the server does not accept it.",
         "the configuration's compat";
     STORE = "store": "store is removed if the server does not accept it.", "the configuration's compat";

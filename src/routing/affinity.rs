@@ -30,7 +30,7 @@ pub(super) fn apply_affinity(
     if !settings.failover.keeps_fallback_for_session || request.is_fallback_disabled {
         return None;
     }
-    let id = find_in_headers(&request.headers).or_else(|| find_in_body(body))?;
+    let id = find_conversation(request, body)?;
     // With the client and the requested model: agents use small models for titles within the same conversation.
     let conversation = (&request.client, &plan.requested, id);
     let session = state.session_affinity(conversation, plan.targets.first()?.target.identity());
@@ -42,6 +42,14 @@ pub(super) fn apply_affinity(
         front.rotate_right(1);
     }
     Some(session)
+}
+
+/// The header or field that names the conversation of a request, and the name.
+pub(super) fn find_conversation<'r>(
+    request: &'r ClientRequest,
+    body: &'r RequestBody,
+) -> Option<(&'static str, &'r [u8])> {
+    find_in_headers(&request.headers).or_else(|| find_in_body(body))
 }
 
 fn find_in_headers(headers: &HeaderMap) -> Option<(&'static str, &[u8])> {

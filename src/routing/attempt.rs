@@ -1,5 +1,6 @@
 //! Owns the attempts of one request at one target, up to a whole response or the first meaningful event.
 
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -8,6 +9,7 @@ use futures_util::StreamExt;
 use http::header::CONTENT_TYPE;
 use tokio::time::{Duration, Instant, sleep};
 
+use super::affinity::find_conversation;
 use super::headers;
 use super::plan::{Plan, describe_cooldown};
 use super::request::ClientRequest;
@@ -15,6 +17,7 @@ use super::request_bodies::{ClientBody, PreparedRequest, RequestBodies};
 use super::retry::{RetryDecision, RetryLimits, decide_retry};
 use super::target::Target;
 use super::tracker::RequestTracker;
+use crate::catalog::AdapterId;
 use crate::config::settings::Settings;
 use crate::failure::{Failure, Reason, TimeoutKind};
 use crate::protocol::api::Api;
@@ -26,7 +29,7 @@ use crate::protocol::translate;
 use crate::protocol::usage::TokenUsage;
 use crate::provider::answer::{self, ContentBytes, Meter, ReaderOutput, StreamReader};
 use crate::provider::classify::ProviderError;
-use crate::provider::rewrite::AnswerPlan;
+use crate::provider::rewrite::{AnswerPlan, RewriteOptions};
 use crate::record::{Attempt, AttemptOutcome, SkipReason};
 use crate::state::{AdmissionGuard, SessionAffinity, State};
 use crate::stream::{
@@ -81,7 +84,8 @@ impl RequestExecution {
         target: &Target,
         anyway: bool,
     ) -> Result<Box<OpenAnswer>, Option<Failure>> {
-        let prepared = match self.bodies.prepare(target, self.settings.default_thinking) {
+        let last_provider = self.last_provider(target);
+        let prepared = match self.bodies.prepare(target, self.rewrite_options(last_provider.as_deref())) {
             Ok(prepared) => prepared,
             Err(failure) => return Err(Some(self.record_failure(&target.name, Instant::now(), failure))),
         };
@@ -121,10 +125,17 @@ impl RequestExecution {
             active.disarm();
             let failure = match opened {
                 Ok((content, headers)) => {
-                    match &content {
-                        AnswerContent::Complete(..) => admission.record_success(),
-                        AnswerContent::Stream(_) => admission.record_answer_start(),
-                    }
+                    let meter = match &content {
+                        AnswerContent::Complete(_, meter) => {
+                            admission.record_success();
+                            meter
+                        }
+                        AnswerContent::Stream(stream) => {
+                            admission.record_answer_start();
+                            stream.reader.meter()
+                        }
+                    };
+                    self.record_last_provider(target, meter.provider.as_deref());
                     self.record_success(target, started, prepared);
                     let target = target.clone();
                     return Ok(Box::new(OpenAnswer { headers, content, target, admission }));
@@ -141,6 +152,31 @@ impl RequestExecution {
                 }
             }
         }
+    }
+
+    pub(super) fn rewrite_options<'o>(&self, last_provider: Option<&'o str>) -> RewriteOptions<'o> {
+        RewriteOptions { default_thinking: self.settings.default_thinking, last_provider }
+    }
+
+    /// The provider behind OpenRouter that answered the conversation last.
+    pub(super) fn last_provider(&self, target: &Target) -> Option<String> {
+        let conversation = self.openrouter_conversation(target)?;
+        self.state.find_last_provider(conversation)
+    }
+
+    fn record_last_provider(&self, target: &Target, provider: Option<&str>) {
+        if let Some(provider) = provider
+            && let Some(conversation) = self.openrouter_conversation(target)
+        {
+            self.state.record_last_provider(conversation, provider);
+        }
+    }
+
+    /// The conversation with one of OpenRouter's models, if the request names a conversation.
+    fn openrouter_conversation(&self, target: &Target) -> Option<impl Hash> {
+        let request = Some(&self.request).filter(|_| target.provider.adapter == AdapterId::OpenRouter)?;
+        let conversation = find_conversation(request, self.bodies.client_body())?;
+        Some((&request.client, &target.reference, conversation))
     }
 
     fn record_success(&self, target: &Target, started: Instant, prepared: &PreparedRequest<'_>) {

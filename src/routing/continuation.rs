@@ -374,8 +374,9 @@ impl RequestExecution {
             });
         for (target, anyway) in same.into_iter().chain(next) {
             let partial = PartialAnswer { text, output_tokens: spent.counted_output_tokens() };
-            let thinking = self.settings.default_thinking;
-            let prepared = match self.bodies.prepare_continuation(&target, thinking, &partial) {
+            let last_provider = self.last_provider(&target);
+            let options = self.rewrite_options(last_provider.as_deref());
+            let prepared = match self.bodies.prepare_continuation(&target, options, &partial) {
                 Ok(Some(prepared)) => prepared,
                 Ok(None) => return NextTarget::LimitReached,
                 Err(failure) => {

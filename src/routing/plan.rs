@@ -10,7 +10,7 @@ use crate::catalog::AdapterId;
 use crate::config::settings::MatchKind;
 use crate::protocol::request::RequestBody;
 use crate::provider::unsupported_content::{self, UnsupportedContent};
-use crate::provider::{check_message_size, count_message_bytes};
+use crate::provider::{check_message_size, count_message_bytes, find_restriction};
 use crate::record::SkipReason;
 use crate::state::State;
 use crate::state::cooldown::Cooldown;
@@ -55,7 +55,12 @@ pub fn plan_request(
     body: &RequestBody,
     user_agent: Option<&str>,
 ) -> Plan {
-    let contents = RequestContents { body, has_media: OnceCell::new(), unsupported_content: OnceCell::new() };
+    let contents = RequestContents {
+        body,
+        has_media: OnceCell::new(),
+        unsupported_content: OnceCell::new(),
+        restriction: find_restriction(body),
+    };
     let evaluate = |target: Target| {
         let cooldown = || state.find_cooldown(target.identity(), user_agent).map(describe_cooldown);
         let disabled = find_disabled_reason(&target);
@@ -91,6 +96,8 @@ struct RequestContents<'b> {
     body: &'b RequestBody,
     has_media: OnceCell<bool>,
     unsupported_content: OnceCell<Option<UnsupportedContent>>,
+    /// What only OpenRouter can honour.
+    restriction: Option<&'static str>,
 }
 
 impl RequestContents<'_> {
@@ -107,6 +114,12 @@ impl RequestContents<'_> {
 
 /// Why a target certainly cannot accept this request, as a code and as text.
 fn find_unmet_condition(target: &Target, contents: &RequestContents<'_>) -> Option<(SkipReason, String)> {
+    if let Some(restriction) =
+        contents.restriction.filter(|_| target.provider.adapter != AdapterId::OpenRouter)
+    {
+        let why = format!("{} cannot promise {restriction}; only OpenRouter can", target.provider.id);
+        return Some((SkipReason::ProviderRestricted, why));
+    }
     let model = &target.model.model;
     let bytes = count_message_bytes(contents.body);
     if !model.input_modalities.image && contents.has_media() {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::prompt::estimate_prompt_tokens;
 use super::target::Target;
-use crate::catalog::ThinkingLevel;
+use crate::catalog::AdapterId;
 use crate::config::settings::ProviderModel;
 use crate::failure::{Failure, Reason};
 use crate::protocol::api::Api;
@@ -14,7 +14,9 @@ use crate::protocol::model::losses;
 use crate::protocol::model::seal::SealOrigin;
 use crate::protocol::request::RequestBody;
 use crate::protocol::translate::{self, TranslatedRequest, TranslationTarget};
-use crate::provider::rewrite::{AdaptedRequest, PartialAnswer, reads_bare_seals, takes_client_tools};
+use crate::provider::rewrite::{
+    AdaptedRequest, PartialAnswer, RewriteOptions, reads_bare_seals, takes_client_tools,
+};
 use crate::stream::budget_exceeded;
 
 /// A request and its translations.
@@ -130,10 +132,10 @@ impl RequestBodies {
     pub fn prepare(
         &self,
         target: &Target,
-        thinking: Option<ThinkingLevel>,
+        options: RewriteOptions<'_>,
     ) -> Result<PreparedRequest<'_>, Failure> {
         let request_body = self.body_for_target(target)?;
-        let adapted = target.rewrite_request(request_body.body(), thinking)?;
+        let adapted = target.rewrite_request(request_body.body(), options)?;
         Ok(build_prepared_request(target, request_body, adapted))
     }
 
@@ -144,11 +146,11 @@ impl RequestBodies {
     pub(super) fn prepare_continuation(
         &self,
         target: &Target,
-        thinking: Option<ThinkingLevel>,
+        options: RewriteOptions<'_>,
         partial_answer: &PartialAnswer<'_>,
     ) -> Result<Option<PreparedRequest<'_>>, Failure> {
         let request_body = self.body_for_target(target)?;
-        let adapted = target.rewrite_continuation(request_body.body(), thinking, partial_answer)?;
+        let adapted = target.rewrite_continuation(request_body.body(), options, partial_answer)?;
         Ok(adapted.map(|adapted| build_prepared_request(target, request_body, adapted)))
     }
 
@@ -164,6 +166,8 @@ impl RequestBodies {
             api,
             default_max_tokens: (api == Api::Messages).then(|| default_output_limit(&target.model)),
             seal_origin: target.seal_origin(),
+            cache_control: target.cache_control_support(),
+            takes_routing: target.provider.adapter == AdapterId::OpenRouter,
         };
         self.get_or_make(translation_target, is_translated)
     }
@@ -256,6 +260,7 @@ mod tests {
 
     use super::*;
     use crate::catalog::ModelInfo;
+    use crate::protocol::model::CacheControlSupport;
 
     fn bodies(api: Api, value: &Value, budget: &Arc<MemoryBudget>, limit: usize) -> RequestBodies {
         let body = RequestBody::parse(api, value.to_string().into()).unwrap();
@@ -263,7 +268,13 @@ mod tests {
     }
 
     fn target(api: Api) -> TranslationTarget {
-        TranslationTarget { api, default_max_tokens: Some(1), seal_origin: SealOrigin::default() }
+        TranslationTarget {
+            api,
+            default_max_tokens: Some(1),
+            seal_origin: SealOrigin::default(),
+            cache_control: CacheControlSupport::Kept,
+            takes_routing: false,
+        }
     }
 
     fn chat(bodies: &RequestBodies) -> Result<ClientBody<'_>, Failure> {

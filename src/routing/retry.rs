@@ -33,7 +33,8 @@ pub fn decide_retry(failure: &Failure, attempts: u32, limits: RetryLimits, rando
         return RetryDecision::Stop;
     }
     // After a timeout, a retry would double a wait that is already long.
-    let is_retryable = failure.reason.is_transient() && failure.reason != Reason::Timeout;
+    let is_transient = failure.reason.is_transient() && failure.reason != Reason::Timeout;
+    let is_retryable = is_transient || failure.is_intermittent && attempts == 1;
     if !is_retryable || attempts >= limits.attempts {
         return RetryDecision::Failover;
     }
@@ -89,6 +90,15 @@ mod tests {
         assert_eq!(decide_retry(&failure, 1, LIMITS, 0.0), RetryDecision::Stop);
         failure.is_provider_rule = true;
         assert_eq!(decide_retry(&failure, 1, LIMITS, 0.0), RetryDecision::Failover);
+    }
+
+    #[test]
+    fn intermittent_refusal_is_retried_once() {
+        let limits = RetryLimits { attempts: 5, ..LIMITS };
+        let failure =
+            Failure { is_provider_rule: true, is_intermittent: true, ..after(Reason::BadRequest, None) };
+        assert!(matches!(decide_retry(&failure, 1, limits, 1.0), RetryDecision::Retry(_)));
+        assert_eq!(decide_retry(&failure, 2, limits, 1.0), RetryDecision::Failover);
     }
 
     #[test]

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use super::headers;
-use crate::catalog::ThinkingLevel;
 use crate::config::settings::{Auth, Provider, ProviderKey, ProviderModel, Reference};
 use crate::failure::Failure;
 use crate::protocol::api::Api;
+use crate::protocol::model::CacheControlSupport;
 use crate::protocol::model::seal::SealOrigin;
 use crate::protocol::request::RequestBody;
 use crate::provider::classify::Classifier;
-use crate::provider::rewrite::{self, AdaptedRequest, PartialAnswer};
+use crate::provider::rewrite::{self, AdaptedRequest, PartialAnswer, RewriteOptions};
 use crate::secret::Redactor;
 use crate::state::TargetIdentity;
 use crate::upstream::UpstreamUrl;
@@ -73,9 +73,9 @@ impl Target {
     pub fn rewrite_request(
         &self,
         body: &RequestBody,
-        thinking: Option<ThinkingLevel>,
+        options: RewriteOptions<'_>,
     ) -> Result<AdaptedRequest, Failure> {
-        rewrite::rewrite_request(self.provider.adapter, &self.rewrite_input(body, thinking))
+        rewrite::rewrite_request(self.provider.adapter, &self.rewrite_input(body, options))
     }
 
     /// Returns the request that continues an interrupted response; `None` if the client's output limit is used
@@ -86,12 +86,12 @@ impl Target {
     pub(super) fn rewrite_continuation(
         &self,
         body: &RequestBody,
-        thinking: Option<ThinkingLevel>,
+        options: RewriteOptions<'_>,
         partial_answer: &PartialAnswer<'_>,
     ) -> Result<Option<AdaptedRequest>, Failure> {
         rewrite::rewrite_continuation(
             self.provider.adapter,
-            &self.rewrite_input(body, thinking),
+            &self.rewrite_input(body, options),
             partial_answer,
         )
     }
@@ -108,14 +108,15 @@ impl Target {
     fn rewrite_input<'a>(
         &'a self,
         body: &'a RequestBody,
-        thinking: Option<ThinkingLevel>,
+        options: RewriteOptions<'a>,
     ) -> rewrite::RewriteInput<'a> {
         rewrite::RewriteInput {
             body,
             model: &self.model.model,
             wire_model: &self.wire_model,
             params: &self.model.params,
-            default_thinking: thinking,
+            default_thinking: options.default_thinking,
+            last_provider: options.last_provider,
             sanitize_tool_call_ids: self.provider.sanitize_tool_call_ids,
         }
     }
@@ -134,6 +135,10 @@ impl Target {
     /// Whose sealed reasoning it accepts.
     pub(super) fn seal_origin(&self) -> SealOrigin {
         SealOrigin::new(&self.provider.id, &self.wire_model, self.api)
+    }
+
+    pub(super) fn cache_control_support(&self) -> CacheControlSupport {
+        rewrite::cache_control_support(self.provider.adapter, self.api, &self.wire_model, &self.model.model)
     }
 
     /// What cooldowns and session affinity know of it.

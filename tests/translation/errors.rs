@@ -280,8 +280,7 @@ async fn explain_shows_apis_and_translation_losses() {
     let (file, body) = (home.path().join("config.json5"), home.path().join("body.json"));
     std::fs::write(&file, setup.text()).unwrap();
     let mut request = Api::Messages.prompt("default", "hi", false);
-    request["system"] =
-        json!([{ "type": "text", "text": "be brief", "cache_control": { "type": "ephemeral" } }]);
+    request["mcp_servers"] = json!([{ "type": "url", "name": "files", "url": "https://mcp.example" }]);
     std::fs::write(&body, request.to_string()).unwrap();
     let explain = async |more: &[&str]| {
         let arguments = ["explain", "default", "--face", "messages", "--config", file.to_str().unwrap()];
@@ -301,7 +300,7 @@ async fn explain_shows_apis_and_translation_losses() {
         (&json!("openai-completions"), &json!(true)),
         "{value}"
     );
-    assert!(second["dropped"].as_array().unwrap().contains(&json!("cache_control")), "{second}");
+    assert!(second["dropped"].as_array().unwrap().contains(&json!("hosted_tools")), "{second}");
     assert!(first["url"].as_str().unwrap().ends_with("/kimi/coding/v1/messages"), "{first}");
     let shown = explain(&[]).await.stdout;
     assert!(shown.contains("translate  anthropic-messages to openai-completions"), "{shown}");

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use moonrelay::catalog::{AdapterId, ModelInfo};
 use moonrelay::protocol::api::Api;
 use moonrelay::protocol::edit::Segments;
+use moonrelay::protocol::model::CacheControlSupport;
 use moonrelay::protocol::model::answer::RequestEcho;
 use moonrelay::protocol::model::seal::SealOrigin;
 use moonrelay::protocol::request::RequestBody;
@@ -30,6 +31,8 @@ fn sent(text: &Bytes, from: Api, to: Api) -> Bytes {
             api: to,
             default_max_tokens: DEFAULT_LIMIT,
             seal_origin: SealOrigin::default(),
+            cache_control: CacheControlSupport::Removed,
+            takes_routing: false,
         };
         let translated = translate_request(&body, &target).expect("it can be said");
         body = RequestBody::parse(to, translated.body).expect("a request");
@@ -42,6 +45,7 @@ fn sent(text: &Bytes, from: Api, to: Api) -> Bytes {
         params: &params,
         default_thinking: None,
         sanitize_tool_call_ids: false,
+        last_provider: None,
     };
     let rewritten = rewrite_request(AdapterId::Generic, &request).expect("it breaks no rule");
     rewritten.edits.apply(&body.text).to_bytes()

@@ -127,5 +127,6 @@ fn merge_compat(compat: &CompatSettings, known: &Compat) -> Compat {
         supports_strict_mode: compat.supports_strict_mode,
         supports_tools: compat.supports_tools,
         requires_string_content: compat.requires_string_content,
+        supports_cache_control: compat.supports_cache_control,
     }
 }

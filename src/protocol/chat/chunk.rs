@@ -18,6 +18,8 @@ pub struct ChatChunk {
     pub open_brace: usize,
     /// `model`.
     pub model: Option<Span>,
+    /// OpenRouter's `provider`.
+    pub provider: Option<Span>,
     /// `error`.
     pub error: Option<Span>,
     /// `usage`.
@@ -57,7 +59,7 @@ pub struct ChunkChoice {
     pub reasoning: Option<Span>,
     /// `delta.reasoning_details`.
     pub reasoning_details: Option<Span>,
-    /// There is a non-empty `refusal`, or a `function_call` or `audio` object.
+    /// There is a non-empty `refusal`, `function_call`, `audio` or `images`, or a member that is not known.
     pub has_other_output: bool,
 }
 
@@ -101,7 +103,7 @@ impl ChunkChoice {
     fn read_delta(&mut self, text: &[u8], at: usize) -> Result<usize, MalformedJson> {
         let is_filled = |value: &Span| text.get(value.clone()).is_some_and(|value| !is_empty(value));
         let (mut reasoning_content, mut reasoning) = (None, None);
-        let mut other: [Option<Span>; 3] = Default::default();
+        let mut has_other_output = false;
         let mut delta = Self::default();
         let end = json::walk_keys(text, at, |key, at| {
             let (value, end) = json::read_value(text, at)?;
@@ -115,10 +117,12 @@ impl ChunkChoice {
                 b"reasoning_content" => reasoning_content = value.filter(is_filled),
                 b"reasoning" => reasoning = value.filter(is_filled),
                 b"reasoning_details" => delta.reasoning_details = value,
-                b"refusal" => other[0] = value,
-                b"function_call" => other[1] = value,
-                b"audio" => other[2] = value,
-                _ => {}
+                _ => {
+                    let is_text_or_list =
+                        |value: &Span| matches!(text.get(value.start), Some(b'"' | b'[' | b'{'));
+                    has_other_output |=
+                        value.is_some_and(|value| is_text_or_list(&value) && is_filled(&value));
+                }
             }
             Ok(end)
         })?;
@@ -132,7 +136,7 @@ impl ChunkChoice {
             has_content: delta.content.as_ref().is_some_and(is_filled),
             has_reasoning: reasoning_content.is_some() || reasoning.is_some() || has_details,
             reasoning: reasoning_content.or(reasoning),
-            has_other_output: other.iter().flatten().any(is_filled),
+            has_other_output,
             ..delta
         };
         Ok(end)
@@ -153,6 +157,7 @@ impl ChatChunk {
             let (value, end) = json::read_value(text, at)?;
             match key {
                 b"model" => chunk.model = value,
+                b"provider" => chunk.provider = value,
                 b"error" => chunk.error = value,
                 b"usage" => chunk.usage = value,
                 _ => {}
@@ -225,6 +230,12 @@ impl ChatChunk {
     #[must_use]
     pub fn model(&self, text: &[u8]) -> Option<String> {
         unescape_span(text, self.model.as_ref())
+    }
+
+    /// `provider`, unescaped.
+    #[must_use]
+    pub fn provider(&self, text: &[u8]) -> Option<String> {
+        unescape_span(text, self.provider.as_ref())
     }
 
     /// The error sent instead of content: `error`, or else that of a choice. An object or a non-empty string

@@ -69,13 +69,17 @@ fn read_turn<'t>(
     if role == Role::Assistant {
         blocks.extend(read_reasoning(message)?);
     }
-    let content = message.try_read("content", |content| read_content(content, losses))?;
+    let mut content = message.try_read("content", |content| read_content(content, losses))?;
     match role {
-        Role::Tools => blocks.push(ContentBlock::ToolResult(ToolResult {
-            call_id: message.string("tool_call_id").unwrap_or_default(),
-            content,
-            is_error: false,
-        })),
+        Role::Tools => {
+            let mark = content::take_cache_mark(&mut content);
+            blocks.push(ContentBlock::ToolResult(ToolResult {
+                call_id: message.string("tool_call_id").unwrap_or_default(),
+                content,
+                is_error: false,
+            }));
+            blocks.extend(mark);
+        }
         Role::Assistant => {
             blocks.extend(content);
             blocks.extend(
@@ -125,10 +129,13 @@ fn read_tool<'t>(
     losses: &mut Losses,
 ) -> Result<Option<ToolDefinition<'t>>, TranslationError> {
     let tool = tool.object()?;
+    let cache_control = tool.get("cache_control").map(JsonNode::raw);
+    let marked = |definition| ToolDefinition { cache_control, ..definition };
     match tool.string("type").as_deref() {
         Some("function") | None => {
             let function = tool.require_object("function")?;
-            ToolDefinition::from_function(&function).map(Some).map_err(|error| error.within("function"))
+            let definition = ToolDefinition::from_function(&function);
+            definition.map(|definition| Some(marked(definition))).map_err(|error| error.within("function"))
         }
         Some("custom") => {
             losses.record(losses::CUSTOM_TOOLS);
@@ -194,14 +201,18 @@ fn read_content<'t>(
     content::read_parts(content, "parts", |node, blocks| {
         blocks.push(match node.literal() {
             Some(text) => ContentBlock::Text(text),
-            None => read_part(&node.object()?, losses)?,
+            None => {
+                let part = node.object()?;
+                blocks.push(read_part(&part, losses)?);
+                blocks.extend(part.get("cache_control").map(|mark| ContentBlock::CacheMark(mark.raw())));
+                return Ok(());
+            }
         });
         Ok(())
     })
 }
 
 fn read_part<'t>(part: &ObjectNode<'t>, losses: &mut Losses) -> Result<ContentBlock<'t>, TranslationError> {
-    losses.record_if(part.get("cache_control").is_some(), losses::CACHE_CONTROL);
     match &*part.require_string("type")?.text() {
         "text" => part.require_string("text").map(ContentBlock::Text),
         "refusal" => part.require_string("refusal").map(ContentBlock::Refusal),
@@ -318,7 +329,7 @@ const READ_FIELDS: [&str; 26] = [
 ];
 
 /// Fields that are not read, and the loss of each.
-const LOST_FIELDS: [(&str, Loss); 21] = [
+const LOST_FIELDS: [(&str, Loss); 15] = [
     ("n", losses::CHOICES),
     ("seed", losses::SAMPLING),
     ("logprobs", losses::SAMPLING),
@@ -334,12 +345,6 @@ const LOST_FIELDS: [(&str, Loss); 21] = [
     ("prediction", losses::MODALITIES),
     ("web_search_options", losses::HOSTED_TOOLS),
     ("store", losses::STORAGE),
-    ("provider", losses::ROUTING),
-    ("models", losses::ROUTING),
-    ("plugins", losses::ROUTING),
-    ("transforms", losses::ROUTING),
-    ("session_id", losses::ROUTING),
-    ("cache_control", losses::CACHE_CONTROL),
 ];
 
 /// # Errors

@@ -82,6 +82,7 @@ fn write_tool(out: &mut Vec<u8>, tool: &ToolDefinition<'_>) {
             function.raw_if("parameters", tool.schema.as_ref().map(|_| tool.object_schema()));
             function.flag_if("strict", tool.is_strict);
         });
+        outer.raw_if("cache_control", tool.cache_control);
     });
 }
 
@@ -130,10 +131,14 @@ fn write_content(message: &mut ObjectWriter<'_>, blocks: &[ContentBlock<'_>], pa
 }
 
 fn render_parts(blocks: &[ContentBlock<'_>], losses: &mut Losses) -> Vec<Vec<u8>> {
-    let mut parts = Vec::new();
+    let mut parts: Vec<Vec<u8>> = Vec::new();
     for block in blocks {
         let mut out = Vec::new();
         match block {
+            ContentBlock::CacheMark(mark) => {
+                content::write_cache_mark(parts.last_mut(), mark);
+                continue;
+            }
             ContentBlock::Text(text) | ContentBlock::Refusal(text) => write_text_part(&mut out, text),
             ContentBlock::Image(image) => write_image_part(&mut out, image),
             ContentBlock::File(file) => write_file_part(&mut out, file),
@@ -215,6 +220,8 @@ fn write_assistant(
         losses.record(losses::REASONING_ALONE);
         return;
     }
+    let is_marked = turn.blocks.iter().any(|block| matches!(block, ContentBlock::CacheMark(_)));
+    losses.record_if(is_marked && texts.is_empty(), losses::CACHE_CONTROL);
     let mut out = Vec::new();
     write_object(&mut out, |message| {
         message.text("role", "assistant");
@@ -222,8 +229,8 @@ fn write_assistant(
         write_reasoning(message, &turn.blocks);
         match texts.as_slice() {
             [] => message.raw("content", "null"),
-            [text] => message.raw("content", text),
-            _ => message.array("content", &texts, |out, text| write_text_part(out, text)),
+            [text] if !is_marked => message.raw("content", text),
+            _ => write_text_parts(message, &turn.blocks),
         }
         if !refusals.is_empty() {
             message.raw("refusal", StringLiteral::join(&refusals, "\n\n"));
@@ -235,6 +242,23 @@ fn write_assistant(
         }
     });
     messages.push(out);
+}
+
+/// The texts as parts, with the marks of the prompt cache.
+fn write_text_parts(message: &mut ObjectWriter<'_>, blocks: &[ContentBlock<'_>]) {
+    let mut parts: Vec<Vec<u8>> = Vec::new();
+    for block in blocks {
+        match block {
+            ContentBlock::Text(text) => {
+                let mut out = Vec::new();
+                write_text_part(&mut out, text);
+                parts.push(out);
+            }
+            ContentBlock::CacheMark(mark) => content::write_cache_mark(parts.last_mut(), mark),
+            _ => {}
+        }
+    }
+    message.array("content", parts, |out, part: Vec<u8>| out.extend_from_slice(&part));
 }
 
 fn write_tool_call(out: &mut Vec<u8>, call: &ToolCall<'_>) {
@@ -304,14 +328,18 @@ fn write_reasoning(message: &mut ObjectWriter<'_>, blocks: &[ContentBlock<'_>]) 
 /// One message per result; non-text content follows in one user message.
 fn write_tool_results(turn: &ConversationTurn<'_>, messages: &mut Vec<Vec<u8>>, losses: &mut Losses) {
     let mut beside: Vec<ContentBlock<'_>> = Vec::new();
-    for block in &turn.blocks {
+    for (index, block) in turn.blocks.iter().enumerate() {
         let ContentBlock::ToolResult(outcome) = block else { continue };
+        let mark = match turn.blocks.get(index + 1) {
+            Some(ContentBlock::CacheMark(mark)) => Some(*mark),
+            _ => None,
+        };
         losses.record_if(outcome.is_error, losses::IS_ERROR);
         let mut out = Vec::new();
         write_object(&mut out, |message| {
             message.text("role", "tool");
             message.text("tool_call_id", &outcome.call_id);
-            write_result_text(message, outcome);
+            write_result_text(message, outcome, mark);
         });
         messages.push(out);
         beside
@@ -324,7 +352,7 @@ fn write_tool_results(turn: &ConversationTurn<'_>, messages: &mut Vec<Vec<u8>>, 
     write_message("user", &ConversationTurn::new(Role::User, beside), messages, losses);
 }
 
-fn write_result_text(message: &mut ObjectWriter<'_>, outcome: &ToolResult<'_>) {
+fn write_result_text(message: &mut ObjectWriter<'_>, outcome: &ToolResult<'_>, mark: Option<&[u8]>) {
     let texts: Vec<&StringLiteral<'_>> = outcome
         .content
         .iter()
@@ -333,7 +361,12 @@ fn write_result_text(message: &mut ObjectWriter<'_>, outcome: &ToolResult<'_>) {
     match texts.as_slice() {
         [] if outcome.content.is_empty() => message.text("content", ""),
         [] => message.text("content", "(the result follows)"),
-        [text] => message.raw("content", text),
-        _ => message.array("content", &texts, |out, text| write_text_part(out, text)),
+        [text] if mark.is_none() => message.raw("content", text),
+        _ => {
+            let mut blocks: Vec<ContentBlock<'_>> =
+                texts.into_iter().map(|text| ContentBlock::Text(text.clone())).collect();
+            blocks.extend(mark.map(ContentBlock::CacheMark));
+            write_text_parts(message, &blocks);
+        }
     }
 }

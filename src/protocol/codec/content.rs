@@ -33,6 +33,27 @@ pub(crate) fn read_parts<'t>(
     Ok(blocks)
 }
 
+/// Takes the marks of the prompt cache out of a tool's result: the last one moves behind it.
+pub(crate) fn take_cache_mark<'t>(content: &mut Vec<ContentBlock<'t>>) -> Option<ContentBlock<'t>> {
+    content.extract_if(.., |block| matches!(block, ContentBlock::CacheMark(_))).last()
+}
+
+/// Writes a mark of the prompt cache into the block, or part, before it.
+pub(crate) fn write_cache_mark(block: Option<&mut Vec<u8>>, mark: &[u8]) {
+    if let Some(block) = block.filter(|block| block.ends_with(b"}") && !is_thinking(block)) {
+        block.pop();
+        block.extend_from_slice(b",\"cache_control\":");
+        block.extend_from_slice(mark);
+        block.push(b'}');
+    }
+}
+
+/// Thinking takes no mark (Anthropic's guide: prompt caching, 2026-11).
+fn is_thinking(block: &[u8]) -> bool {
+    let kind = [&b"{\"type\":\"thinking\""[..], b"{\"type\":\"redacted_thinking\""];
+    kind.iter().any(|kind| block.starts_with(kind))
+}
+
 /// Audio, which no other API accepts.
 pub(crate) fn make_audio_placeholder<'t>(losses: &mut Losses) -> ContentBlock<'t> {
     losses.record(losses::AUDIO);
@@ -94,6 +115,10 @@ pub(crate) fn write_shared_fields(
     body.raw_if("safety_identifier", parameters.safety_identifier.as_ref());
     body.raw_if("metadata", parameters.metadata);
     body.raw_if("service_tier", parameters.service_tier.as_ref());
+    body.raw_if("cache_control", parameters.cache_control);
+    for (key, value) in &parameters.routing {
+        body.raw(key, value);
+    }
     for (key, value) in &parameters.cache_fields {
         body.raw(key, value);
     }

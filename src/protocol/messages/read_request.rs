@@ -62,8 +62,16 @@ fn read_turns<'t>(
         }
     };
     let blocks = message.try_read("content", |content| read_content(content, losses))?;
-    let (results, rest): (Vec<_>, Vec<_>) =
-        blocks.into_iter().partition(|block| matches!(block, ContentBlock::ToolResult(_)));
+    // A cache mark follows its block.
+    let mut is_result = false;
+    let (results, rest): (Vec<_>, Vec<_>) = blocks.into_iter().partition(|block| {
+        is_result = match block {
+            ContentBlock::ToolResult(_) => true,
+            ContentBlock::CacheMark(_) => is_result,
+            _ => false,
+        };
+        is_result
+    });
     let new_turns = [ConversationTurn::new(Role::Tools, results), ConversationTurn::new(role, rest)];
     turns.extend(new_turns.into_iter().filter(|turn| !turn.blocks.is_empty()));
     Ok(())
@@ -89,7 +97,6 @@ fn read_tool<'t>(
         losses.record(losses::DEFERRED_TOOLS);
         return Ok(None);
     }
-    losses.record_if(tool.get("cache_control").is_some(), losses::CACHE_CONTROL);
     losses.record_if(EXTRA_TOOL_FIELDS.iter().any(|key| tool.get(key).is_some()), losses::TOOL_EXTRAS);
     Ok(Some(ToolDefinition {
         name,
@@ -98,6 +105,7 @@ fn read_tool<'t>(
         is_strict: tool.get("strict").and_then(JsonNode::as_bool),
         namespace: None,
         form: ToolForm::Function,
+        cache_control: tool.get("cache_control").map(JsonNode::raw),
     }))
 }
 
@@ -130,7 +138,13 @@ fn read_content<'t>(
     content: JsonNode<'t>,
     losses: &mut Losses,
 ) -> Result<Vec<ContentBlock<'t>>, TranslationError> {
-    content::read_parts(content, "blocks", |node, blocks| read_block(&node.object()?, blocks, losses))
+    content::read_parts(content, "blocks", |node, blocks| {
+        let (block, before) = (node.object()?, blocks.len());
+        read_block(&block, blocks, losses)?;
+        let mark = block.get("cache_control").filter(|_| blocks.len() > before);
+        blocks.extend(mark.map(|mark| ContentBlock::CacheMark(mark.raw())));
+        Ok(())
+    })
 }
 
 fn read_block<'t>(
@@ -138,7 +152,6 @@ fn read_block<'t>(
     blocks: &mut Vec<ContentBlock<'t>>,
     losses: &mut Losses,
 ) -> Result<(), TranslationError> {
-    losses.record_if(block.get("cache_control").is_some(), losses::CACHE_CONTROL);
     let kind = block.require_string("type")?.text().into_owned();
     let read = match &*kind {
         "text" => {
@@ -155,7 +168,7 @@ fn read_block<'t>(
         },
         "redacted_thinking" => ContentBlock::RedactedReasoning(Seal::unopened(block.require_string("data")?)),
         "tool_use" => ContentBlock::ToolCall(read_tool_call(block)?),
-        "tool_result" => ContentBlock::ToolResult(read_tool_result(block, losses)?),
+        "tool_result" => return read_tool_result(block, blocks, losses),
         "tool_reference" => {
             let name = block.require_string("tool_name")?;
             ContentBlock::Text(name.wrap("The tool ", " can be called now."))
@@ -257,19 +270,24 @@ fn unwrap_arguments(input: JsonNode<'_>) -> Cow<'_, [u8]> {
 
 fn read_tool_result<'t>(
     block: &ObjectNode<'t>,
+    blocks: &mut Vec<ContentBlock<'t>>,
     losses: &mut Losses,
-) -> Result<ToolResult<'t>, TranslationError> {
+) -> Result<(), TranslationError> {
     let mut content = block.try_read("content", |parts| read_content(parts, losses))?;
+    let mark = content::take_cache_mark(&mut content);
     let is_plain = |block: &ContentBlock<'_>| {
         matches!(block, ContentBlock::Text(_) | ContentBlock::Image(_) | ContentBlock::File(_))
     };
     losses.record_if(!content.iter().all(is_plain), losses::UNKNOWN_BLOCKS);
     content.retain(is_plain);
-    Ok(ToolResult {
+    blocks.push(ContentBlock::ToolResult(ToolResult {
         call_id: restore_id(block.string("tool_use_id").unwrap_or_default()),
         content,
         is_error: block.get("is_error").is_some_and(JsonNode::is_true),
-    })
+    }));
+    // The block's own mark, which follows, is at the same place.
+    blocks.extend(mark.filter(|_| block.get("cache_control").is_none()));
+    Ok(())
 }
 
 /// The tools that a search for tools brought into this message, whether it ran here or at the provider.
@@ -313,13 +331,11 @@ const READ_FIELDS: [&str; 17] = [
 ];
 
 /// Fields that are not read, and the loss of each.
-const LOST_FIELDS: [(&str, Loss); 6] = [
+const LOST_FIELDS: [(&str, Loss); 4] = [
     ("mcp_servers", losses::HOSTED_TOOLS),
     ("container", losses::HOSTED_TOOLS),
-    ("cache_control", losses::CACHE_CONTROL),
     ("speed", losses::TIER),
     ("inference_geo", losses::TIER),
-    ("provider", losses::ROUTING),
 ];
 
 /// # Errors

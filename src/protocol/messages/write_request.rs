@@ -1,5 +1,6 @@
 //! The model, written as a messages request.
 
+use crate::protocol::codec::content;
 use crate::protocol::json;
 use crate::protocol::model::conversation::{
     ContentBlock, Conversation, ConversationTurn, MediaSource, Role, ToolCall, ToolResult,
@@ -35,7 +36,7 @@ pub(crate) fn write(
     write_thinking(&mut body, &conversation.thinking, parameters.response_format.as_ref(), limit, losses);
     write_parameters(&mut body, parameters, losses);
     if !system.is_empty() {
-        body.array("system", system, |out, text| write_text(out, text));
+        body.array("system", &system, |out, block| out.extend_from_slice(block));
     }
     if !conversation.tools.is_empty() {
         body.array("tools", &conversation.tools, write_tool);
@@ -51,29 +52,35 @@ pub(crate) fn write(
 fn split_system<'l, 't>(
     turns: &'l [ConversationTurn<'t>],
     losses: &mut Losses,
-) -> (Vec<&'l StringLiteral<'t>>, &'l [ConversationTurn<'t>]) {
+) -> (Vec<Vec<u8>>, &'l [ConversationTurn<'t>]) {
     let leading = turns.iter().take_while(|turn| turn.role.is_system()).count();
     let leading = if leading == turns.len() { leading.saturating_sub(1) } else { leading };
     let (system, rest) = turns.split_at_checked(leading).unwrap_or((&[], turns));
     losses.record_if(rest.iter().any(|turn| turn.role.is_system()), losses::SYSTEM_IN_PLACE);
     losses.record_if(turns.iter().any(|turn| turn.name.is_some()), losses::NAMES);
-    let blocks = system.iter().flat_map(|turn| &turn.blocks);
-    let texts = blocks.filter_map(|block| match block {
-        ContentBlock::Text(text) => (!text.is_empty()).then_some(text),
-        _ => {
-            losses.record(losses::UNKNOWN_BLOCKS);
-            None
+    let mut texts: Vec<Vec<u8>> = Vec::new();
+    for block in system.iter().flat_map(|turn| &turn.blocks) {
+        match block {
+            ContentBlock::Text(text) if text.is_empty() => {}
+            ContentBlock::Text(text) => {
+                let mut out = Vec::new();
+                write_text(&mut out, text);
+                texts.push(out);
+            }
+            ContentBlock::CacheMark(mark) => content::write_cache_mark(texts.last_mut(), mark),
+            _ => losses.record(losses::UNKNOWN_BLOCKS),
         }
-    });
-    (texts.collect(), rest)
+    }
+    (texts, rest)
 }
 
 fn write_message(out: &mut Vec<u8>, turn: &ConversationTurn<'_>, losses: &mut Losses) {
-    let mut blocks = Vec::new();
+    let mut blocks: Vec<Vec<u8>> = Vec::new();
     let is_system = turn.role.is_system();
     for block in &turn.blocks {
         let mut block_out = Vec::new();
         match block {
+            ContentBlock::CacheMark(mark) => content::write_cache_mark(blocks.last_mut(), mark),
             ContentBlock::Text(text) if is_system => {
                 let text = text.wrap("<system-reminder>\n", "\n</system-reminder>");
                 write_text(&mut block_out, &text);
@@ -104,6 +111,10 @@ fn write_parameters(body: &mut ObjectWriter<'_>, parameters: &Parameters<'_>, lo
     }
     if let Some(user) = parameters.user.as_ref().or(parameters.safety_identifier.as_ref()) {
         body.object("metadata", |metadata| metadata.raw("user_id", user));
+    }
+    body.raw_if("cache_control", parameters.cache_control);
+    for (key, value) in &parameters.routing {
+        body.raw(key, value);
     }
     match parameters.service_tier.as_ref().map(|tier| tier.text().into_owned()).as_deref() {
         Some("auto") => body.text("service_tier", "auto"),
@@ -166,6 +177,7 @@ fn write_tool(out: &mut Vec<u8>, tool: &ToolDefinition<'_>) {
         if tool.is_strict == Some(true) {
             body.flag("strict", true);
         }
+        body.raw_if("cache_control", tool.cache_control);
     });
 }
 
@@ -196,6 +208,7 @@ fn write_tool_choice(body: &mut ObjectWriter<'_>, conversation: &Conversation<'_
 /// Writes a block. Skips an empty text, which the API rejects.
 fn write_block(out: &mut Vec<u8>, block: &ContentBlock<'_>, losses: &mut Losses) {
     match block {
+        ContentBlock::CacheMark(_) => {}
         ContentBlock::Text(text) | ContentBlock::Refusal(text) if text.is_empty() => {}
         ContentBlock::Text(text) | ContentBlock::Refusal(text) => write_text(out, text),
         ContentBlock::Image(image) => {

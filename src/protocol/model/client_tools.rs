@@ -87,6 +87,7 @@ impl<'t> ToolDefinition<'t> {
             is_strict: None,
             namespace: None,
             form: ToolForm::Function,
+            cache_control: tool.get("cache_control").map(JsonNode::raw),
         })
     }
 
@@ -115,6 +116,7 @@ impl<'t> ToolDefinition<'t> {
             is_strict: None,
             namespace: None,
             form: ToolForm::FreeText,
+            cache_control: None,
         })
     }
 
@@ -127,6 +129,7 @@ impl<'t> ToolDefinition<'t> {
             is_strict: None,
             namespace: None,
             form: ToolForm::LocalShell,
+            cache_control: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use super::CacheControlSupport;
 use super::client_tools::{ClientTool, ClientTools};
 use super::losses::{self, Losses};
 use super::node::StringLiteral;
@@ -80,6 +81,8 @@ pub(crate) enum ContentBlock<'t> {
     RedactedReasoning(Seal<'t>),
     ToolCall(ToolCall<'t>),
     ToolResult(ToolResult<'t>),
+    /// `cache_control` of the block before: the prompt cache keeps the conversation up to it.
+    CacheMark(&'t [u8]),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +101,9 @@ pub(crate) struct ToolResult<'t> {
     pub(crate) content: Vec<ContentBlock<'t>>,
     pub(crate) is_error: bool,
 }
+
+/// A mark of the default lifetime, five minutes.
+const CACHE_MARK: &[u8] = br#"{"type":"ephemeral"}"#;
 
 impl Conversation<'_> {
     /// Opens the sealed reasoning of the target. What another provider sealed is removed; its text stays.
@@ -121,10 +127,52 @@ impl Conversation<'_> {
         }
     }
 
+    /// Adapts the marks of the prompt cache to the target: removes them, keeps the client's, or adds them to a conversation
+    /// whose API has none (`is_unmarkable`): at the end of the tools, the system prompt and the last two user turns.
+    /// Anthropic takes at most four (its guide: prompt caching, 2026-11).
+    pub(crate) fn adapt_cache_marks(
+        &mut self,
+        support: CacheControlSupport,
+        is_unmarkable: bool,
+        losses: &mut Losses,
+    ) {
+        let is_mark = |block: &ContentBlock<'_>| matches!(block, ContentBlock::CacheMark(_));
+        let has_marks = self.parameters.cache_control.is_some()
+            || self.tools.iter().any(|tool| tool.cache_control.is_some())
+            || self.turns.iter().any(|turn| turn.blocks.iter().any(is_mark));
+        match support {
+            CacheControlSupport::Removed => {
+                losses.record_if(has_marks, losses::CACHE_CONTROL);
+                self.parameters.cache_control = None;
+                self.tools.iter_mut().for_each(|tool| tool.cache_control = None);
+                self.turns.iter_mut().for_each(|turn| turn.blocks.retain(|block| !is_mark(block)));
+            }
+            CacheControlSupport::Added if is_unmarkable && !has_marks => self.add_cache_marks(),
+            CacheControlSupport::Added | CacheControlSupport::Kept => {}
+        }
+    }
+
+    fn add_cache_marks(&mut self) {
+        if let Some(last) = self.tools.last_mut() {
+            last.cache_control = Some(CACHE_MARK);
+        }
+        let system = self.turns.iter_mut().take_while(|turn| turn.role.is_system()).last();
+        let is_user = |turn: &&mut ConversationTurn<'_>| matches!(turn.role, Role::User | Role::Tools);
+        for turn in system.into_iter() {
+            turn.blocks.push(ContentBlock::CacheMark(CACHE_MARK));
+        }
+        for turn in self.turns.iter_mut().rev().filter(is_user).take(2) {
+            turn.blocks.push(ContentBlock::CacheMark(CACHE_MARK));
+        }
+    }
+
     /// Moves results directly after their calls, before other content, as every format requires. Drops empty
     /// turns, and a tool choice without tools.
     pub(crate) fn normalize(&mut self, losses: &mut Losses) {
-        self.turns.retain(|turn| !turn.blocks.is_empty());
+        let has_content = |turn: &ConversationTurn<'_>| {
+            turn.blocks.iter().any(|block| !matches!(block, ContentBlock::CacheMark(_)))
+        };
+        self.turns.retain(has_content);
         let mut settled: Vec<ConversationTurn<'_>> = Vec::with_capacity(self.turns.len());
         // Where the results of the last calls go.
         let mut results: Option<usize> = None;

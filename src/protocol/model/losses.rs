@@ -30,7 +30,7 @@ losses! {
     THINKING_DETAIL = "thinking_detail": "The provider decides in which form thinking is shown.";
     REASONING_ALONE = "reasoning_alone": "An assistant message with only reasoning is removed: chat providers reject a message without content.";
     SEALED_REASONING = "sealed_reasoning": "Reasoning that another provider signed or encrypted is sent as plain text, or removed where it has none.";
-    CACHE_CONTROL = "cache_control": "Prompt cache marks are removed; these providers cache without them.";
+    CACHE_CONTROL = "cache_control": "Prompt cache marks (`cache_control`) are removed where the target does not accept them.";
     CACHE_KEY = "cache_key": "The key and the options of the prompt cache are removed: the Messages API has none.";
     DEFERRED_TOOLS = "deferred_tools": "A deferred tool is sent once the conversation has fetched it, and removed before.";
     HOSTED_TOOLS = "hosted_tools": "Tools that a provider runs itself (web search, code, files, MCP) are removed: they belong to that provider.";
@@ -63,9 +63,13 @@ losses! {
     METADATA = "metadata": "Metadata of the request is removed: the Messages API has only a user id.";
     CONTEXT_MANAGEMENT = "context_management": "Context editing by the provider is removed; the client's history is sent whole.";
     STORAGE = "storage": "Storage of the response at the provider (`store`, `background`, `include`, `truncation`) is removed.";
-    ROUTING = "routing": "OpenRouter's own Chat Completions fields (`provider`, `models`, `plugins`) are removed.";
+    ROUTING = "routing": "OpenRouter's routing fields (`provider`, `models`, `plugins`, `transforms`, `session_id`) are removed at other providers; a request that restricts data policy, providers or price skips them.";
     UNKNOWN_FIELDS = "unknown_fields": "An unknown field of the request is removed.";
 }
+
+/// Fields that every reader reads: see `Parameters`.
+const SHARED_FIELDS: [&str; 6] =
+    ["provider", "models", "plugins", "transforms", "session_id", "cache_control"];
 
 #[derive(Debug, Default)]
 pub(crate) struct Losses(Vec<&'static str>);
@@ -95,7 +99,7 @@ impl Losses {
             let is_idle =
                 matches!(value.raw(), b"false" | b"0" | b"0.0" | b"[]" | b"{}" | b"\"\"" | b"[\"text\"]")
                     || (key == "n" && value.raw() == b"1");
-            if is_idle || read.contains(&&*key) {
+            if is_idle || read.contains(&&*key) || SHARED_FIELDS.contains(&&*key) {
                 continue;
             }
             let known = lost.iter().find(|(name, _)| *name == key);

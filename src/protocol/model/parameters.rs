@@ -23,6 +23,10 @@ pub(crate) struct Parameters<'t> {
     pub(crate) service_tier: Option<StringLiteral<'t>>,
     /// Fields of the prompt cache by their name, which chat and responses share.
     pub(crate) cache_fields: Vec<(&'static str, &'t [u8])>,
+    /// Top-level `cache_control`: the provider marks the end of the conversation itself.
+    pub(crate) cache_control: Option<&'t [u8]>,
+    /// OpenRouter's routing fields by their name.
+    pub(crate) routing: Vec<(&'static str, &'t [u8])>,
     pub(crate) verbosity: Option<&'t [u8]>,
     pub(crate) response_format: Option<ResponseFormat<'t>>,
 }
@@ -45,6 +49,9 @@ pub(crate) enum ResponseFormat<'t> {
 /// The names of the prompt cache's fields, as chat and responses have them (OpenAI's API reference, 2026-11).
 const CACHE_FIELDS: [&str; 3] = ["prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"];
 
+/// OpenRouter's own fields about the choice of a model and provider (SDK 1.3.19).
+const ROUTING_FIELDS: [&str; 5] = ["provider", "models", "plugins", "transforms", "session_id"];
+
 impl<'t> Parameters<'t> {
     /// The fields that have the same name in all three formats.
     pub(crate) fn from_shared_fields(top: &ObjectNode<'t>) -> Self {
@@ -53,6 +60,8 @@ impl<'t> Parameters<'t> {
             model: raw("model"),
             stream: top.get("stream").and_then(JsonNode::as_bool),
             temperature: raw("temperature"),
+            cache_control: raw("cache_control"),
+            routing: ROUTING_FIELDS.into_iter().filter_map(|key| Some((key, raw(key)?))).collect(),
             top_p: raw("top_p"),
             ..Self::default()
         }

@@ -36,6 +36,8 @@ pub(crate) struct ToolDefinition<'t> {
     pub(crate) namespace: Option<(Cow<'t, str>, Cow<'t, str>)>,
     /// How the client expects its calls.
     pub(crate) form: ToolForm,
+    /// `cache_control`: the prompt cache keeps the tools up to this one.
+    pub(crate) cache_control: Option<&'t [u8]>,
 }
 
 impl<'t> ToolDefinition<'t> {
@@ -51,6 +53,7 @@ impl<'t> ToolDefinition<'t> {
             is_strict: function.get("strict").and_then(JsonNode::as_bool),
             namespace: None,
             form: ToolForm::Function,
+            cache_control: None,
         })
     }
 

@@ -423,7 +423,7 @@ const READ_FIELDS: [&str; 23] = [
 ];
 
 /// Fields that are not read, and the loss of each.
-const LOST_FIELDS: [(&str, Loss); 10] = [
+const LOST_FIELDS: [(&str, Loss); 8] = [
     ("store", losses::STORAGE),
     ("background", losses::STORAGE),
     ("truncation", losses::STORAGE),
@@ -432,8 +432,6 @@ const LOST_FIELDS: [(&str, Loss); 10] = [
     ("presence_penalty", losses::SAMPLING),
     ("frequency_penalty", losses::SAMPLING),
     ("context_management", losses::CONTEXT_MANAGEMENT),
-    ("provider", losses::ROUTING),
-    ("models", losses::ROUTING),
 ];
 
 /// # Errors

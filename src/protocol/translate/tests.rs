@@ -15,7 +15,13 @@ mod lost;
 mod tools;
 
 fn target(api: Api) -> TranslationTarget {
-    TranslationTarget { api, default_max_tokens: None, seal_origin: SealOrigin::new("own", "m", api) }
+    TranslationTarget {
+        api,
+        default_max_tokens: None,
+        seal_origin: SealOrigin::new("own", "m", api),
+        cache_control: CacheControlSupport::Removed,
+        takes_routing: false,
+    }
 }
 
 fn translated(from: Api, to: Api, body: &Value) -> TranslatedRequest {

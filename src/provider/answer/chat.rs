@@ -330,6 +330,7 @@ impl Meter {
     fn read(&mut self, text: &[u8], chunk: &ChatChunk) {
         if self.model.is_none() {
             self.model = chunk.model(text);
+            self.provider = chunk.provider(text);
         }
         if let Some(finish) = chunk.finish_reason(text) {
             self.finish_reason = Some(finish);

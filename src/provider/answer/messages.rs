@@ -72,6 +72,7 @@ impl MessagesStream {
         match kind {
             "message_start" => {
                 if let Some(message) = event.object("message") {
+                    self.meter.provider = message.string("provider").map(Cow::into_owned);
                     self.meter.model =
                         self.meter.model.take().or_else(|| message.string("model").map(Cow::into_owned));
                     self.initial_usage = read_usage(&message, None);
@@ -316,6 +317,7 @@ pub(super) fn read_complete(
         usage: read_usage(&answer, None),
         finish_reason: answer.string("stop_reason").map(Cow::into_owned),
         model: answer.string("model").map(Cow::into_owned),
+        provider: answer.string("provider").map(Cow::into_owned),
     };
     let mut edits = Edits::new();
     let mut has_substance = false;

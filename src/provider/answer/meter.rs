@@ -16,6 +16,8 @@ pub struct Meter {
     pub finish_reason: Option<String>,
     /// `model` as the provider names it.
     pub model: Option<String>,
+    /// OpenRouter's `provider`: the provider behind it.
+    pub provider: Option<String>,
 }
 
 /// The result of one read.

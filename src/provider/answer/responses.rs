@@ -92,6 +92,8 @@ impl ResponsesStream {
         let kind = event.string_or_empty("type");
         let response = event.object("response");
         if let Some(response) = &response {
+            self.meter.provider =
+                self.meter.provider.take().or_else(|| response.string("provider").map(Cow::into_owned));
             self.meter.model =
                 self.meter.model.take().or_else(|| response.string("model").map(Cow::into_owned));
         }
@@ -303,6 +305,7 @@ pub(super) fn read_complete(
         usage: read_usage(&response),
         finish_reason: read_finish_reason(&response),
         model: response.string("model").map(Cow::into_owned),
+        provider: response.string("provider").map(Cow::into_owned),
     };
     let mut edits = Edits::new();
     if !plan.tool_names.is_empty() || !plan.namespaced_tools.is_empty() {

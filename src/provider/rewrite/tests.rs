@@ -101,6 +101,7 @@ impl Case {
             params: &self.params,
             default_thinking: self.thinking,
             sanitize_tool_call_ids: self.sanitize,
+            last_provider: None,
         };
         rewrite_request(self.adapter, &request)
     }

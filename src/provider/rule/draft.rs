@@ -31,6 +31,17 @@ pub struct RewriteInput<'a> {
     pub default_thinking: Option<ThinkingLevel>,
     /// `sanitizeToolCallIds`.
     pub sanitize_tool_call_ids: bool,
+    /// The provider behind OpenRouter that answered the conversation last.
+    pub last_provider: Option<&'a str>,
+}
+
+/// What differs from request to request besides the body.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RewriteOptions<'a> {
+    /// `thinkingDefault`.
+    pub default_thinking: Option<ThinkingLevel>,
+    /// The provider behind OpenRouter that answered the conversation last, whose prompt cache is warm.
+    pub last_provider: Option<&'a str>,
 }
 
 /// The received part of an interrupted answer.

@@ -8,6 +8,7 @@ use http::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use super::failover::{DOWN, GOOD};
+use super::script::Reply;
 use super::{Fixture, attempts, request};
 use crate::config::{self, Environment};
 use crate::routing::ClientRequest;
@@ -46,6 +47,39 @@ async fn fall_back(fixture: &Fixture, request: ClientRequest) {
     fixture.script.then(DOWN);
     assert_eq!(ask(fixture, request).await, format!("moonshot/kimi-k3=server, {FALLBACK}"));
     tokio::time::advance(COOLDOWN).await;
+}
+
+/// An answer of OpenRouter that names the provider behind it.
+const FIREWORKS: Reply = Reply::Body(
+    200,
+    r#"{"id":"1","provider":"Fireworks","choices":[{"index":0,"message":{"role":"assistant","content":"ok"},"finish_reason":"stop"}]}"#,
+);
+
+#[tokio::test(start_paused = true)]
+async fn provider_behind_openrouter_stays_for_a_conversation() {
+    let fixture = Fixture::new(&json!({}));
+    let mut to_openrouter = session("one");
+    to_openrouter.body =
+        json!({"model": "openrouter/moonshotai/kimi-k3", "messages": [{"role": "user", "content": "hi"}]})
+            .to_string()
+            .into();
+    let mut other = to_openrouter.clone();
+    other.headers.insert("x-session-id", HeaderValue::from_static("two"));
+    let mut own_choice = to_openrouter.clone();
+    own_choice.body =
+        json!({"model": "openrouter/auto", "provider": {"sort": "price"}, "messages": []}).to_string().into();
+    for request in [to_openrouter.clone(), to_openrouter, other, own_choice] {
+        fixture.script.then(FIREWORKS);
+        fixture.engine.answer(request).await.ok().unwrap();
+    }
+    let calls = fixture.script.calls.lock().unwrap();
+    let preferences = calls.iter().map(|call| {
+        let body: Value = serde_json::from_slice(&call.body.concat()).unwrap();
+        body["provider"].clone()
+    });
+    let first = |name: &str| json!({"order": [name], "allow_fallbacks": true});
+    let expected = [first("moonshotai"), first("Fireworks"), first("moonshotai"), json!({"sort": "price"})];
+    assert_eq!(preferences.collect::<Vec<_>>(), expected);
 }
 
 #[tokio::test(start_paused = true)]

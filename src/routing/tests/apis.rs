@@ -152,6 +152,32 @@ async fn streams_are_translated_between_all_apis() {
     }
 }
 
+/// A Responses provider that answers Codex's patch tool as a function.
+const PATCH_CALL: &str = "event: response.created\ndata: {\"type\":\"response.created\",\"sequence_number\":0,\"response\":{\"id\":\"resp_1\",\"object\":\"response\",\"status\":\"in_progress\",\"model\":\"m\",\"output\":[]}}\n\n\
+event: response.output_item.added\ndata: {\"type\":\"response.output_item.added\",\"sequence_number\":1,\"output_index\":0,\"item\":{\"id\":\"fc_1\",\"type\":\"function_call\",\"call_id\":\"c1\",\"name\":\"apply_patch\",\"arguments\":\"\",\"status\":\"in_progress\"}}\n\n\
+event: response.function_call_arguments.delta\ndata: {\"type\":\"response.function_call_arguments.delta\",\"sequence_number\":2,\"item_id\":\"fc_1\",\"output_index\":0,\"delta\":\"{\\\"input\\\":\\\"*** Begin Patch\\\"}\"}\n\n\
+event: response.completed\ndata: {\"type\":\"response.completed\",\"sequence_number\":3,\"response\":{\"id\":\"resp_1\",\"object\":\"response\",\"status\":\"completed\",\"model\":\"m\",\"output\":[{\"id\":\"fc_1\",\"type\":\"function_call\",\"call_id\":\"c1\",\"name\":\"apply_patch\",\"arguments\":\"{\\\"input\\\":\\\"*** Begin Patch\\\"}\",\"status\":\"completed\"}],\"usage\":{\"input_tokens\":7,\"output_tokens\":3,\"total_tokens\":10}}}\n\n";
+
+#[tokio::test(start_paused = true)]
+async fn provider_of_the_same_api_without_custom_tools_gets_functions() {
+    let fixture = chain(Api::Responses, Api::Responses);
+    fixture.script.then(Reply::Events(vec![(0, PATCH_CALL)]));
+    let body = json!({
+        "model": "default", "stream": true, "input": "hi",
+        "tools": [{"type": "custom", "name": "apply_patch"}],
+    });
+    let request = ClientRequest { api: Api::Responses, ..request(&body) };
+    let (text, _) = read(fixture.engine.answer(request).await.ok().unwrap()).await;
+    let sent: Value = serde_json::from_slice(&fixture.script.calls.lock().unwrap()[0].body.concat()).unwrap();
+    assert_eq!(
+        (&sent["tools"][0]["type"], &sent["tools"][0]["name"]),
+        (&json!("function"), &json!("apply_patch"))
+    );
+    let last = text.lines().rev().find_map(|line| line.strip_prefix("data: ")).unwrap();
+    let item = &serde_json::from_str::<Value>(last).unwrap()["response"]["output"][0];
+    assert_eq!((&item["type"], &item["input"]), (&json!("custom_tool_call"), &json!("*** Begin Patch")));
+}
+
 #[tokio::test(start_paused = true)]
 async fn whole_answers_are_translated_between_all_apis() {
     for client in Api::ALL {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::script::Reply;
-use super::{Answer, Fixture, RequestError};
+use super::{Answer, ClientRequest, Fixture, RequestError, attempts, request};
 use crate::failure::Reason;
 
 pub(super) const GOOD: Reply = Reply::Body(
@@ -34,6 +34,67 @@ async fn failing_target_is_tried_twice_then_fails_over() {
         fixture.attempts(false).await,
         "moonshot/kimi-k3=server, moonshot/kimi-k3=server, openrouter/auto=ok"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn bare_400_of_kimi_code_is_retried_once() {
+    let bare =
+        Reply::Body(400, r#"{"error":{"message":"Invalid request Error","type":"invalid_request_error"}}"#);
+    let text = json!({
+        "agents": {"defaults": {"model": {"primary": "kimi/kimi-for-coding", "fallbacks": ["openrouter/auto"]}}},
+        "models": {"providers": {"kimi": {"apiKey": "sk-kimi-000000"}, "openrouter": {"apiKey": "sk-or-v1-000000"}}},
+        "failover": {"attemptsPerTarget": 4},
+    });
+    let ask = json!({"model": "default", "messages": [{"role": "user", "content": "hi"}]});
+    for (replies, expected) in [
+        (vec![bare.clone(), GOOD], "kimi/kimi-for-coding=bad_request, kimi/kimi-for-coding=ok"),
+        (
+            vec![bare.clone(), bare, GOOD],
+            "kimi/kimi-for-coding=bad_request, kimi/kimi-for-coding=bad_request, openrouter/auto=ok",
+        ),
+    ] {
+        let fixture = Fixture::with(&text.to_string(), &[]);
+        replies.into_iter().for_each(|reply| _ = fixture.script.then(reply));
+        assert_eq!(attempts(&fixture.send(&ask).await), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn answer_that_is_only_an_image_is_an_answer() {
+    let whole = r#"{"id":"1","choices":[{"index":0,"message":{"role":"assistant","content":"","images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,AA=="}}]},"finish_reason":"stop"}]}"#;
+    let chunk = "data: {\"id\":\"1\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\",\"images\":[{\"type\":\"image_url\"}]},\"finish_reason\":null}]}\n\n";
+    let end = "data: {\"id\":\"1\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+    for (is_streaming, reply) in
+        [(false, Reply::Body(200, whole)), (true, Reply::Events(vec![(0, chunk), (0, end)]))]
+    {
+        let fixture = Fixture::new(&json!({}));
+        fixture.script.then(reply);
+        assert_eq!(fixture.attempts(is_streaming).await, "moonshot/kimi-k3=ok");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn restricted_request_skips_providers_that_cannot_promise_it() {
+    let demands = [
+        json!({"zdr": true}),
+        json!({"data_collection": "deny"}),
+        json!({"only": ["fireworks"]}),
+        json!({"order": ["fireworks"], "allow_fallbacks": false}),
+        json!({"max_price": {"prompt": 1}}),
+    ];
+    let ask = |provider: &Value| json!({"model": "moonshot/kimi-k3", "messages": [], "provider": provider});
+    for demand in demands {
+        let fixture = Fixture::new(&json!({}));
+        fixture.script.then(GOOD);
+        let tried = attempts(&fixture.send(&ask(&demand)).await);
+        assert_eq!(tried, "moonshot/kimi-k3=provider_restricted, openrouter/auto=ok", "{demand}");
+    }
+    let fixture = Fixture::new(&json!({}));
+    fixture.script.then(GOOD);
+    assert_eq!(attempts(&fixture.send(&ask(&json!({"sort": "price"}))).await), "moonshot/kimi-k3=ok");
+    let ends = ClientRequest { is_fallback_disabled: true, ..request(&ask(&json!({"zdr": true}))) };
+    let refused = fixture.engine.answer(ends).await;
+    assert!(matches!(refused, Err(RequestError::NoUsableTarget { .. })), "it is not sent anywhere");
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{said, translated};
 use crate::protocol::api::Api;
+use crate::protocol::model::CacheControlSupport;
 use crate::protocol::model::client_tools::ClientTool;
 use crate::protocol::model::tools::ToolForm;
 use Api::{ChatCompletions, Messages, Responses};
@@ -271,4 +272,51 @@ fn reasoning_and_signature_are_merged_from_any_field() {
         to(Messages, Responses, &messages)["input"][0],
         json!({"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "d"})
     );
+}
+
+#[test]
+fn cache_marks_are_kept_removed_or_added() {
+    let mark = json!({"type": "ephemeral", "ttl": "1h"});
+    let messages = json!({
+        "max_tokens": 9,
+        "system": [{"type": "text", "text": "s", "cache_control": mark}],
+        "tools": [{"name": "run", "input_schema": {"type": "object"}, "cache_control": mark}],
+        "messages": [
+            {"role": "user", "content": "go"},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "run", "input": {}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": "done", "cache_control": mark}]},
+        ],
+    });
+    let to = |from: Api, to: Api, body: &Value, cache_control| {
+        let parsed = super::RequestBody::parse(from, body.to_string().into()).unwrap();
+        let target = super::TranslationTarget { cache_control, ..super::target(to) };
+        super::translate_request(&parsed, &target).unwrap()
+    };
+    let chat = to(Messages, ChatCompletions, &messages, CacheControlSupport::Kept);
+    assert!(chat.losses.is_empty(), "{:?}", chat.losses);
+    let chat = said(&chat);
+    assert_eq!(chat["tools"][0]["cache_control"], mark);
+    let part = |text: &str| json!([{"type": "text", "text": text, "cache_control": mark}]);
+    assert_eq!(
+        (&chat["messages"][0]["content"], &chat["messages"][3]["content"]),
+        (&part("s"), &part("done"))
+    );
+    let back = said(&to(ChatCompletions, Messages, &chat, CacheControlSupport::Kept));
+    assert_eq!((&back["system"], &back["tools"][0]["cache_control"]), (&messages["system"], &mark));
+    assert_eq!(back["messages"][2], messages["messages"][2]);
+
+    let removed = to(Messages, ChatCompletions, &messages, CacheControlSupport::Removed);
+    assert_eq!(removed.losses, ["cache_control"]);
+    assert!(!said(&removed).to_string().contains("cache_control"));
+
+    let plain = said(&removed);
+    let added = said(&to(ChatCompletions, Messages, &plain, CacheControlSupport::Added));
+    let mark = json!({"type": "ephemeral"});
+    assert_eq!(added["system"][0]["cache_control"], mark);
+    assert_eq!(added["tools"][0]["cache_control"], mark);
+    assert_eq!(added["messages"][0]["content"][0]["cache_control"], mark);
+    assert_eq!(added["messages"][2]["content"][0]["cache_control"], mark);
+    assert_eq!(added.to_string().matches("cache_control").count(), 4);
+    let own = to(ChatCompletions, Messages, &chat, CacheControlSupport::Added);
+    assert_eq!(said(&own).to_string().matches("cache_control").count(), 3, "the client's own marks stay");
 }

@@ -81,6 +81,7 @@ fn stream_passes_byte_for_byte_and_is_metered() {
         usage: Some(USAGE),
         finish_reason: Some("tool_use".to_owned()),
         model: Some("kimi-for-coding".to_owned()),
+        provider: None,
     };
     assert_eq!(seen.meter, meter);
     let mut reader = StreamReader::new(errors_of(AdapterId::KimiCode), Api::Messages, plain());

@@ -53,6 +53,7 @@ fn stream_passes_byte_for_byte_and_is_metered() {
         usage: Some(USAGE),
         finish_reason: Some("completed".to_owned()),
         model: Some("kimi-k3".to_owned()),
+        provider: None,
     };
     assert_eq!(seen.meter, meter);
     let mut reader = StreamReader::new(errors_of(AdapterId::Moonshot), Api::Responses, plain());

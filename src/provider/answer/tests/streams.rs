@@ -54,7 +54,12 @@ fn moonshot_stream_passes_byte_for_byte() {
     assert!(seen.done && seen.meaningful && seen.failure.is_none());
     assert_eq!(
         seen.meter,
-        Meter { usage: Some(USAGE), finish_reason: Some("stop".into()), model: Some("kimi-k3".into()) }
+        Meter {
+            usage: Some(USAGE),
+            finish_reason: Some("stop".into()),
+            model: Some("kimi-k3".into()),
+            provider: None
+        }
     );
 }
 

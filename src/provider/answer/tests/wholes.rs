@@ -29,7 +29,12 @@ fn whole_response_passes_byte_for_byte() {
     let usage = TokenUsage { input: 36, output: 40, cache_read: 64, ..TokenUsage::default() };
     assert_eq!(
         meter,
-        Meter { usage: Some(usage), finish_reason: Some("stop".into()), model: Some("kimi-k3".into()) }
+        Meter {
+            usage: Some(usage),
+            finish_reason: Some("stop".into()),
+            model: Some("kimi-k3".into()),
+            provider: None
+        }
     );
 }
 

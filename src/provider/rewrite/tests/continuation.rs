@@ -16,6 +16,7 @@ fn go_on_with(case: &Case, members: &str, text: &str, used: u64) -> Option<(Stri
         params: &case.params,
         default_thinking: None,
         sanitize_tool_call_ids: false,
+        last_provider: None,
     };
     let rewritten =
         rewrite_continuation(case.adapter, &request, &PartialAnswer { text, output_tokens: used })
@@ -84,6 +85,7 @@ fn over(api: Api, adapter: AdapterId, body: &str, text: &str) -> Result<String, 
         params: &params,
         default_thinking: None,
         sanitize_tool_call_ids: false,
+        last_provider: None,
     };
     let rewritten =
         rewrite_continuation(adapter, &request, &PartialAnswer { text, output_tokens: 3 })?.unwrap();
