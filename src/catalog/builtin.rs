@@ -38,7 +38,7 @@ pub struct FactSource {
 pub struct FactProvenance {
     /// A model id; empty for a fact about the provider.
     pub model: String,
-    /// `apis`, `renamed`, `webSearch`, `limits`, `price`, `abilities`, `prefill`, `retired` or `leaving`.
+    /// `apis`, `renamed`, `webSearch`, `limits`, `price`, `abilities`, `prefill`, `instruction`, `retired` or `leaving`.
     pub group: &'static str,
     /// The source.
     pub source: FactSource,

@@ -58,6 +58,8 @@ struct ModelRow {
     price: Option<PriceRow>,
     abilities: CapabilitiesRow,
     prefill: Option<PrefillRow>,
+    /// The model takes no prefill, and continues an answer when it is asked to.
+    instruction: Option<PrefillRow>,
     retired: Option<RetirementRow>,
     leaving: Option<RetirementRow>,
 }
@@ -227,6 +229,7 @@ impl ProviderFile {
             ("abilities", Some(&row.abilities.source)),
             ("limits", row.limits.as_ref().map(|limits| &limits.source)),
             ("prefill", row.prefill.as_ref().map(|prefill| &prefill.source)),
+            ("instruction", row.instruction.as_ref().map(|instruction| &instruction.source)),
             ("retired", row.retired.as_ref().map(|retired| &retired.source)),
             ("leaving", row.leaving.as_ref().map(|leaving| &leaving.source)),
         ];
@@ -253,7 +256,11 @@ fn build_model(row: &ModelRow, price: Option<&PriceRow>) -> ModelInfo {
             cache_read: row.cache_read,
             cache_write: row.cache_write,
         }),
-        compat: Compat { supports_prefill: row.prefill.as_ref().map(|_| true), ..Compat::default() },
+        compat: Compat {
+            supports_prefill: row.prefill.as_ref().map(|_| true),
+            continues_on_instruction: row.instruction.as_ref().map(|_| true),
+            ..Compat::default()
+        },
         retirement: end(&row.retired),
         planned_retirement: end(&row.leaving),
     }

@@ -155,6 +155,8 @@ pub struct Compat {
     /// Continues a last assistant message. Few servers are known to; a model that ignores it starts its
     /// response again.
     pub supports_prefill: Option<bool>,
+    /// Continues an answer when it is asked to, and takes no prefill.
+    pub continues_on_instruction: Option<bool>,
     /// `max_completion_tokens` or `max_tokens`: the name that the server wants.
     pub max_tokens_field: Option<MaxTokensField>,
     /// Wants `reasoning_content` on every assistant message with tool calls.

@@ -43,6 +43,8 @@ fn every_fact_has_a_source_and_a_date() {
             assert!(has("abilities"), "{}/{}", provider.id, model.id);
             assert_eq!(has("price"), model.prices.is_some(), "{}/{}", provider.id, model.id);
             assert_eq!(has("prefill"), model.compat.supports_prefill == Some(true), "{}", model.id);
+            let instructed = model.compat.continues_on_instruction == Some(true);
+            assert_eq!(has("instruction"), instructed, "{}", model.id);
             assert_eq!(has("retired"), model.retirement.is_some(), "{}/{}", provider.id, model.id);
             assert_eq!(has("leaving"), model.planned_retirement.is_some(), "{}/{}", provider.id, model.id);
             let limits = model.context_window.is_some() || model.max_tokens.is_some();

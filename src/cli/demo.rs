@@ -20,7 +20,7 @@ use crate::telemetry::request_log;
 use crate::upstream::Client;
 use moonrelay_simulator::{Control, SimulatorOptions};
 
-const PRIMARY: &str = "moonshot/kimi-k3";
+const PRIMARY: &str = "moonshot/kimi-k3.1-pro";
 const FALLBACK: &str = "openrouter/auto";
 
 #[derive(Debug, ClapArgs)]

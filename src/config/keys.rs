@@ -216,6 +216,8 @@ pub(super) struct CompatSettings {
     pub(super) supports_reasoning_effort: Option<bool>,
     /// Continues a last assistant message, which stream continuation needs.
     pub(super) supports_prefill: Option<bool>,
+    /// Continues an interrupted answer when a message asks for it, for models that take no prefill.
+    pub(super) continues_on_instruction: Option<bool>,
     /// Accepts `store`.
     pub(super) supports_store: Option<bool>,
     /// Accepts `strict` in tool definitions.

@@ -249,7 +249,7 @@ fn retired_model_has_a_successor_that_is_not_retiring() {
     let gone = about(&of("moonshot/kimi-k2.5"), "moonshot/kimi-k2.5");
     assert!(gone.severity == Severity::Warning && gone.problem.contains("2026-08-31"), "{gone:?}");
     let command =
-        "moonrelay models set moonshot/kimi-k3 && moonrelay models fallbacks remove moonshot/kimi-k2.5";
+        "moonrelay models set moonshot/kimi-k3.1-pro && moonrelay models fallbacks remove moonshot/kimi-k2.5";
     assert_eq!(fix(&gone), command, "K2.6 is retiring too");
     let mut facts = of("moonshot/kimi-k2.6");
     assert_eq!(about(&facts, "moonshot/kimi-k2.6").severity, Severity::Info);

@@ -11,6 +11,7 @@ use crate::protocol::json;
 use crate::protocol::model::CacheControlSupport;
 
 pub use super::rule::draft::{AdaptedRequest, AnswerPlan, PartialAnswer, RewriteInput, RewriteOptions};
+pub use super::rule::history::ContinuationForm;
 
 /// Rewrites a request for one provider.
 ///
@@ -26,13 +27,21 @@ pub fn rewrite_request(adapter: AdapterId, request: &RewriteInput<'_>) -> Result
 /// Whether a model continues an answer from its beginning over this API. For chat, the catalog and the
 /// configuration decide. For Messages, only the configuration of a provider that the catalog does not know can
 /// enable it: the Messages APIs of Kimi and OpenRouter do not document it. Responses does not support it.
-pub fn supports_prefill(adapter: AdapterId, api: Api, model: &ModelInfo) -> bool {
+fn supports_prefill(adapter: AdapterId, api: Api, model: &ModelInfo) -> bool {
     let is_known = match api {
         Api::ChatCompletions => true,
         Api::Messages => adapter == AdapterId::Generic,
         Api::Responses => false,
     };
     is_known && model.compat.supports_prefill == Some(true)
+}
+
+/// How a model continues an answer over this API; `None` if nothing is known of it.
+pub fn continuation_form(adapter: AdapterId, api: Api, model: &ModelInfo) -> Option<ContinuationForm> {
+    if supports_prefill(adapter, api, model) {
+        return Some(ContinuationForm::Prefill);
+    }
+    model.compat.continues_on_instruction.unwrap_or(false).then_some(ContinuationForm::Instruction)
 }
 
 /// Whether sealed reasoning without an origin is this provider's: a client's history may come from the vendor of its API
@@ -79,7 +88,7 @@ pub fn cache_control_support(
 /// limit is used up.
 ///
 /// # Errors
-/// As [`rewrite_request`], and where there is text but the API cannot carry it: see [`supports_prefill`].
+/// As [`rewrite_request`], and where there is text but the model does not continue it: see [`continuation_form`].
 pub fn rewrite_continuation(
     adapter: AdapterId,
     request: &RewriteInput<'_>,
@@ -88,7 +97,13 @@ pub fn rewrite_continuation(
     let mut draft = RequestDraft::new(request);
     apply_rules(adapter, &mut draft)?;
     let has_room = parameters::reduce_limit(&mut draft, partial.output_tokens);
-    history::append_prefill(&mut draft, adapter, partial.text)?;
+    let form = continuation_form(adapter, draft.body().api, request.model);
+    history::append_partial_answer(
+        &mut draft,
+        adapter,
+        partial.text,
+        form.unwrap_or(ContinuationForm::Prefill),
+    )?;
     Ok(has_room.then(|| finish_draft(draft)))
 }
 

@@ -18,7 +18,7 @@ use crate::protocol::api::Api;
 use crate::protocol::edit::Segments;
 use crate::protocol::usage::TokenUsage;
 use crate::provider::answer::StreamReader;
-use crate::provider::rewrite::PartialAnswer;
+use crate::provider::rewrite::{ContinuationForm, PartialAnswer};
 use crate::record::{AttemptOutcome, encode_header_value, render_attempts_header};
 use crate::state::ShutdownPhase;
 use crate::stream::{
@@ -218,7 +218,9 @@ impl StreamedRequest {
                 *answer = *opened;
                 let body = execution.bodies.body_for_target(&answer.target).ok();
                 self.client.encoder.start_continuation(body.as_ref().and_then(|body| body.client_tools()));
-                let mut splice = SpliceStage::Splicing(Box::new(Splicer::new(interrupted, spent)));
+                let may_repeat = answer.target.continuation_form() == Some(ContinuationForm::Instruction);
+                let mut splice =
+                    SpliceStage::Splicing(Box::new(Splicer::new(interrupted, spent, may_repeat)));
                 let mut result = self.pump(answer, &mut splice).await;
                 let AnswerContent::Stream(stream) = &answer.content else { return None };
                 let second = execution.measure_usage(&stream.reader);
@@ -332,10 +334,10 @@ impl RequestExecution {
             let next = usable.next();
             let support = ContinuationSupport {
                 can_restart: next.is_some(),
-                can_prefill: target.for_continuation().is_some()
+                can_continue_text: target.for_continuation().is_some()
                     || next.into_iter().chain(usable).any(|it| it.target.for_continuation().is_some()),
             };
-            (support.can_restart || support.can_prefill)
+            (support.can_restart || support.can_continue_text)
                 .then(|| ResumeBuffer::new(self.request.api, conditions, support, self.new_reservation()))
         };
         match self.settings.failover.continues_interrupted_streams.then(buffer).flatten() {

@@ -12,7 +12,7 @@ use crate::protocol::model::CacheControlSupport;
 use crate::protocol::model::seal::SealOrigin;
 use crate::protocol::request::RequestBody;
 use crate::provider::classify::Classifier;
-use crate::provider::rewrite::{self, AdaptedRequest, PartialAnswer, RewriteOptions};
+use crate::provider::rewrite::{self, AdaptedRequest, ContinuationForm, PartialAnswer, RewriteOptions};
 use crate::secret::Redactor;
 use crate::state::TargetIdentity;
 use crate::upstream::UpstreamUrl;
@@ -96,13 +96,22 @@ impl Target {
         )
     }
 
-    /// The target as it is called for a continuation from a prefill: over its own API if that is supported there,
-    /// otherwise over another one. `None` if the model supports none over the APIs that its provider serves.
+    /// How it continues an answer over its API; `None` if it does not.
+    pub(super) fn continuation_form(&self) -> Option<ContinuationForm> {
+        rewrite::continuation_form(self.provider.adapter, self.api, &self.model.model)
+    }
+
+    /// The target as it is called for a continuation of text: with a prefill over its own API if that is supported there,
+    /// otherwise over another one; without prefill support with an instruction. `None` if the model is not known to take
+    /// either.
     pub(super) fn for_continuation(&self) -> Option<Self> {
         let served = self.provider.apis.iter().map(|(api, _)| *api);
         let own = served.clone().filter(|api| *api == self.api);
-        let supports = |api: &Api| rewrite::supports_prefill(self.provider.adapter, *api, &self.model.model);
-        own.chain(served).find(supports).map(|api| self.with_api(api))
+        let with_prefill = own.chain(served).map(|api| self.with_api(api));
+        let mut with_prefill =
+            with_prefill.filter(|target| target.continuation_form() == Some(ContinuationForm::Prefill));
+        let with_instruction = || self.continuation_form().map(|_| self.clone());
+        with_prefill.next().or_else(with_instruction)
     }
 
     fn rewrite_input<'a>(

@@ -147,6 +147,9 @@ async fn drill_without_configuration_and_keys_uses_the_default_chain() {
     let ended = run(command(home.path(), ["drill", "--json", "--fault", "split"])).await;
     assert_eq!(ended.code, Some(0), "{}", ended.both());
     let reported = ended.json();
-    assert_eq!(reported["chain"], json!(["kimi/kimi-for-coding", "moonshot/kimi-k3", "openrouter/auto"]));
+    assert_eq!(
+        reported["chain"],
+        json!(["kimi/kimi-for-coding", "moonshot/kimi-k3.1-pro", "openrouter/auto"])
+    );
     assert_eq!(reported["withoutKey"], json!(["kimi", "moonshot", "openrouter"]));
 }

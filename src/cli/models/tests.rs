@@ -239,12 +239,12 @@ async fn set_without_a_chain_writes_the_default_fallbacks() {
     let mut home =
         TestHome::empty().variable("MOONSHOT_API_KEY", "sk-m").variable("OPENROUTER_API_KEY", "sk-o");
     run(&mut home, set("moonshot/kimi-k2.7-code"), true).await.unwrap();
-    let fallbacks = json!(["moonshot/kimi-k3", "openrouter/auto"]);
+    let fallbacks = json!(["moonshot/kimi-k3.1-pro", "openrouter/auto"]);
     let expected = json!({ "ok": true, "changed": true, "path": home.file(), "primary": "moonshot/kimi-k2.7-code", "fallbacks": fallbacks });
     assert_eq!(home.printed_json(), expected);
     let settings = home.context(false).load_settings().unwrap();
     let chain: Vec<String> = settings.default_chain.references.iter().map(ToString::to_string).collect();
-    assert_eq!(chain, ["moonshot/kimi-k2.7-code", "moonshot/kimi-k3", "openrouter/auto"]);
+    assert_eq!(chain, ["moonshot/kimi-k2.7-code", "moonshot/kimi-k3.1-pro", "openrouter/auto"]);
 }
 
 #[tokio::test]
@@ -351,7 +351,7 @@ async fn first_fallback_writes_a_full_chain() {
         .open_document()
         .unwrap()
         .get(&crate::config::keypath::KeyPath::parse("agents.defaults.model").unwrap());
-    assert_eq!(model, Some(json!({ "primary": "moonshot/kimi-k3", "fallbacks": [] })));
+    assert_eq!(model, Some(json!({ "primary": "moonshot/kimi-k3.1-pro", "fallbacks": [] })));
 }
 
 #[tokio::test]

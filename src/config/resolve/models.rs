@@ -111,13 +111,14 @@ fn merge_model(
     model
 }
 
-/// The catalog has only `supports_prefill`; the settings win.
+/// The catalog has only how a model continues an answer; the settings win.
 fn merge_compat(compat: &CompatSettings, known: &Compat) -> Compat {
     Compat {
         supports_developer_role: compat.supports_developer_role,
         supports_usage_in_streaming: compat.supports_usage_in_streaming,
         supports_reasoning_effort: compat.supports_reasoning_effort,
         supports_prefill: compat.supports_prefill.or(known.supports_prefill),
+        continues_on_instruction: compat.continues_on_instruction.or(known.continues_on_instruction),
         max_tokens_field: compat.max_tokens_field.map(|name| match name {
             MaxTokensName::MaxTokens => MaxTokensField::MaxTokens,
             MaxTokensName::MaxCompletionTokens => MaxTokensField::MaxCompletionTokens,

@@ -174,10 +174,13 @@ fn nearest_names_prefer_enabled_providers() {
 fn default_chain_has_the_providers_with_a_key() {
     assert_eq!(
         written(&settings("{}").default_chain),
-        ["kimi/kimi-for-coding", "moonshot/kimi-k3", "openrouter/auto"]
+        ["kimi/kimi-for-coding", "moonshot/kimi-k3.1-pro", "openrouter/auto"]
     );
     let some = [("MOONSHOT_API_KEY", "sk-m"), ("OPENROUTER_API_KEY", "sk-o"), ("KIMI_API_KEY", "  ")];
-    assert_eq!(written(&settings_with("{}", &some).default_chain), ["moonshot/kimi-k3", "openrouter/auto"]);
+    assert_eq!(
+        written(&settings_with("{}", &some).default_chain),
+        ["moonshot/kimi-k3.1-pro", "openrouter/auto"]
+    );
     assert!(settings_with("{}", &[]).default_chain.references.is_empty());
     assert_eq!(
         written(&settings_with("{}", &[("KIMICODE_API_KEY", "sk")]).default_chain),

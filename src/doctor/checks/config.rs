@@ -108,7 +108,7 @@ fn suggest_fallback(settings: &Settings, disabled: &[&Reference], facts: &Facts)
         return facts.key_fix(&reference.provider, None);
     }
     let has = |id: &str| settings.default_chain.references.iter().any(|reference| reference.provider == id);
-    let candidates = [("openrouter", "auto"), ("moonshot", "kimi-k3"), ("kimi", "kimi-for-coding")];
+    let candidates = [("openrouter", "auto"), ("moonshot", "kimi-k3.1-pro"), ("kimi", "kimi-for-coding")];
     let (provider, model) = candidates.into_iter().find(|(id, _)| !has(id)).unwrap_or(candidates[0]);
     facts.choose_fix(
         format!("moonrelay models fallbacks add {provider}/{model}"),

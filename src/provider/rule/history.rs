@@ -257,41 +257,77 @@ pub(crate) fn remove_foreign_items(draft: &mut RequestDraft<'_>) {
     retain_messages(draft, kept, rules::FOREIGN_ITEMS);
 }
 
-/// Appends the assistant's text so far, for the model to continue. Moonshot and Kimi mark it with `partial`
-/// (API reference, 2026-09-23); other providers continue a last assistant message without a mark. In Messages
-/// it must not end with white space, and cannot be combined with thinking (Anthropic API reference: prefill,
-/// 2026-10).
+/// How a model continues an interrupted answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContinuationForm {
+    /// From its beginning, as the last message.
+    Prefill,
+    /// With its beginning and an instruction to continue it as the last messages.
+    Instruction,
+}
+
+/// What a model that takes no prefill is asked (Anthropic's migration guide to Claude 4.6 has such a message for it).
+const CONTINUE_INSTRUCTION: &str = "Your answer was interrupted after the text above. Continue it exactly where it ends, \
+with the next character. Do not repeat any of it, and add no comment.";
+
+/// Appends the assistant's text so far, for the model to continue: as a prefill, or with an instruction where the model takes
+/// none. Moonshot and Kimi mark a prefill with `partial` (API reference, 2026-09-23); other providers continue a last assistant
+/// message without a mark. In Messages a prefill must not end with white space, and cannot be combined with thinking
+/// (Anthropic API reference: prefill, 2026-10).
 ///
 /// # Errors
-/// Where the API does not support it.
-pub(crate) fn append_prefill(
+/// Where the API has no prefill.
+pub(crate) fn append_partial_answer(
     draft: &mut RequestDraft<'_>,
     adapter: AdapterId,
     text: &str,
+    form: ContinuationForm,
 ) -> Result<(), Failure> {
     let body = draft.body();
-    let text = if body.api == Api::Messages { text.trim_end() } else { text };
+    let is_prefill = form == ContinuationForm::Prefill;
+    let text = if body.api == Api::Messages || !is_prefill { text.trim_end() } else { text };
     if text.is_empty() {
         return Ok(());
     }
-    if body.api == Api::Responses {
-        let message = "the Responses API cannot continue a partial answer";
-        return Err(Failure::new(Reason::BadRequest, message));
+    if body.api == Api::Responses && is_prefill {
+        return Err(Failure::new(Reason::BadRequest, "the Responses API cannot continue a partial answer"));
     }
-    let Some(messages) = body.value_span("messages") else { return Ok(()) };
-    let mut message = if body.messages.is_empty() { Vec::new() } else { b",".to_vec() };
-    message.extend_from_slice(b"{\"role\":\"assistant\",\"content\":");
-    json::write_string(&mut message, text);
+    let mut added = Vec::new();
     let is_kimi = matches!(adapter, AdapterId::Moonshot | AdapterId::KimiCode);
-    let is_marked = is_kimi && body.api == Api::ChatCompletions;
-    message.extend_from_slice(if is_marked { b",\"partial\":true}" } else { b"}" });
-    if body.api == Api::Messages {
+    let is_marked = is_prefill && is_kimi && body.api == Api::ChatCompletions;
+    write_message(&mut added, "assistant", text, is_marked);
+    if !is_prefill {
+        added.push(b',');
+        write_message(&mut added, "user", CONTINUE_INSTRUCTION, false);
+    } else if body.api == Api::Messages {
         draft.remove(rules::CONTINUATION, "thinking");
     }
-    // Before the closing bracket: there are no other edits after the last message.
-    let end = messages.end.saturating_sub(1);
-    draft.edits.replace(end..end, message);
+    append_messages(draft, added);
     draft.answer_plan.is_continuation = true;
     draft.record_rule(rules::CONTINUATION);
     Ok(())
+}
+
+fn write_message(out: &mut Vec<u8>, role: &str, text: &str, is_partial: bool) {
+    out.extend_from_slice(b"{\"role\":");
+    json::write_string(out, role);
+    out.extend_from_slice(b",\"content\":");
+    json::write_string(out, text);
+    out.extend_from_slice(if is_partial { b",\"partial\":true}" } else { b"}" });
+}
+
+/// Appends messages, which are JSON with commas between, to the conversation.
+fn append_messages(draft: &mut RequestDraft<'_>, messages: Vec<u8>) {
+    let body = draft.body();
+    let Some(list) = body.value_span(body.api.conversation_field()) else { return };
+    if body.text.get(list.start) == Some(&b'"') {
+        // In the Responses API a text stands for one message of the user.
+        let literal = body.text.get(list.clone()).unwrap_or_default();
+        let list_text = [b"[{\"role\":\"user\",\"content\":", literal, b"},", &*messages, b"]"].concat();
+        return draft.edits.replace(list, list_text);
+    }
+    // Before the closing bracket: there are no other edits after the last message.
+    let end = list.end.saturating_sub(1);
+    let comma: &[u8] = if body.messages.is_empty() { b"" } else { b"," };
+    draft.edits.replace(end..end, [comma, &*messages].concat());
 }

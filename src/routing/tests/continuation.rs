@@ -23,6 +23,10 @@ const TWO_KIMI: &str = r#"{ primary: "moonshot/kimi-k3", fallbacks: ["moonshot/k
 /// One that supports it, and one that does not.
 const KIMI_THEN_OPENROUTER: &str = r#"{ primary: "moonshot/kimi-k3", fallbacks: ["openrouter/auto"] }"#;
 
+/// Two that take an instruction to continue.
+const TWO_INSTRUCTED: &str =
+    r#"{ primary: "moonshot/kimi-k3.1-pro", fallbacks: ["moonshot/kimi-k3.1-pro-highspeed"] }"#;
+
 /// A gateway in front of one model.
 struct Fixture {
     engine: Engine,

@@ -76,7 +76,7 @@ pub struct ContinuationSupport {
     /// A target can start a new response.
     pub can_restart: bool,
     /// A target can continue from a text.
-    pub can_prefill: bool,
+    pub can_continue_text: bool,
 }
 
 /// The part of an interrupted response that the client has.

@@ -109,7 +109,7 @@ impl ResumeBuffer {
         if self.text.trim_end().is_empty() {
             self.support.can_restart
         } else {
-            self.support.can_prefill && !self.conditions.is_prefilled
+            self.support.can_continue_text && !self.conditions.is_prefilled
         }
     }
 

@@ -15,6 +15,10 @@ use crate::stream::meter::InterruptedUsage;
 
 /// The number of characters that distinguishes a restarted response from a continued one.
 pub(super) const COMPARED_CHARS: usize = 64;
+/// The end of the sent text that an instructed model may repeat, in bytes.
+const MAX_OVERLAP_BYTES: usize = 256;
+/// A shorter repetition may be part of the answer, such as a line of braces.
+const MIN_OVERLAP_WORD_CHARS: usize = 12;
 
 /// The second stream did not continue the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,12 +37,16 @@ pub(super) struct SplicePoint {
     /// White space that was trimmed from its end and has not come again.
     trimmed_space: String,
     phase: SplicePhase,
+    /// The second stream may begin with the end of the text: its model was instructed to continue, not prefilled.
+    may_repeat: bool,
 }
 
 #[derive(Debug)]
 enum SplicePhase {
     /// The text equals the response's beginning so far, and is held back.
     Comparing(String),
+    /// The text equals an end of the sent text so far, and is held back.
+    Overlapping(String),
     /// The response restarted: this many bytes of it were repeated.
     Repeating(usize),
     /// The response continues.
@@ -47,13 +55,13 @@ enum SplicePhase {
 
 impl SplicePoint {
     /// Creates the splice point of a response of which the client has this text.
-    pub(super) fn new(sent_text: String) -> Self {
+    pub(super) fn new(sent_text: String, may_repeat: bool) -> Self {
         let content = sent_text.trim_end().len();
         let trimmed_space = sent_text.get(content..).unwrap_or_default().to_owned();
         // Without earlier text there is no restart to detect.
         let phase =
             if content == 0 { SplicePhase::Continuing } else { SplicePhase::Comparing(String::new()) };
-        Self { sent_text, trimmed_space, phase }
+        Self { sent_text, trimmed_space, phase, may_repeat }
     }
 
     /// Takes text; returns the text to send.
@@ -61,6 +69,11 @@ impl SplicePoint {
         match &mut self.phase {
             SplicePhase::Continuing => Ok(self.restore_space(text)),
             SplicePhase::Repeating(_) => self.skip_repeated(text),
+            SplicePhase::Overlapping(head) => {
+                head.push_str(text);
+                let head = std::mem::take(head);
+                Ok(self.drop_overlap(head, false))
+            }
             SplicePhase::Comparing(head) => {
                 head.push_str(text);
                 let head = std::mem::take(head);
@@ -73,7 +86,9 @@ impl SplicePoint {
     pub(super) fn end(&mut self) -> Result<String, Diverged> {
         match std::mem::replace(&mut self.phase, SplicePhase::Continuing) {
             SplicePhase::Continuing => Ok(String::new()),
-            SplicePhase::Comparing(head) => Ok(self.restore_space(&head)),
+            SplicePhase::Comparing(head) | SplicePhase::Overlapping(head) => {
+                Ok(self.drop_overlap(head, true))
+            }
             SplicePhase::Repeating(_) => Err(Diverged::Differs),
         }
     }
@@ -89,14 +104,34 @@ impl SplicePoint {
             return Ok(String::new());
         }
         if !head.starts_with(known) {
-            self.phase = SplicePhase::Continuing;
-            return Ok(self.restore_space(&head));
+            return Ok(self.drop_overlap(head, false));
         }
         if known.chars().count() < COMPARED_CHARS {
             return Err(Diverged::Ambiguous);
         }
         self.phase = SplicePhase::Repeating(0);
         self.skip_repeated(&head)
+    }
+
+    /// Drops the end of the sent text at the start of the second stream.
+    fn drop_overlap(&mut self, head: String, is_all: bool) -> String {
+        self.phase = SplicePhase::Continuing;
+        if !self.may_repeat {
+            return self.restore_space(&head);
+        }
+        let sent = self.sent_text.trim_end();
+        let start = sent.len().saturating_sub(MAX_OVERLAP_BYTES);
+        let ends = sent.char_indices().filter(|(at, _)| *at >= start).filter_map(|(at, _)| sent.get(at..));
+        if !is_all && ends.clone().any(|end| end.len() > head.len() && end.starts_with(&head)) {
+            self.phase = SplicePhase::Overlapping(head);
+            return String::new();
+        }
+        let is_long = |end: &&str| {
+            end.chars().filter(|c| c.is_alphanumeric()).nth(MIN_OVERLAP_WORD_CHARS - 1).is_some()
+        };
+        let repeated = ends.filter(is_long).find(|end| head.starts_with(end)).map_or(0, str::len);
+        let rest = head.get(repeated..).unwrap_or_default().to_owned();
+        self.restore_space(&rest)
     }
 
     /// Drops the text that the client already has.
@@ -156,14 +191,14 @@ enum ToolCallState {
 }
 
 impl Splicer {
-    /// Creates a splicer that continues this response.
+    /// Creates a splicer that continues this response. `may_repeat`: the second stream may begin with the end of the text.
     #[must_use]
-    pub fn new(interrupted: Interrupted, interrupted_usage: InterruptedUsage) -> Self {
+    pub fn new(interrupted: Interrupted, interrupted_usage: InterruptedUsage, may_repeat: bool) -> Self {
         Self {
             identity: interrupted.identity,
             has_role: interrupted.has_role,
             buffered_bytes: interrupted.text.len(),
-            splice_point: SplicePoint::new(interrupted.text),
+            splice_point: SplicePoint::new(interrupted.text, may_repeat),
             partial_character: Vec::new(),
             tool_call_state: ToolCallState::None,
             interrupted_usage,

@@ -12,7 +12,7 @@ use crate::protocol::edit::Segments;
 use crate::protocol::memory_budget::MemoryBudget;
 use crate::protocol::request::RequestBody;
 
-const BOTH: ContinuationSupport = ContinuationSupport { can_restart: true, can_prefill: true };
+const BOTH: ContinuationSupport = ContinuationSupport { can_restart: true, can_continue_text: true };
 
 fn guard(reach: ContinuationSupport) -> ResumeBuffer {
     ResumeBuffer::new(
@@ -57,7 +57,7 @@ fn tool_calls_are_held_until_finished() {
     assert_eq!(pass(&mut other, &(text("a") + &call("1"))), text("a"));
     assert_eq!(other.interrupt().unwrap().text, "a");
     // The call could not be made again.
-    let mut alone = guard(ContinuationSupport { can_restart: false, can_prefill: true });
+    let mut alone = guard(ContinuationSupport { can_restart: false, can_continue_text: true });
     assert_eq!(pass(&mut alone, &call("1")), call("1"));
     assert!(alone.interrupt().is_none());
 }
@@ -126,7 +126,7 @@ fn half_a_character_is_held_until_complete() {
 
 #[test]
 fn white_space_alone_cannot_be_continued() {
-    let mut one = guard(ContinuationSupport { can_restart: true, can_prefill: false });
+    let mut one = guard(ContinuationSupport { can_restart: true, can_continue_text: false });
     assert_eq!(pass(&mut one, &text("\\n\\n")), text("\\n\\n"));
     let broken = one.interrupt().unwrap();
     assert_eq!((broken.prefill(), &*broken.text), ("", "\n\n"));
@@ -222,12 +222,27 @@ fn through(seam: &mut SplicePoint, text: &str, piece: usize) -> Option<String> {
     Some(out)
 }
 
+#[test]
+fn repeated_end_of_the_text_is_dropped_after_an_instruction() {
+    let sent = "It was a bright cold day in April, and the clocks ";
+    let joined = |rest: &str, piece: usize, may_repeat: bool| {
+        through(&mut SplicePoint::new(sent.to_owned(), may_repeat), rest, piece).unwrap()
+    };
+    for piece in [1, 5, 100] {
+        assert_eq!(joined("were striking thirteen.", piece, true), "were striking thirteen.");
+        assert_eq!(joined("April, and the clocks were striking.", piece, true), "were striking.");
+        assert_eq!(joined("the clocks", piece, true), "the clocks", "too short to be a repetition");
+        let prefilled = joined("in April, and the clocks were", piece, false);
+        assert_eq!(prefilled, "in April, and the clocks were");
+    }
+}
+
 proptest! {
     #[test]
     fn continuation_is_lossless_or_ends_with_an_error(whole in prose(), at in any::<prop::sample::Index>(), piece in 1_usize..30) {
         let (sent, _) = whole.split_at(boundary(&whole, at));
         let rest = whole.strip_prefix(sent.trim_end()).unwrap();
-        let joined = through(&mut SplicePoint::new(sent.to_owned()), rest, piece);
+        let joined = through(&mut SplicePoint::new(sent.to_owned(), false), rest, piece);
         // Only a response that repeats its own beginning can be mistaken for a restart.
         let head: String = sent.chars().take(COMPARED_CHARS).collect();
         if !rest.starts_with(&head) || sent.trim_end().is_empty() {
@@ -239,7 +254,7 @@ proptest! {
     fn restarted_response_is_whole_or_an_error(whole in prose(), at in any::<prop::sample::Index>(), piece in 1_usize..30) {
         let (sent, _) = whole.split_at(boundary(&whole, at));
         prop_assume!(!sent.trim_end().is_empty());
-        let joined = through(&mut SplicePoint::new(sent.to_owned()), &whole, piece);
+        let joined = through(&mut SplicePoint::new(sent.to_owned(), false), &whole, piece);
         if sent.chars().count() >= COMPARED_CHARS {
             prop_assert_eq!(joined.map(|joined| sent.to_owned() + &joined), Some(whole.clone()));
         } else {

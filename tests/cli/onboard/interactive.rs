@@ -100,7 +100,7 @@ async fn prompts_for_the_provider_and_for_another_key_after_a_rejected_one() {
     assert_eq!(desk.text(&desk.secrets()), format!("MOONSHOT_API_KEY={KEY}\n"));
     assert_eq!((mode(&desk.secrets()), mode(&desk.config())), (0o600, 0o600));
     let answer = run(command(desk.path(), ["explain", "default", "--json"])).await.json();
-    assert_eq!(answer["targets"][0]["reference"], "moonshot/kimi-k3", "{answer}");
+    assert_eq!(answer["targets"][0]["reference"], "moonshot/kimi-k3.1-pro", "{answer}");
 
     // The second run keeps the key.
     let before = desk.everything();

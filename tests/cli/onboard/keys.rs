@@ -20,13 +20,13 @@ async fn each_choice_is_checked_written_and_asked_in_the_order_of_onboarding() {
     assert_eq!((mode(&desk.secrets()), mode(&desk.config())), (0o600, 0o600));
     assert_eq!(mode(desk.config().parent().unwrap()), 0o700);
     let moonshot = desk.set_up("moonshot-api-key", Provider::Moonshot, KEY).await;
-    assert_eq!(moonshot["model"]["fallbacks"], json!(["moonshot/kimi-k3"]));
+    assert_eq!(moonshot["model"]["fallbacks"], json!(["moonshot/kimi-k3.1-pro"]));
     let backup = desk.config().with_file_name("config.json5.bak");
     assert_eq!(moonshot["config"]["backup"], json!(backup), "{moonshot}");
     assert_eq!(mode(&backup), 0o600);
     let openrouter =
         desk.set_up("openrouter-api-key", Provider::OpenRouter, Provider::OpenRouter.key()).await;
-    assert_eq!(openrouter["model"]["fallbacks"], json!(["moonshot/kimi-k3", "openrouter/auto"]));
+    assert_eq!(openrouter["model"]["fallbacks"], json!(["moonshot/kimi-k3.1-pro", "openrouter/auto"]));
     assert_eq!(
         desk.text(&desk.secrets()),
         format!(
@@ -106,7 +106,7 @@ async fn what_stood_there_stays_and_a_second_time_changes_nothing() {
         assert!(text.contains(kept), "{kept}: {text}");
     }
     let chain = desk.json(&["config", "get", "agents.defaults.model", "--json"]).await;
-    assert_eq!(chain, json!({ "primary": "kimi/k3", "fallbacks": ["moonshot/kimi-k3"] }));
+    assert_eq!(chain, json!({ "primary": "kimi/k3", "fallbacks": ["moonshot/kimi-k3.1-pro"] }));
 
     let before = desk.everything();
     for arguments in
@@ -123,7 +123,10 @@ async fn what_stood_there_stays_and_a_second_time_changes_nothing() {
     assert!(before == desk.everything(), "every byte of every file");
 
     let first = desk.onboard(KEY, &["--auth-choice", "moonshot-api-key", "--primary", "--json"]).await;
-    assert_eq!(first.json()["model"], json!({ "primary": "moonshot/kimi-k3", "fallbacks": ["kimi/k3"] }));
+    assert_eq!(
+        first.json()["model"],
+        json!({ "primary": "moonshot/kimi-k3.1-pro", "fallbacks": ["kimi/k3"] })
+    );
 }
 
 #[tokio::test]

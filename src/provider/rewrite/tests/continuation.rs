@@ -115,3 +115,45 @@ fn responses_continuation_with_text_is_rejected() {
     assert!(!takes(Api::Responses, Generic));
     assert!(!supports_prefill(Generic, Api::ChatCompletions, &ModelInfo::unknown("m")));
 }
+
+#[test]
+fn model_without_prefill_gets_an_instruction_over_every_api() {
+    let mut model = ModelInfo::unknown("m");
+    model.compat.continues_on_instruction = Some(true);
+    for (api, body) in [
+        (Api::ChatCompletions, r#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#),
+        (
+            Api::Messages,
+            r#"{"model":"m","max_tokens":99,"thinking":{"type":"adaptive"},"messages":[{"role":"user","content":"hi"}]}"#,
+        ),
+        (Api::Responses, r#"{"model":"m","input":"hi"}"#),
+        (Api::Responses, r#"{"model":"m","input":[{"role":"user","content":"hi"}]}"#),
+    ] {
+        assert_eq!(continuation_form(Generic, api, &model), Some(ContinuationForm::Instruction));
+        let body = RequestBody::parse(api, Bytes::from_static(body.as_bytes())).unwrap();
+        let request = RewriteInput {
+            body: &body,
+            model: &model,
+            wire_model: "m",
+            params: &Map::new(),
+            default_thinking: None,
+            sanitize_tool_call_ids: false,
+            last_provider: None,
+        };
+        let partial = PartialAnswer { text: "It is \n", output_tokens: 3 };
+        let rewritten = rewrite_continuation(Generic, &request, &partial).unwrap().unwrap();
+        let sent: Value = serde_json::from_slice(&rewritten.edits.apply(&body.text).to_bytes()).unwrap();
+        let list = sent[api.conversation_field()].as_array().unwrap();
+        assert_eq!(
+            list[..2],
+            [json!({"role": "user", "content": "hi"}), json!({"role": "assistant", "content": "It is"})]
+        );
+        assert_eq!(list[2]["role"], "user");
+        assert!(list[2]["content"].as_str().unwrap().contains("exactly where it ends") && list.len() == 3);
+        assert_eq!(
+            sent.get("thinking").is_some(),
+            api == Api::Messages,
+            "only a prefill conflicts with thinking"
+        );
+    }
+}

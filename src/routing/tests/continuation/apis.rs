@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::every_cut::{CALL, INTERRUPTIONS, PLAIN, REASONING, TEXT_AND_CALLS};
 use super::model::{Interruption, Model, Sample};
 use super::rules::PLAIN as LINES;
-use super::{Fixture, KIMI_THEN_OPENROUTER, Received, TEXT, TWO_KIMI};
+use super::{Fixture, KIMI_THEN_OPENROUTER, Received, TEXT, TWO_INSTRUCTED, TWO_KIMI};
 use crate::protocol::api::Api;
 
 /// The number of random cuts of each kind of answer, case and kind of cut.
@@ -132,6 +132,24 @@ async fn interruption_without_prefill_support_gives_a_whole_answer_or_an_error()
         }
     }
     assert!(errors > 50, "{errors}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn text_is_continued_on_instruction_over_the_clients_api() {
+    let mut random = fastrand::Rng::with_seed(17);
+    for api in Api::ALL {
+        for sample in [PLAIN, TEXT_AND_CALLS] {
+            for cut in cuts(&sample.in_api(api, "kimi-0", ""), &mut random) {
+                for interruption in INTERRUPTIONS {
+                    let (fixture, received, case) =
+                        run_case(api, TWO_INSTRUCTED, &sample, cut, interruption).await;
+                    assert_whole(api, &received, &sample, &case);
+                    let urls = fixture.model.urls.lock().unwrap().clone();
+                    assert!(urls.len() <= 2 && urls.iter().all(|url| url.ends_with(api.path())), "{urls:?}");
+                }
+            }
+        }
+    }
 }
 
 /// The bytes of this many events.

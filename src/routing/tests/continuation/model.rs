@@ -172,10 +172,16 @@ impl Model {
 
     fn answer(&self, url: &str, body: &Value, number: usize) -> UpstreamResponse {
         let id = format!("{}-{number}", if url.contains("openrouter") { "or" } else { "kimi" });
-        let last = body["messages"].as_array().and_then(|messages| messages.last()).unwrap_or(&Value::Null);
-        let prefill =
-            if last["role"] == "assistant" && !self.lenient { last["content"].as_str().unwrap() } else { "" };
-        let is_marked = !prefill.is_empty() && url.contains("moonshot");
+        let list = body["messages"].as_array().or(body["input"].as_array()).map_or(&[][..], Vec::as_slice);
+        let last = list.last().unwrap_or(&Value::Null);
+        let is_instructed =
+            last["content"].as_str().is_some_and(|text| text.contains("Continue it exactly where it ends"));
+        let beginning = if is_instructed { list.get(list.len() - 2).unwrap() } else { last };
+        let prefill = match beginning["role"] == "assistant" && !self.lenient {
+            true => beginning["content"].as_str().unwrap(),
+            false => "",
+        };
+        let is_marked = !prefill.is_empty() && !is_instructed && url.contains("moonshot");
         assert_eq!(last["partial"], if is_marked { json!(true) } else { Value::Null }, "{url}");
         let text = || self.sample.in_api(api_of(url), &id, prefill).concat();
         let (mut text, interruption) = match (number, &self.second) {
