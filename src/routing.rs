@@ -20,6 +20,7 @@ pub mod quota;
 pub mod engine;
 pub mod snapshot;
 pub mod token_count;
+mod compaction;
 #[cfg(test)]
 mod tests;
 

@@ -307,6 +307,7 @@ impl LocalBackend {
             headers,
             body,
             is_fallback_disabled: false,
+            is_compaction: false,
         };
         // Boxed, because the future of a request is large.
         let body: Result<ByteStream, TurnFailure> = match Box::pin(self.engine.answer(request)).await {

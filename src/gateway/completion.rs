@@ -1,5 +1,5 @@
-//! `POST /v1/chat/completions`, `/v1/responses`, `/v1/messages`: completions, and `/v1/messages/count_tokens`: how many
-//! tokens a request has.
+//! `POST /v1/chat/completions`, `/v1/responses`, `/v1/messages`: completions; `/v1/responses/compact`; and how many tokens a
+//! request has.
 
 use std::sync::Arc;
 
@@ -65,6 +65,7 @@ pub(super) async fn read_request(
         headers,
         body,
         is_fallback_disabled,
+        is_compaction: false,
     })
 }
 
@@ -93,20 +94,42 @@ fn render_answer(answer: Answer) -> Response {
     }
 }
 
-/// Names the source of the token count.
-const COUNT_SOURCE: HeaderName = HeaderName::from_static("x-moonrelay-count");
-
-/// Counts the tokens of a request.
-pub(super) async fn handle_count_tokens(
+/// Compacts the conversation of a Responses client.
+pub(super) async fn handle_compaction(
     State(state): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Response {
-    match count_tokens(state, caller, request).await {
+    let request = match read_request(&state, caller, Api::Responses, request).await {
+        Ok(request) => request,
+        Err(error) => return error.into_response(),
+    };
+    let body_bytes = request.body.len();
+    let routing = Box::pin(async move { state.engine.compact(request).await });
+    match run_routing(body_bytes, routing).await {
+        Ok(answer) => render_answer(answer),
+        Err(error) => ApiError::from_recorded(error).into_response(),
+    }
+}
+
+/// Names the source of the token count.
+const COUNT_SOURCE: HeaderName = HeaderName::from_static("x-moonrelay-count");
+
+/// Counts the tokens of a request of the Messages or the Responses API.
+pub(super) async fn handle_count_tokens(
+    api: Api,
+    State(state): State<Arc<AppState>>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Response {
+    match count_tokens(api, state, caller, request).await {
         Ok(TokenCount { tokens, counted_by }) => {
             let by = if counted_by.is_some() { "provider" } else { "estimate" };
-            let mut response =
-                json_response(StatusCode::OK, &json!({"input_tokens": tokens, "counted_by": by}));
+            let mut count = json!({"input_tokens": tokens, "counted_by": by});
+            if api == Api::Responses {
+                count["object"] = json!("response.input_tokens");
+            }
+            let mut response = json_response(StatusCode::OK, &count);
             let headers = response.headers_mut();
             headers.insert(COUNT_SOURCE, HeaderValue::from_static(by));
             insert_model_header(headers, counted_by.as_deref());
@@ -117,11 +140,12 @@ pub(super) async fn handle_count_tokens(
 }
 
 async fn count_tokens(
+    api: Api,
     state: Arc<AppState>,
     caller: Caller,
     request: Request,
 ) -> Result<TokenCount, ApiError> {
-    let request = read_request(&state, caller, Api::Messages, request).await?;
+    let request = read_request(&state, caller, api, request).await?;
     let body_bytes = request.body.len();
     let counting = Box::pin(async move { state.engine.count_tokens(request).await });
     Ok(run_routing(body_bytes, counting).await?)

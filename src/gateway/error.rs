@@ -270,6 +270,7 @@ impl From<SearchFailure> for ApiError {
 fn allowed_methods(path: &str) -> &'static str {
     let ends = |ends: &[&str]| ends.iter().any(|end| path.ends_with(end));
     if ends(&["/chat/completions", "/responses", "/messages", "/messages/count_tokens", "/search", "/cancel"])
+        || ends(&["/responses/input_tokens", "/responses/compact"])
     {
         "POST"
     } else if path.contains("/responses/") {

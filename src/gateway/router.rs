@@ -44,6 +44,8 @@ pub fn build_router(state: Arc<AppState>) -> Router {
         .route("/usage/quota", get(quota::get_quota))
         .route("/dashboard/events", get(page_events::stream_events))
         .merge(pages::build_routes());
+    let count =
+        |api| move |state, caller, request| completion::handle_count_tokens(api, state, caller, request);
     for prefix in PATH_PREFIXES {
         router = router
             .route(&format!("{prefix}/api/hello"), get(health::get_hello))
@@ -53,7 +55,9 @@ pub fn build_router(state: Arc<AppState>) -> Router {
             )
             .route(&format!("{prefix}/v1/responses/{{id}}/cancel"), post(reject_stored_response))
             .route(&format!("{prefix}/v1/responses/{{id}}/input_items"), get(reject_stored_response))
-            .route(&format!("{prefix}/v1/messages/count_tokens"), post(completion::handle_count_tokens))
+            .route(&format!("{prefix}/v1/messages/count_tokens"), post(count(Api::Messages)))
+            .route(&format!("{prefix}/v1/responses/input_tokens"), post(count(Api::Responses)))
+            .route(&format!("{prefix}/v1/responses/compact"), post(completion::handle_compaction))
             .route(&format!("{prefix}/v1/search"), post(search::handle_search))
             .route(&format!("{prefix}/v1/models"), get(models::list_models))
             .route(&format!("{prefix}/v1/models/{{*id}}"), get(models::get_model));

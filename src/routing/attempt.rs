@@ -216,7 +216,8 @@ impl RequestExecution {
             let headers = target.request_headers(&self.request.headers, self.request.api);
             let body =
                 prepared.adapted.edits.clone().apply(&prepared.request_body.body().text).parts().to_vec();
-            Ok(UpstreamRequest { method: http::Method::POST, url: target.url(), headers, body })
+            let url = if self.request.is_compaction { target.compaction_url() } else { target.url() };
+            Ok(UpstreamRequest { method: http::Method::POST, url, headers, body })
         };
         let is_streaming = self.bodies.client_body().wants_stream();
         let answer_timeout = self.answer_timeout(target, sent);

@@ -38,6 +38,8 @@ pub struct ClientRequest {
     pub body: Bytes,
     /// `x-moonrelay-fallback: off`.
     pub is_fallback_disabled: bool,
+    /// The provider compacts the conversation instead of answering.
+    pub is_compaction: bool,
 }
 
 /// An answer for the client.

@@ -135,6 +135,11 @@ impl Target {
         format!("{}{}", self.base_url().unwrap_or_default(), self.api.path()).into()
     }
 
+    /// The URL of a call that compacts a conversation.
+    pub(super) fn compaction_url(&self) -> UpstreamUrl {
+        format!("{}/compact", self.url()).into()
+    }
+
     /// The headers of a call: those of the client, overridden by those of key and configuration.
     pub(super) fn request_headers(&self, client: &HeaderMap, client_api: Api) -> HeaderMap {
         let target = (&*self.provider, &*self.model);

@@ -91,6 +91,7 @@ fn request(body: &Value) -> ClientRequest {
         headers: HeaderMap::new(),
         body: Bytes::from(body.to_string()),
         is_fallback_disabled: false,
+        is_compaction: false,
     }
 }
 

@@ -31,7 +31,7 @@ pub struct TokenCount {
 }
 
 impl Engine {
-    /// Counts the tokens of a Messages request. The first target that can serve it and whose provider counts is
+    /// Counts the tokens of a request. The first target that can serve it and whose provider counts is
     /// called, once and not for long. The result causes no cooldown.
     ///
     /// # Errors
@@ -46,7 +46,7 @@ impl Engine {
             Some(_) => None,
         });
         if let Some((counter, target)) = usable {
-            let count = self.request_count(counter, &target, &bodies, &request.headers);
+            let count = self.request_count(counter, &target, &bodies, (&request.headers, request.api));
             let expired = || Err(Failure::new(Reason::Timeout, "no answer in time"));
             match tokio::time::timeout(COUNT_TIMEOUT, count).await.unwrap_or_else(|_| expired()) {
                 Ok(tokens) => return Ok(TokenCount { tokens, counted_by: Some(target.name) }),
@@ -63,13 +63,13 @@ impl Engine {
         counter: TokenCounter,
         target: &Target,
         bodies: &RequestBodies,
-        client: &HeaderMap,
+        (client, client_api): (&HeaderMap, Api),
     ) -> Result<u64, Failure> {
         let translated = bodies.body_for_target(target)?;
         let body = counter.build_request(translated.body(), &target.wire_model).parts().to_vec();
         let call = |provider: &_| {
             let target = target.with_provider(provider);
-            let mut headers = target.request_headers(client, Api::Messages);
+            let mut headers = target.request_headers(client, client_api);
             headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
             let url = format!("{}{}", target.base_url().unwrap_or_default(), counter.path()).into();
             Ok(UpstreamRequest { method: http::Method::POST, url, headers, body: body.clone() })

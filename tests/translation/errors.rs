@@ -191,6 +191,31 @@ async fn token_count_comes_from_the_provider_or_an_estimate() {
 }
 
 #[tokio::test]
+async fn responses_conversation_is_counted_and_compacted() {
+    let upstream = Upstream::start().await;
+    let item = json!({ "type": "message", "role": "user", "content": "Build it in Rust." });
+    let body = json!({ "model": "default", "input": [item], "stream": true });
+    for provider in [Provider::Kimi, Provider::OpenRouter] {
+        let gateway = Setup::chain(&upstream, &[provider]).start().await;
+        let count = gateway.post("/v1/responses/input_tokens", &body).await.json();
+        assert_eq!(count["object"], "response.input_tokens", "{count}");
+        assert!(count["input_tokens"].as_u64().unwrap() > 0, "{count}");
+        let compacted = gateway.post("/v1/responses/compact", &body).await;
+        assert_eq!(compacted.status, 200, "{}", compacted.text());
+        let value = compacted.json();
+        assert_eq!((&value["object"], &value["output"][0]), (&json!("response.compaction"), &item));
+        let summary = value["output"][1]["content"][0]["text"].as_str().unwrap();
+        assert!(
+            summary.starts_with("Summary of the conversation so far:") && summary.len() > 60,
+            "{summary}"
+        );
+        assert!(value["usage"]["output_tokens"].as_u64().unwrap() > 0, "{value}");
+    }
+    let gateway = Setup::chain(&upstream, &[Provider::Kimi]).start().await;
+    assert_eq!(gateway.get("/v1/responses/compact").await.status, 405);
+}
+
+#[tokio::test]
 async fn stored_responses_are_rejected_with_an_explanation() {
     let upstream = Upstream::start().await;
     let gateway = Setup::chain(&upstream, &[Provider::Moonshot]).start().await;

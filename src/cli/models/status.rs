@@ -255,6 +255,7 @@ async fn send_request(
         headers: HeaderMap::from_iter([(USER_AGENT, user_agent)]),
         body: Bytes::from(body.to_string()),
         is_fallback_disabled: true,
+        is_compaction: false,
     };
     let attempts = match engine.answer(request).await {
         Ok(Answer::Complete { attempts, .. } | Answer::Stream { attempts, .. })

@@ -179,6 +179,50 @@ async fn provider_of_the_same_api_without_custom_tools_gets_functions() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn conversation_is_compacted_by_the_provider_or_by_a_summary() {
+    let text = |provider: &str| {
+        format!(
+            r#"{{ models: {{ providers: {{ {provider}: {{ apiKey: "key-000000", baseUrl: "https://api.example/v1",
+                api: "openai-responses", models: [{{ id: "m", name: "M" }}] }} }} }},
+                failover: {{ attemptsPerTarget: 1 }}, agents: {{ defaults: {{ model: "{provider}/m" }} }} }}"#
+        )
+    };
+    let body =
+        json!({"model": "default", "input": [{"type": "message", "role": "user", "content": "build it"}]});
+    let ask = || ClientRequest { api: Api::Responses, ..request(&body) };
+    let compacted = async |fixture: &Fixture| -> Value {
+        let Ok(Answer::Complete { body, .. }) = fixture.engine.compact(ask()).await else {
+            panic!("no answer")
+        };
+        serde_json::from_slice(&body.to_bytes()).unwrap()
+    };
+    let own = r#"{"id":"resp_2","object":"response.compaction","created_at":1,"output":[{"type":"compaction","id":"cmp_1","encrypted_content":"gAAA"}],"usage":{"input_tokens":7,"output_tokens":3,"total_tokens":10}}"#;
+    let native = Fixture::with(&text("openai"), &[]);
+    native.script.then(Reply::Body(200, own));
+    assert_eq!(compacted(&native).await["output"][0]["type"], "compaction");
+    assert!(native.script.calls.lock().unwrap()[0].url.ends_with("/v1/responses/compact"));
+    assert_eq!(native.records.lock().unwrap()[0].usage.map(|usage| usage.input), Some(7));
+
+    let gone = Reply::Body(404, r#"{"error":{"message":"no route","type":"not_found_error"}}"#);
+    for (provider, replies) in [("other", vec![]), ("openai", vec![gone])] {
+        let fixture = Fixture::with(&text(provider), &[]);
+        replies.into_iter().for_each(|reply| _ = fixture.script.then(reply));
+        fixture.script.then(Reply::Body(200, RESPONSES_WHOLE));
+        let value = compacted(&fixture).await;
+        assert_eq!(
+            (&value["object"], &value["usage"]["input_tokens"]),
+            (&json!("response.compaction"), &json!(7))
+        );
+        assert_eq!(value["output"][0], body["input"][0]);
+        let summary = &value["output"][1];
+        assert_eq!(
+            (&summary["role"], &summary["content"][0]["text"]),
+            (&json!("assistant"), &json!("Summary of the conversation so far:\n\nhello"))
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn whole_answers_are_translated_between_all_apis() {
     for client in Api::ALL {
         for called in Api::ALL {

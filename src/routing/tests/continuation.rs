@@ -88,6 +88,7 @@ impl Fixture {
             headers: HeaderMap::new(),
             body: Bytes::from(body.to_string()),
             is_fallback_disabled: first_target_only,
+            is_compaction: false,
         };
         match self.engine.answer(request).await {
             Ok(answer @ Answer::Stream { .. }) => read(answer).await.0,

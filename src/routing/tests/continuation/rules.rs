@@ -393,6 +393,7 @@ async fn disconnected_client_ends_the_second_stream() {
             .to_string()
             .into(),
         is_fallback_disabled: false,
+        is_compaction: false,
     };
     let Ok(Answer::Stream { mut body, .. }) = fixture.engine.answer(request).await else {
         panic!("no stream")
