@@ -85,20 +85,17 @@ impl RequestBody {
         self.value("stream") == Some(b"true")
     }
 
-    /// Whether the client expects usage in a stream: in Chat Completions on request
-    /// (`stream_options.include_usage`), in the other APIs always.
+    /// Whether the client expects usage in a stream: in Chat Completions on request (`stream_options.include_usage`, or
+    /// OpenRouter's older `usage.include`), in the other APIs always.
     #[must_use]
     pub fn wants_usage(&self) -> bool {
         if self.api != Api::ChatCompletions {
             return true;
         }
-        self.value_span("stream_options")
-            .and_then(|place| json::parse_members(&self.text, place.start).ok())
-            .and_then(|(members, _)| {
-                json::find_member(&self.text, &members, "include_usage")
-                    .and_then(|flag| self.text.get(flag.value.clone()).map(|value| value == b"true"))
-            })
-            .unwrap_or(false)
+        [("stream_options", "include_usage"), ("usage", "include")].into_iter().any(|(field, flag)| {
+            let object = self.value_span(field).and_then(|span| ObjectView::parse_at(&self.text, span.start));
+            object.is_some_and(|object| object.value(flag) == Some(b"true"))
+        })
     }
 
     /// A message as an object; `None` when it is not one.

@@ -46,8 +46,8 @@ pub struct TranslationTarget {
     pub seal_origin: SealOrigin,
     /// What it does with `cache_control`.
     pub cache_control: CacheControlSupport,
-    /// Whether it takes OpenRouter's routing fields.
-    pub takes_routing: bool,
+    /// Whether it takes OpenRouter's own fields: routing, and images of the assistant.
+    pub is_openrouter: bool,
 }
 
 /// Translates a request to another API.
@@ -68,9 +68,16 @@ pub fn translate_request(
     conversation.open_seals(&target.seal_origin, &mut losses);
     conversation.normalize(&mut losses);
     conversation.adapt_cache_marks(target.cache_control, body.api != Api::Messages, &mut losses);
-    if !target.takes_routing {
+    if !target.is_openrouter {
         losses.record_if(!conversation.parameters.routing.is_empty(), losses::ROUTING);
         conversation.parameters.routing.clear();
+    }
+    if !(target.is_openrouter && target.api == Api::ChatCompletions) {
+        conversation.remove_assistant_images(&mut losses);
+    }
+    if (body.api == Api::Messages) != (target.api == Api::Messages) && conversation.has_stored_files() {
+        let why = "refers to a file that another provider stores; send its content";
+        return Err(TranslationError::new(why).within("file_id"));
     }
     let written = match target.api {
         Api::ChatCompletions => chat::write_request::write(&conversation, &mut losses),

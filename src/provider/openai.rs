@@ -24,7 +24,7 @@ const SAMPLING: [(&str, &[&str]); 7] = [
 ];
 
 /// Fields of other providers in assistant messages.
-const REASONING_FIELDS: [&str; 3] = ["reasoning_content", "reasoning", "reasoning_details"];
+const FOREIGN_FIELDS: [&str; 4] = ["reasoning_content", "reasoning", "reasoning_details", "images"];
 
 /// Requests for other models stay as they are.
 ///
@@ -47,7 +47,7 @@ pub(super) fn rewrite(draft: &mut RequestDraft<'_>) -> Result<(), Failure> {
     if reasons && !keeps_limit {
         parameters::rename_limit(draft, MaxTokensField::MaxCompletionTokens);
     }
-    history::remove_fields(draft, rules::OPENAI_REASONING, &REASONING_FIELDS);
+    history::remove_fields(draft, rules::OPENAI_REASONING, &FOREIGN_FIELDS);
     Ok(())
 }
 

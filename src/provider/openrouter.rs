@@ -38,7 +38,7 @@ pub(crate) fn rewrite(draft: &mut RequestDraft<'_>) {
             history::rename_reasoning(draft, "reasoning_content", "reasoning");
         }
         // Usage always comes; clients that did not ask for it do not expect it.
-        draft.answer_plan.hides_usage = draft.body().wants_stream() && !client_wants_usage(draft);
+        draft.answer_plan.hides_usage = draft.body().wants_stream() && !draft.body().wants_usage();
     }
     tool_ids::make_unique(draft, IdForm::of_other_provider(api));
 }
@@ -85,12 +85,6 @@ pub fn find_restriction(body: &RequestBody) -> Option<&'static str> {
     ]
     .into_iter()
     .find_map(|(name, is_demanded)| is_demanded.then_some(name))
-}
-
-/// `stream_options.include_usage`, or OpenRouter's own older `usage.include`.
-fn client_wants_usage(draft: &RequestDraft<'_>) -> bool {
-    let include = draft.parsed_value::<Value>("usage").and_then(|usage| usage.get("include")?.as_bool());
-    draft.body().wants_usage() || include == Some(true)
 }
 
 const REASONING_OFF: &str = r#"{"enabled":false}"#;

@@ -167,7 +167,7 @@ impl RequestBodies {
             default_max_tokens: (api == Api::Messages).then(|| default_output_limit(&target.model)),
             seal_origin: target.seal_origin(),
             cache_control: target.cache_control_support(),
-            takes_routing: target.provider.adapter == AdapterId::OpenRouter,
+            is_openrouter: target.provider.adapter == AdapterId::OpenRouter,
         };
         self.get_or_make(translation_target, is_translated)
     }
@@ -273,7 +273,7 @@ mod tests {
             default_max_tokens: Some(1),
             seal_origin: SealOrigin::default(),
             cache_control: CacheControlSupport::Kept,
-            takes_routing: false,
+            is_openrouter: false,
         }
     }
 

@@ -32,7 +32,7 @@ fn sent(text: &Bytes, from: Api, to: Api) -> Bytes {
             default_max_tokens: DEFAULT_LIMIT,
             seal_origin: SealOrigin::default(),
             cache_control: CacheControlSupport::Removed,
-            takes_routing: false,
+            is_openrouter: false,
         };
         let translated = translate_request(&body, &target).expect("it can be said");
         body = RequestBody::parse(to, translated.body).expect("a request");

@@ -82,6 +82,7 @@ fn read_turn<'t>(
         }
         Role::Assistant => {
             blocks.extend(content);
+            blocks.extend(read_assistant_images(message)?);
             blocks.extend(
                 message.literal("refusal").filter(|text| !text.is_empty()).map(ContentBlock::Refusal),
             );
@@ -245,10 +246,16 @@ fn read_file<'t>(part: &ObjectNode<'t>) -> Result<ContentBlock<'t>, TranslationE
     let source = match file.literal("file_id") {
         Some(id) => MediaSource::FileId(id),
         None => {
-            MediaSource::from_url(file.require_string("file_data").map_err(|error| error.within("file"))?)
+            let data = file.require_string("file_data").map_err(|error| error.within("file"))?;
+            MediaSource::from_file_data(data, file.literal("filename").as_ref())
         }
     };
     Ok(ContentBlock::File(FileBlock { source, name: file.literal("filename") }))
+}
+
+/// `images` of an assistant message (OpenRouter).
+fn read_assistant_images<'t>(message: &ObjectNode<'t>) -> Result<Vec<ContentBlock<'t>>, TranslationError> {
+    message.try_each("images", |image| read_image(&image.object()?))
 }
 
 /// `reasoning_details` (OpenRouter), else `reasoning_content` (Moonshot), else `reasoning` (OpenRouter).
@@ -373,7 +380,7 @@ fn read_parameters<'t>(
         Some("json_schema") => format
             .and_then(|format| format.get("json_schema")?.object().ok())
             .as_ref()
-            .and_then(ResponseFormat::from_schema_object),
+            .map(ResponseFormat::from_schema_object),
         _ => None,
     };
     Ok(parameters)

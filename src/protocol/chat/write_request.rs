@@ -216,7 +216,8 @@ fn write_assistant(
         .iter()
         .filter_map(|block| if let ContentBlock::ToolCall(call) = block { Some(call) } else { None })
         .collect();
-    if texts.is_empty() && refusals.is_empty() && calls.is_empty() {
+    let has_images = turn.blocks.iter().any(|block| matches!(block, ContentBlock::Image(_)));
+    if texts.is_empty() && refusals.is_empty() && calls.is_empty() && !has_images {
         losses.record(losses::REASONING_ALONE);
         return;
     }
@@ -231,6 +232,13 @@ fn write_assistant(
             [] => message.raw("content", "null"),
             [text] if !is_marked => message.raw("content", text),
             _ => write_text_parts(message, &turn.blocks),
+        }
+        if has_images {
+            message.array("images", &turn.blocks, |out, block| {
+                if let ContentBlock::Image(image) = block {
+                    write_image_part(out, image);
+                }
+            });
         }
         if !refusals.is_empty() {
             message.raw("refusal", StringLiteral::join(&refusals, "\n\n"));

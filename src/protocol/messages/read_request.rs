@@ -359,7 +359,7 @@ fn read_parameters<'t>(
     let config = top.object("output_config")?;
     let format = config.and_then(|config| config.get("format")).or_else(|| top.get("output_format"));
     parameters.response_format =
-        format.and_then(|format| ResponseFormat::from_schema_object(&format.object().ok()?));
+        format.and_then(|format| Some(ResponseFormat::from_schema_object(&format.object().ok()?)));
     Ok(parameters)
 }
 

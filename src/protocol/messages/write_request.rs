@@ -16,6 +16,10 @@ use crate::protocol::writer::{ObjectWriter, write_array, write_object};
 /// request.
 const DEFAULT_MAX_TOKENS: u64 = 32_000;
 
+/// What stands for a JSON answer without a schema.
+const JSON_INSTRUCTION: &str =
+    "Answer with one valid JSON object and nothing else: no text around it and no code fence.";
+
 pub(crate) fn write(
     conversation: &Conversation<'_>,
     default_max_tokens: Option<u64>,
@@ -23,6 +27,13 @@ pub(crate) fn write(
 ) -> Vec<u8> {
     let (system, turns) = split_system(&conversation.turns, losses);
     let parameters = &conversation.parameters;
+    let mut system = system;
+    if matches!(parameters.response_format, Some(ResponseFormat::JsonObject)) {
+        losses.record(losses::FORMAT);
+        let mut instruction = Vec::new();
+        write_text(&mut instruction, &StringLiteral::from_text(JSON_INSTRUCTION));
+        system.push(instruction);
+    }
     let default = default_max_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
     let limit = parameters.max_tokens.and_then(|raw| JsonNode::new(raw).as_u64()).unwrap_or(default);
     let mut out = Vec::new();
@@ -33,7 +44,7 @@ pub(crate) fn write(
         None => body.raw("max_tokens", default.to_string()),
     }
     body.flag_if("stream", parameters.stream);
-    write_thinking(&mut body, &conversation.thinking, parameters.response_format.as_ref(), limit, losses);
+    write_thinking(&mut body, &conversation.thinking, parameters.response_format.as_ref(), limit);
     write_parameters(&mut body, parameters, losses);
     if !system.is_empty() {
         body.array("system", &system, |out, block| out.extend_from_slice(block));
@@ -133,7 +144,6 @@ fn write_thinking(
     thinking: &ThinkingSettings<'_>,
     format: Option<&ResponseFormat<'_>>,
     limit: u64,
-    losses: &mut Losses,
 ) {
     // The budget must be less than the limit, and no less than the least.
     let budget =
@@ -148,7 +158,6 @@ fn write_thinking(
         (None, None) => {}
     }
     let effort = thinking.effort.as_deref().filter(|_| thinking.mode != Some(ThinkingMode::Off));
-    losses.record_if(matches!(format, Some(ResponseFormat::JsonObject)), losses::FORMAT);
     let schema = match format {
         Some(ResponseFormat::JsonSchema { schema, .. }) => Some(schema),
         _ => None,

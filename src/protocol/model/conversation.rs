@@ -166,6 +166,32 @@ impl Conversation<'_> {
         }
     }
 
+    /// Whether the conversation refers to a file that a provider stores.
+    pub(crate) fn has_stored_files(&self) -> bool {
+        let is_stored = |block: &ContentBlock<'_>| match block {
+            ContentBlock::Image(ImageBlock { source, .. }) | ContentBlock::File(FileBlock { source, .. }) => {
+                matches!(source, MediaSource::FileId(_))
+            }
+            _ => false,
+        };
+        self.turns.iter().flat_map(|turn| &turn.blocks).any(|block| match block {
+            ContentBlock::ToolResult(result) => result.content.iter().any(is_stored),
+            block => is_stored(block),
+        })
+    }
+
+    /// Removes the images of the assistant, which only OpenRouter takes.
+    pub(crate) fn remove_assistant_images(&mut self, losses: &mut Losses) {
+        for turn in self.turns.iter_mut().filter(|turn| turn.role == Role::Assistant) {
+            for block in &mut turn.blocks {
+                if matches!(block, ContentBlock::Image(_)) {
+                    losses.record(losses::ASSISTANT_IMAGES);
+                    *block = ContentBlock::Text(StringLiteral::from_text("[image removed]"));
+                }
+            }
+        }
+    }
+
     /// Moves results directly after their calls, before other content, as every format requires. Drops empty
     /// turns, and a tool choice without tools.
     pub(crate) fn normalize(&mut self, losses: &mut Losses) {
@@ -274,6 +300,22 @@ impl<'t> MediaSource<'t> {
             Some((media_type, data)) => Self::Data { media_type: Cow::Owned(media_type), data },
             None => Self::Url(url),
         }
+    }
+
+    /// From the data of a file: a URL, or bare base64, whose type follows from the file's name.
+    pub(crate) fn from_file_data(data: StringLiteral<'t>, name: Option<&StringLiteral<'t>>) -> Self {
+        if data.text().contains(':') {
+            return Self::from_url(data);
+        }
+        let name = name.map(|name| name.text().to_ascii_lowercase()).unwrap_or_default();
+        let media_type = match name.rsplit_once('.').map(|(_, extension)| extension) {
+            Some("txt" | "md") => "text/plain",
+            Some("csv") => "text/csv",
+            Some("json") => "application/json",
+            Some("html") => "text/html",
+            _ => "application/pdf",
+        };
+        Self::Data { media_type: Cow::Borrowed(media_type), data }
     }
 
     /// As a URL; `None` for an id.

@@ -46,6 +46,7 @@ losses! {
     RESULT_IMAGES = "result_images": "Images and files in a tool result follow it in a user message: tool messages of Chat Completions contain only text.";
     IS_ERROR = "is_error": "The mark that a tool failed is removed; the result's text stays.";
     IMAGE_DETAIL = "image_detail": "The provider decides the detail of an image.";
+    ASSISTANT_IMAGES = "assistant_images": "An image that the assistant made is replaced by a note in the history: only OpenRouter takes it back.";
     VIDEOS = "videos": "A video is replaced by a note: only Kimi's Chat Completions API accepts videos.";
     AUDIO = "audio": "Audio is replaced by a note.";
     DOCUMENT_TERMS = "document_terms": "Context and citation settings of a document are removed.";
@@ -56,7 +57,7 @@ losses! {
     SAMPLING = "sampling": "Seeds, penalties, log probabilities and biases are removed: only Chat Completions has them.";
     CHOICES = "choices": "More than one answer (`n`) becomes one.";
     MODALITIES = "modalities": "Audio answers and predicted output are not requested.";
-    FORMAT = "format": "A JSON answer without a schema is not requested: the Messages API requires a schema.";
+    FORMAT = "format": "A JSON answer without a schema is requested by an instruction: the Messages API requires a schema.";
     VERBOSITY = "verbosity": "The verbosity of the answer is removed: the Messages API does not have it.";
     TIER = "service_tier": "A service tier that the other API does not know is removed.";
     USER = "user": "An end user's id longer than 64 characters is removed: OpenAI's APIs reject it.";

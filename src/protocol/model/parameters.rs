@@ -83,12 +83,14 @@ impl<'t> Parameters<'t> {
 
 impl<'t> ResponseFormat<'t> {
     /// From the object with name and schema (`json_schema` of Chat Completions, `text.format` of Responses).
-    pub(crate) fn from_schema_object(object: &ObjectNode<'t>) -> Option<Self> {
-        Some(Self::JsonSchema {
+    /// Without a schema it is some JSON object.
+    pub(crate) fn from_schema_object(object: &ObjectNode<'t>) -> Self {
+        let Some(schema) = object.get("schema") else { return Self::JsonObject };
+        Self::JsonSchema {
             name: object.literal("name"),
             description: object.literal("description"),
-            schema: object.get("schema")?.raw(),
+            schema: schema.raw(),
             is_strict: object.get("strict").and_then(JsonNode::as_bool),
-        })
+        }
     }
 }

@@ -287,7 +287,10 @@ fn read_file<'t>(part: &ObjectNode<'t>) -> Result<ContentBlock<'t>, TranslationE
     let source = match (part.literal("file_id"), part.literal("file_url")) {
         (Some(id), _) => MediaSource::FileId(id),
         (_, Some(url)) => MediaSource::from_url(url),
-        _ => MediaSource::from_url(part.require_string("file_data")?),
+        _ => {
+            let name = part.literal("filename");
+            MediaSource::from_file_data(part.require_string("file_data")?, name.as_ref())
+        }
     };
     Ok(ContentBlock::File(FileBlock { source, name: part.literal("filename") }))
 }
@@ -454,7 +457,7 @@ fn read_parameters<'t>(
         parameters.response_format = match format.as_ref().and_then(|format| format.string("type")).as_deref()
         {
             Some("json_object") => Some(ResponseFormat::JsonObject),
-            Some("json_schema") => format.as_ref().and_then(ResponseFormat::from_schema_object),
+            Some("json_schema") => format.as_ref().map(ResponseFormat::from_schema_object),
             _ => None,
         };
     }

@@ -20,7 +20,7 @@ fn target(api: Api) -> TranslationTarget {
         default_max_tokens: None,
         seal_origin: SealOrigin::new("own", "m", api),
         cache_control: CacheControlSupport::Removed,
-        takes_routing: false,
+        is_openrouter: false,
     }
 }
 

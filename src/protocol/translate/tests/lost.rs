@@ -166,6 +166,12 @@ fn cases() -> Vec<(&'static str, Api, Api, Value)> {
             user(json!([{"type": "image_url", "image_url": {"url": "https://a/b.png", "detail": "low"}}])),
         ),
         (
+            "assistant_images",
+            ChatCompletions,
+            Responses,
+            json!({"messages": [{"role": "assistant", "content": "", "images": [{"type": "image_url", "image_url": {"url": "https://a/b.png"}}]}]}),
+        ),
+        (
             "videos",
             ChatCompletions,
             Responses,

@@ -320,3 +320,52 @@ fn cache_marks_are_kept_removed_or_added() {
     let own = to(ChatCompletions, Messages, &chat, CacheControlSupport::Added);
     assert_eq!(said(&own).to_string().matches("cache_control").count(), 3, "the client's own marks stay");
 }
+
+#[test]
+fn files_images_and_formats_keep_their_meaning() {
+    let file = |data: &str, name: &str| {
+        let part = json!({"type": "input_file", "file_data": data, "filename": name});
+        json!({"input": [{"role": "user", "content": [part]}]})
+    };
+    let chat = to(Responses, ChatCompletions, &file("JVBERi0=", "a.pdf"));
+    let sent = &chat["messages"][0]["content"][0]["file"]["file_data"];
+    assert_eq!(sent, "data:application/pdf;base64,JVBERi0=");
+    let source = &to(Responses, Messages, &file("eCx5", "a.CSV"))["messages"][0]["content"][0]["source"];
+    assert_eq!(source, &json!({"type": "base64", "media_type": "text/csv", "data": "eCx5"}));
+
+    let image = json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}});
+    let drawn = json!({"messages": [
+        {"role": "user", "content": "draw"}, {"role": "assistant", "content": "here", "images": [image]}, {"role": "user", "content": "more"},
+    ]});
+    let lost = translated(ChatCompletions, Messages, &drawn);
+    assert_eq!(lost.losses, ["assistant_images"]);
+    assert_eq!(said(&lost)["messages"][1]["content"][1]["text"], "[image removed]");
+    let parsed = super::RequestBody::parse(ChatCompletions, drawn.to_string().into()).unwrap();
+    let target = super::TranslationTarget { is_openrouter: true, ..super::target(ChatCompletions) };
+    let kept: Value =
+        serde_json::from_slice(&super::translate_request(&parsed, &target).unwrap().body).unwrap();
+    assert_eq!(kept["messages"], drawn["messages"]);
+
+    for format in
+        [json!({"type": "json_object"}), json!({"type": "json_schema", "json_schema": {"name": "x"}})]
+    {
+        let asked = json!({"messages": [{"role": "user", "content": "hi"}], "response_format": format});
+        let messages = to(ChatCompletions, Messages, &asked);
+        assert!(
+            messages["system"][0]["text"].as_str().unwrap().contains("one valid JSON object"),
+            "{messages}"
+        );
+        assert_eq!(to(ChatCompletions, Responses, &asked)["text"]["format"]["type"], "json_object");
+    }
+    let stored =
+        json!({"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "file-1"}}]}]});
+    let parsed = super::RequestBody::parse(ChatCompletions, stored.to_string().into()).unwrap();
+    let error = super::translate_request(&parsed, &super::target(Messages)).unwrap_err();
+    assert!(error.to_string().contains("another provider stores"), "{error}");
+}
+
+#[test]
+fn older_usage_option_counts() {
+    let body = json!({"messages": [], "stream": true, "usage": {"include": true}}).to_string();
+    assert!(super::RequestBody::parse(ChatCompletions, body.into()).unwrap().wants_usage());
+}
