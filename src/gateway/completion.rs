@@ -15,7 +15,7 @@ use serde_json::json;
 use super::app_state::{AppState, Caller};
 use super::error::ApiError;
 use super::offload::run_routing;
-use super::response::{insert_answer_headers, insert_model_header, json_response};
+use super::response::{insert_answer_headers, insert_losses_header, insert_model_header, json_response};
 use super::{forwarded_headers, request_body};
 use crate::protocol::api::Api;
 use crate::routing::token_count::TokenCount;
@@ -71,15 +71,16 @@ pub(super) async fn read_request(
 
 fn render_answer(answer: Answer) -> Response {
     match answer {
-        Answer::Complete { body, model, attempts, headers } => {
+        Answer::Complete { body, model, attempts, losses, headers } => {
             let mut response = Response::new(Body::from(body.to_bytes()));
             let all = response.headers_mut();
             *all = headers;
             all.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             insert_answer_headers(all, Some(&model), &attempts);
+            insert_losses_header(all, &losses);
             response
         }
-        Answer::Stream { model, attempts, headers, body } => {
+        Answer::Stream { model, attempts, losses, headers, body } => {
             let events = body.map(Ok::<_, std::convert::Infallible>);
             let mut response = Response::new(Body::from_stream(events));
             let all = response.headers_mut();
@@ -89,6 +90,7 @@ fn render_answer(answer: Answer) -> Response {
             // Otherwise nginx would buffer the events.
             all.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
             insert_answer_headers(all, model.as_deref(), &attempts);
+            insert_losses_header(all, &losses);
             response
         }
     }

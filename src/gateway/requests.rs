@@ -90,6 +90,7 @@ fn to_json(entry: &UsageEntry) -> Value {
         "streamed": entry.is_streamed,
         "thinking": entry.thinking,
         "outcome": entry.outcome,
+        "losses": entry.losses,
         "firstByteMs": entry.first_byte.map(to_millis),
         "tookMs": to_millis(entry.duration),
         "attempts": entry.attempts.iter().map(render_attempt).collect::<Vec<_>>(),

@@ -32,6 +32,7 @@ pub(super) fn detect_api(path: &str, headers: &HeaderMap) -> Api {
 }
 
 const ATTEMPTS_HEADER: HeaderName = HeaderName::from_static("x-moonrelay-attempts");
+const LOSSES_HEADER: HeaderName = HeaderName::from_static("x-moonrelay-losses");
 const MODEL_HEADER: HeaderName = HeaderName::from_static("x-moonrelay-model");
 
 /// Builds a JSON response.
@@ -55,6 +56,15 @@ pub(super) fn insert_answer_headers(headers: &mut HeaderMap, model: Option<&str>
     insert_model_header(headers, model);
     if let Ok(value) = HeaderValue::from_str(&render_attempts_header(attempts)) {
         headers.insert(ATTEMPTS_HEADER, value);
+    }
+}
+
+/// Adds a header with the losses of the translation, if any.
+pub(super) fn insert_losses_header(headers: &mut HeaderMap, losses: &[&'static str]) {
+    if let Ok(value) = HeaderValue::from_str(&losses.join(", "))
+        && !losses.is_empty()
+    {
+        headers.insert(LOSSES_HEADER, value);
     }
 }
 

@@ -124,6 +124,12 @@ impl Decoder {
         self.emit(out, |format, emitter| format.end(emitter));
     }
 
+    /// Names of rows of [`LOSSES`](super::model::losses::LOSSES): what the events so far do not carry of the response.
+    #[must_use]
+    pub fn losses(&self) -> &[&'static str] {
+        self.emitter.losses.names()
+    }
+
     fn emit(
         &mut self,
         out: &mut Vec<ResponseEvent>,
@@ -209,11 +215,17 @@ impl Encoder {
 /// The events of a whole response of this API. An invalid body has no events.
 #[must_use]
 pub fn decode_response(api: Api, body: &[u8]) -> Vec<ResponseEvent> {
+    decode_response_with_losses(api, body).0
+}
+
+/// Like [`decode_response`], with what the events do not carry, see [`Decoder::losses`].
+#[must_use]
+pub fn decode_response_with_losses(api: Api, body: &[u8]) -> (Vec<ResponseEvent>, Vec<&'static str>) {
     let mut events = Vec::new();
     let mut decoder = Decoder::new(api);
     decoder.emit(&mut events, |format, emitter| format.read_body(body, emitter));
     decoder.end(&mut events);
-    events
+    (events, decoder.losses().to_vec())
 }
 
 /// The body of a whole response.

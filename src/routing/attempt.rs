@@ -267,7 +267,8 @@ impl RequestExecution {
         }
         let own = self.bodies.client_body();
         let echo = build_echo(self.request.id, own, sent.client_tools());
-        let mut events = translate::decode_response(target.api, &body.to_bytes());
+        let (mut events, losses) = translate::decode_response_with_losses(target.api, &body.to_bytes());
+        self.tracker.record_losses(&losses);
         if !events.iter().any(|event| matches!(event, ResponseEvent::Usage(_))) {
             events.push(ResponseEvent::Usage(usage));
         }

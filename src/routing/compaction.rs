@@ -55,9 +55,9 @@ impl Engine {
         let summary = ClientRequest { id, body: summary_request(&body).to_bytes(), ..request };
         let answer = self.answer(summary).await?;
         Ok(match answer {
-            Answer::Complete { body, model, attempts, headers } => {
+            Answer::Complete { body, model, attempts, losses, headers } => {
                 let body = compacted_response(&body, kept);
-                Answer::Complete { body, model, attempts, headers }
+                Answer::Complete { body, model, attempts, losses, headers }
             }
             stream @ Answer::Stream { .. } => stream,
         })

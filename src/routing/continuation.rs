@@ -44,12 +44,14 @@ pub(super) async fn answer_stream(execution: RequestExecution) -> Result<Answer,
     match body.run_until(head).await {
         Some(Ok(head)) => {
             let (model, headers) = head?;
-            Ok(Answer::Stream { model: Some(model), attempts: execution.tracker.attempts(), headers, body })
+            let (attempts, losses) = (execution.tracker.attempts(), execution.tracker.losses());
+            Ok(Answer::Stream { model: Some(model), attempts, losses, headers, body })
         }
         Some(Err(_)) => Err(RequestError::NoUsableTarget { attempts: execution.tracker.attempts() }),
         None => {
             let attempts = execution.tracker.attempts();
-            Ok(Answer::Stream { model: None, attempts, headers: HeaderMap::new(), body })
+            let losses = Vec::new();
+            Ok(Answer::Stream { model: None, attempts, losses, headers: HeaderMap::new(), body })
         }
     }
 }
@@ -142,10 +144,10 @@ impl StreamedRequest {
         let measure = |reader: &StreamReader| execution.measure_usage(reader);
         let metered = MeteredStream { execution, stream };
         let result = match execution.new_translator(target, splice) {
-            Ok(translator) => {
+            Ok(mut translator) => {
                 let pump = Pump {
                     client: &mut self.client,
-                    translator,
+                    translator: &mut translator,
                     splice,
                     reservation: execution.new_reservation(),
                     wants_usage: execution.bodies.client_body().wants_usage(),
@@ -153,7 +155,9 @@ impl StreamedRequest {
                     idle_limit: execution.settings.failover.idle_timeout,
                     deadline: execution.deadline,
                 };
-                pump.run(&mut *metered.stream).await
+                let result = pump.run(&mut *metered.stream).await;
+                execution.tracker.record_losses(translator.losses());
+                result
             }
             Err(failure) => Err(PumpFailure::of_gateway(failure)),
         };

@@ -50,8 +50,8 @@ impl RequestExecution {
         };
         self.tracker.record_usage(meter.usage);
         self.tracker.record().client_disconnected = false;
-        let (model, attempts) = (answer.target.name, self.tracker.attempts());
-        Ok(Answer::Complete { body, model, attempts, headers: answer.headers })
+        let (attempts, losses) = (self.tracker.attempts(), self.tracker.losses());
+        Ok(Answer::Complete { body, model: answer.target.name, attempts, losses, headers: answer.headers })
     }
 
     /// The process is shutting down. The attempt causes no cooldown.

@@ -52,6 +52,8 @@ pub enum Answer {
         model: String,
         /// Every attempt.
         attempts: Vec<Attempt>,
+        /// What the translation of request and response does not carry, by the names of the loss table.
+        losses: Vec<&'static str>,
         /// The provider's headers that a client may see.
         headers: HeaderMap,
     },
@@ -61,6 +63,8 @@ pub enum Answer {
         model: Option<String>,
         /// The attempts so far.
         attempts: Vec<Attempt>,
+        /// What the translation of the request does not carry.
+        losses: Vec<&'static str>,
         /// The provider's headers that a client may see.
         headers: HeaderMap,
         /// The events. Dropping it cancels the request upstream.

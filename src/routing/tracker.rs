@@ -107,16 +107,22 @@ impl RequestTracker {
         self.record().attempts.clone()
     }
 
+    /// Losses so far.
+    pub(super) fn losses(&self) -> Vec<&'static str> {
+        self.record().losses.clone()
+    }
+
+    pub(super) fn record_losses(&self, names: &[&'static str]) {
+        add_new(&mut self.record().losses, names);
+    }
+
     /// Records the target that responded, and how its request was adapted.
     pub(super) fn record_answer(&self, target: &Target, sent: &PreparedRequest<'_>) {
         let mut record = self.record();
         record.served_by = Some(target.name.clone());
         record.upstream_api = Some(target.api);
-        let Record { applied_rules, losses, .. } = &mut *record;
-        for (all, more) in [(applied_rules, &*sent.adapted.rules), (losses, sent.request_body.dropped())] {
-            let new: Vec<_> = more.iter().filter(|name| !all.contains(name)).collect();
-            all.extend(new);
-        }
+        add_new(&mut record.applied_rules, &sent.adapted.rules);
+        add_new(&mut record.losses, sent.request_body.dropped());
         record.thinking = sent.adapted.thinking;
         record.time_to_first_byte.get_or_insert_with(|| self.request.started().elapsed());
     }
@@ -129,6 +135,12 @@ impl RequestTracker {
             last.usage = usage;
         }
     }
+}
+
+/// Adds the names that a list does not have.
+fn add_new(all: &mut Vec<&'static str>, more: &[&'static str]) {
+    let new: Vec<_> = more.iter().filter(|name| !all.contains(name)).collect();
+    all.extend(new);
 }
 
 /// The record of a request at its start. The client's name is that of its token, otherwise its User-Agent's product.

@@ -55,7 +55,7 @@ pub struct Pump<'p> {
     /// Where they go.
     pub client: &'p mut ClientStream,
     /// To the client's API, or to Chat Completions for a continuation.
-    pub translator: ResponseTranslator,
+    pub translator: &'p mut ResponseTranslator,
     /// Prepares or makes the join with another stream.
     pub splice: &'p mut SpliceStage,
     /// For the events that the translator keeps.

@@ -94,6 +94,12 @@ impl ResponseTranslator {
         self.transcoder.is_some()
     }
 
+    /// What the translation does not carry of the response so far, see [`Decoder::losses`].
+    #[must_use]
+    pub fn losses(&self) -> &[&'static str] {
+        self.transcoder.as_ref().map_or(&[], |transcoder| transcoder.decoder.losses())
+    }
+
     /// The bytes that are kept of the response.
     pub(super) fn buffered_bytes(&self) -> usize {
         self.transcoder.as_ref().map_or(0, |transcoder| transcoder.encoder.buffered_bytes())

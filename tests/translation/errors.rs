@@ -191,6 +191,24 @@ async fn token_count_comes_from_the_provider_or_an_estimate() {
 }
 
 #[tokio::test]
+async fn losses_are_in_a_header_of_a_translated_answer_only() {
+    let upstream = Upstream::start().await;
+    let gateway = Setup::chain(&upstream, &[Provider::OpenRouter])
+        .set("models.providers.openrouter.api", json!("openai-completions"))
+        .start()
+        .await;
+    for is_streaming in [false, true] {
+        let mut request = Api::Messages.prompt("default", "hi", is_streaming);
+        request["mcp_servers"] = json!([{ "type": "url", "name": "files", "url": "https://mcp.example" }]);
+        let answer = gateway.post("/v1/messages", &request).await;
+        assert!(answer.header("x-moonrelay-losses").contains("hosted_tools"), "{:?}", answer.headers);
+        let own =
+            gateway.post("/v1/chat/completions", &Api::Chat.prompt("default", "hi", is_streaming)).await;
+        assert!(own.headers.get("x-moonrelay-losses").is_none(), "{:?}", own.headers);
+    }
+}
+
+#[tokio::test]
 async fn responses_conversation_is_counted_and_compacted() {
     let upstream = Upstream::start().await;
     let item = json!({ "type": "message", "role": "user", "content": "Build it in Rust." });

@@ -6,6 +6,7 @@ use crate::protocol::codec::ApiDecoder;
 use crate::protocol::codec::emitter::{Channel, EventEmitter};
 use crate::protocol::json;
 use crate::protocol::model::answer::{FinishReason, ResponseEvent};
+use crate::protocol::model::losses;
 use crate::protocol::object::ObjectView;
 
 #[derive(Debug, Default)]
@@ -39,6 +40,7 @@ impl ApiDecoder for ChatDecoder {
         if let Some(choice) = chunk.parsed_choices.iter().find(|choice| is_first_choice(payload, choice)) {
             self.read_choice(payload, choice, emitter);
         }
+        emitter.losses.record_if(chunk.parsed_choices.len() > 1, losses::ANSWER_CHOICES);
         // Moonshot reports it in the choice and then at the top level: the later one replaces the earlier.
         let usage = chunk.usage_spans().next().and_then(|span| payload.get(span.clone()));
         emitter.push_usage(Api::ChatCompletions, usage);
@@ -66,10 +68,17 @@ impl ChatDecoder {
             read_reasoning(&delta, emitter);
             read_content(&delta, emitter);
             emitter.push_member(Channel::Refusal, &delta, "refusal");
+            for _ in delta.objects("images") {
+                emitter.push_image_note();
+            }
+            emitter.losses.record_if(!delta.objects("annotations").is_empty(), losses::ANSWER_CITATIONS);
             for fragment in delta.objects("tool_calls") {
                 self.read_call_fragment(&fragment, emitter);
             }
         }
+        let choice_object = ObjectView::parse_at(payload, choice.span.start);
+        let has_logprobs = choice_object.is_some_and(|choice| choice.value("logprobs").is_some());
+        emitter.losses.record_if(has_logprobs, losses::ANSWER_LOGPROBS);
         let finish = choice.finish_reason.clone().and_then(|span| json::unescape(payload.get(span)?));
         if let Some(finish) = finish {
             emitter.set_finish_reason(parse_finish_reason(&finish));

@@ -6,6 +6,7 @@ use super::sequencer::JsonProgress;
 use crate::protocol::api::Api;
 use crate::protocol::json;
 use crate::protocol::model::answer::{FinishReason, ResponseEvent};
+use crate::protocol::model::losses::{self, Losses};
 use crate::protocol::object::ObjectView;
 use crate::protocol::usage::TokenUsage;
 
@@ -44,6 +45,8 @@ struct ArgumentsProgress {
 pub(crate) struct EventEmitter {
     /// The caller's events while a payload is read.
     pub(crate) events: Vec<ResponseEvent>,
+    /// What the events do not carry of the response.
+    pub(crate) losses: Losses,
     is_started: bool,
     is_finished: bool,
     id: String,
@@ -113,6 +116,12 @@ impl EventEmitter {
         }
     }
 
+    /// An image, which no event carries.
+    pub(crate) fn push_image_note(&mut self) {
+        self.losses.record(losses::ANSWER_IMAGES);
+        self.push_text(Channel::Text, "[image removed]".to_owned());
+    }
+
     /// A signature or redacted reasoning.
     pub(crate) fn push_opaque(&mut self, event: ResponseEvent) {
         self.start(None, None);
@@ -147,6 +156,7 @@ impl EventEmitter {
     /// Token counts, which replace earlier ones.
     pub(crate) fn push_usage(&mut self, api: Api, text: Option<&[u8]>) {
         if text.is_some_and(|text| self.usage.update(api, text)) {
+            self.losses.record_if(self.usage.cost.is_some(), losses::ANSWER_COST);
             self.start(None, None);
             self.events.push(ResponseEvent::Usage(self.usage));
         }

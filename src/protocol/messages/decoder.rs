@@ -7,6 +7,7 @@ use crate::protocol::api::Api;
 use crate::protocol::codec::ApiDecoder;
 use crate::protocol::codec::emitter::{Channel, EventEmitter};
 use crate::protocol::model::answer::{FinishReason, ResponseEvent};
+use crate::protocol::model::losses;
 use crate::protocol::object::ObjectView;
 
 #[derive(Debug, Default)]
@@ -113,14 +114,20 @@ impl MessagesDecoder {
                     initial_input: input.map(|input| String::from_utf8_lossy(input).into_owned()),
                 }
             }
-            _ => BlockState::Other,
+            kind => {
+                emitter.losses.record_if(kind.is_some(), losses::ANSWER_TOOLS);
+                BlockState::Other
+            }
         };
+        let has_citations = !block.objects("citations").is_empty();
+        emitter.losses.record_if(has_citations, losses::ANSWER_CITATIONS);
         self.open_blocks.insert(index, opened);
     }
 
     fn read_delta(&mut self, index: u64, delta: &ObjectView<'_>, emitter: &mut EventEmitter) {
         let block = self.open_blocks.get_mut(&index);
         match (delta.string("type").as_deref(), block) {
+            (Some("citations_delta"), _) => emitter.losses.record(losses::ANSWER_CITATIONS),
             (Some("text_delta"), Some(BlockState::Text) | None) => {
                 emitter.push_member(Channel::Text, delta, "text");
             }

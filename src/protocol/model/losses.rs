@@ -47,6 +47,12 @@ losses! {
     IS_ERROR = "is_error": "The mark that a tool failed is removed; the result's text stays.";
     IMAGE_DETAIL = "image_detail": "The provider decides the detail of an image.";
     ASSISTANT_IMAGES = "assistant_images": "An image that the assistant made is replaced by a note in the history: only OpenRouter takes it back.";
+    ANSWER_IMAGES = "answer_images": "An image in the answer is replaced by a note: only OpenRouter's Chat Completions and OpenAI's Responses have it.";
+    ANSWER_TOOLS = "answer_tools": "Calls and results of tools that the provider ran itself are left out of the answer; its text stays.";
+    ANSWER_CITATIONS = "answer_citations": "Citations and annotations of the answer's text are left out.";
+    ANSWER_LOGPROBS = "answer_logprobs": "Log probabilities of the answer are left out.";
+    ANSWER_CHOICES = "answer_choices": "Further answers of the provider are left out.";
+    ANSWER_COST = "answer_cost": "The cost that the provider reports is left out of the answer's usage; the usage database has it.";
     VIDEOS = "videos": "A video is replaced by a note: only Kimi's Chat Completions API accepts videos.";
     AUDIO = "audio": "Audio is replaced by a note.";
     DOCUMENT_TERMS = "document_terms": "Context and citation settings of a document are removed.";
@@ -106,6 +112,10 @@ impl Losses {
             let known = lost.iter().find(|(name, _)| *name == key);
             self.record(known.map_or(UNKNOWN_FIELDS, |(_, loss)| *loss));
         }
+    }
+
+    pub(crate) fn names(&self) -> &[&'static str] {
+        &self.0
     }
 
     pub(crate) fn into_names(self) -> Vec<&'static str> {

@@ -7,6 +7,7 @@ use crate::protocol::api::Api;
 use crate::protocol::codec::ApiDecoder;
 use crate::protocol::codec::emitter::{Channel, EventEmitter};
 use crate::protocol::model::answer::{FinishReason, ResponseEvent};
+use crate::protocol::model::losses;
 use crate::protocol::object::ObjectView;
 
 #[derive(Debug, Default)]
@@ -263,6 +264,9 @@ impl PartialItem {
             Some("summary_text") => (ItemPart::Summary(index), "text"),
             _ => return,
         };
+        let has = |key| !object.objects(key).is_empty();
+        emitter.losses.record_if(has("annotations"), losses::ANSWER_CITATIONS);
+        emitter.losses.record_if(has("logprobs"), losses::ANSWER_LOGPROBS);
         self.push_complete(part, object, key, emitter);
     }
 
@@ -270,6 +274,11 @@ impl PartialItem {
     fn finish(&mut self, item_object: &ObjectView<'_>, emitter: &mut EventEmitter) {
         if self.is_done {
             return;
+        }
+        match item_object.string_or_empty("type").as_ref() {
+            "image_generation_call" => emitter.push_image_note(),
+            "message" | "reasoning" | "function_call" | "custom_tool_call" | "" => {}
+            _ => emitter.losses.record(losses::ANSWER_TOOLS),
         }
         self.start_call(item_object, emitter);
         let mut parts = 0_usize;

@@ -229,8 +229,9 @@ fn each_loss_is_reported_alone() {
         assert_eq!(lost, [*name], "{body}");
     }
     let tried: BTreeSet<&str> = cases.iter().map(|(name, ..)| *name).collect();
-    let known: BTreeSet<&str> = LOSSES.iter().map(|loss| loss.name).collect();
-    assert_eq!(tried, known);
+    // Those of answers have a test of their own.
+    let known = LOSSES.iter().map(|loss| loss.name).filter(|name| !name.starts_with("answer_"));
+    assert_eq!(tried, known.collect());
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! Known peculiarities of provider responses and their expected decoding.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::protocol::api::Api;
 use crate::protocol::model::answer::{FinishReason, ResponseEvent};
+use crate::protocol::model::losses::LOSSES;
 use crate::protocol::translate;
 use crate::protocol::translate::Decoder;
 use crate::protocol::usage::TokenUsage;
@@ -341,4 +344,71 @@ fn incomplete_response_has_a_reason() {
         let events = translate::decode_response(Api::Responses, body.to_string().as_bytes());
         assert_eq!(events.last(), Some(&ResponseEvent::Finish(finish)));
     }
+}
+
+#[test]
+fn answer_without_a_part_of_the_providers_reports_the_loss() {
+    let chat = |message: Value| json!({"choices": [{"message": message, "finish_reason": "stop"}]});
+    let block = |block: Value| json!({"type": "message", "content": [block], "stop_reason": "end_turn"});
+    let item = |item: Value| json!({"status": "completed", "output": [item]});
+    let text = |more: Value| {
+        let mut part = json!({"type": "output_text", "text": "a"});
+        part.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        item(json!({"type": "message", "content": [part]}))
+    };
+    let chat_choice = |more: Value| {
+        let mut choice = json!({"message": {"content": "a"}, "finish_reason": "stop"});
+        choice.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        choice
+    };
+    let cases = [
+        (
+            "answer_images",
+            Api::ChatCompletions,
+            chat(json!({"content": "", "images": [{"type": "image_url"}]})),
+        ),
+        ("answer_images", Api::Responses, item(json!({"type": "image_generation_call", "result": "AA=="}))),
+        (
+            "answer_tools",
+            Api::Messages,
+            block(json!({"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}})),
+        ),
+        ("answer_tools", Api::Responses, item(json!({"type": "web_search_call", "id": "ws_1"}))),
+        (
+            "answer_citations",
+            Api::ChatCompletions,
+            chat(json!({"content": "a", "annotations": [{"type": "url_citation"}]})),
+        ),
+        (
+            "answer_citations",
+            Api::Messages,
+            block(json!({"type": "text", "text": "a", "citations": [{"url": "https://a"}]})),
+        ),
+        ("answer_citations", Api::Responses, text(json!({"annotations": [{"type": "url_citation"}]}))),
+        (
+            "answer_logprobs",
+            Api::ChatCompletions,
+            json!({"choices": [chat_choice(json!({"logprobs": {"content": []}}))]}),
+        ),
+        ("answer_logprobs", Api::Responses, text(json!({"logprobs": [{"token": "a"}]}))),
+        (
+            "answer_choices",
+            Api::ChatCompletions,
+            json!({"choices": [chat_choice(json!({"index": 0})), chat_choice(json!({"index": 1}))]}),
+        ),
+        (
+            "answer_cost",
+            Api::ChatCompletions,
+            json!({"choices": [chat_choice(json!({}))], "usage": {"prompt_tokens": 1, "completion_tokens": 1, "cost": 0.5}}),
+        ),
+    ];
+    for (name, api, body) in &cases {
+        let (events, losses) = translate::decode_response_with_losses(*api, body.to_string().as_bytes());
+        assert_eq!(losses, [*name], "{body}");
+        let is_noted = events.contains(&ResponseEvent::Text("[image removed]".to_owned()));
+        assert_eq!(is_noted, *name == "answer_images", "{body}");
+    }
+    let tried: BTreeSet<&str> = cases.iter().map(|(name, ..)| *name).collect();
+    let known = LOSSES.iter().map(|loss| loss.name).filter(|name| name.starts_with("answer_"));
+    assert_eq!(tried, known.collect());
 }
