@@ -346,6 +346,13 @@ fn incomplete_response_has_a_reason() {
     }
 }
 
+/// A choice of a whole chat response, with these members.
+fn chat_choice(more: Value) -> Value {
+    let mut choice = json!({"message": {"content": "a"}, "finish_reason": "stop"});
+    choice.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    choice
+}
+
 #[test]
 fn answer_without_a_part_of_the_providers_reports_the_loss() {
     let chat = |message: Value| json!({"choices": [{"message": message, "finish_reason": "stop"}]});
@@ -355,11 +362,6 @@ fn answer_without_a_part_of_the_providers_reports_the_loss() {
         let mut part = json!({"type": "output_text", "text": "a"});
         part.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         item(json!({"type": "message", "content": [part]}))
-    };
-    let chat_choice = |more: Value| {
-        let mut choice = json!({"message": {"content": "a"}, "finish_reason": "stop"});
-        choice.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        choice
     };
     let cases = [
         (
