@@ -70,6 +70,12 @@ impl ChunkChoice {
         self.has_reasoning || self.has_other_output || self.tool_calls.is_some() || self.has_content
     }
 
+    /// Whether it has reasoning and nothing else.
+    #[must_use]
+    pub const fn has_only_reasoning(&self) -> bool {
+        self.has_reasoning && !self.has_other_output && self.tool_calls.is_none() && !self.has_content
+    }
+
     /// The members of `delta` (or `message`).
     pub(crate) fn delta_object<'t>(&self, text: &'t [u8]) -> Option<ObjectView<'t>> {
         ObjectView::parse(text.get(self.delta.clone()?)?)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::body::{self, EMPTY_ANSWER, server_failure, truncated_failure};
-use super::leak::{FilteredPiece, LeakFilter, LeakedCall, may_leak};
+use super::leak::{FilteredPiece, LeakFilter, LeakedCall, broken_section, may_leak};
 use super::meter::{ContentBytes, Meter, decoded_length};
 use super::output::{self, ApiStream, FinishGate, Output, StreamFlow};
 use crate::catalog::AdapterId;
@@ -35,6 +35,10 @@ pub(super) struct ChatStream {
     has_content: bool,
     finish_gate: FinishGate,
     leak_filter: LeakFilter,
+    /// Of the reasoning.
+    reasoning_filter: LeakFilter,
+    /// Text, reasoning or calls were sent.
+    has_sent_content: bool,
     /// The chunk whose text is withheld.
     withheld_chunk: Bytes,
     /// The index of the next tool call found in text.
@@ -61,6 +65,8 @@ impl ChatStream {
             has_content: false,
             finish_gate: FinishGate::default(),
             leak_filter: LeakFilter::default(),
+            reasoning_filter: LeakFilter::default(),
+            has_sent_content: false,
             withheld_chunk: Bytes::new(),
             next_call_index: 0,
             first_leaked_index: 0,
@@ -112,7 +118,17 @@ impl ChatStream {
         let mut edits = Edits::new();
         chunks::restore_names(payload, chunk, &self.plan, &mut edits);
         chunks::write_origins(payload, chunk, &self.plan, &mut edits);
-        let keeps = self.filter_text(payload, chunk, finishes, &mut edits, out);
+        let is_emptied = self.filter_reasoning(payload, chunk, finishes, &mut edits, out);
+        let keeps =
+            match (self.filter_text(payload, chunk, finishes, &mut edits, out), &*chunk.parsed_choices) {
+                (ChunkContent::Content, [choice]) if is_emptied && choice.has_only_reasoning() => {
+                    self.without_content(chunk, choice, finishes)
+                }
+                (keeps, _) => keeps,
+            };
+        if !self.has_sent_content && (self.leak_filter.is_broken() || self.reasoning_filter.is_broken()) {
+            return Err(broken_section());
+        }
         if finishes {
             if !self.has_content && !self.plan.is_continuation && chunks::requires_content(payload, chunk) {
                 self.finish_gate.close();
@@ -131,6 +147,7 @@ impl ChatStream {
         self.has_role |= chunk.parsed_choices.iter().any(|choice| choice.role.is_some());
         let speaks = keeps == ChunkContent::Content || finishes;
         out.outcome.has_content |= speaks && !self.finish_gate.is_closed();
+        self.has_sent_content |= keeps == ChunkContent::Content;
         if edits.is_empty() {
             self.finish_gate.forward_frame(frame, out);
         } else {
@@ -214,11 +231,64 @@ impl ChatStream {
         }
         if says_something || choice.has_reasoning || choice.has_other_output || choice.tool_calls.is_some() {
             ChunkContent::Content
-        } else if finishes || self.has_metadata(chunk, choice) {
+        } else {
+            self.without_content(chunk, choice, finishes)
+        }
+    }
+
+    /// What a chunk is whose text was withheld.
+    const fn without_content(&self, chunk: &ChatChunk, choice: &ChunkChoice, finishes: bool) -> ChunkContent {
+        if finishes || self.has_metadata(chunk, choice) {
             ChunkContent::Metadata
         } else {
             ChunkContent::Empty
         }
+    }
+
+    /// Searches the reasoning for leaked calls. Calls follow the reasoning before them in chunks of their own. Returns whether
+    /// the chunk has no reasoning any more.
+    fn filter_reasoning(
+        &mut self,
+        payload: &Bytes,
+        chunk: &ChatChunk,
+        finishes: bool,
+        edits: &mut Edits,
+        out: &mut Output,
+    ) -> bool {
+        let [choice] = chunk.parsed_choices.as_slice() else { return false };
+        if !self.plan.offers_tools {
+            return false;
+        }
+        let spans = chunks::reasoning_spans(payload, choice);
+        let escaped = spans.first().and_then(|span| chunks::inner_text(payload, span)).unwrap_or_default();
+        if self.reasoning_filter.is_idle() && !may_leak(escaped) {
+            return false;
+        }
+        let mut pieces = self.reasoning_filter.push(escaped);
+        if finishes || escaped.is_empty() {
+            let rest = self.reasoning_filter.flush();
+            chunks::append_text(&mut pieces, rest);
+        }
+        let (calls, texts): (Vec<_>, Vec<_>) =
+            pieces.into_iter().partition(|piece| matches!(piece, FilteredPiece::Calls(_)));
+        let text: Vec<u8> = texts
+            .into_iter()
+            .flat_map(|piece| if let FilteredPiece::Text(text) = piece { text } else { Vec::new() })
+            .collect();
+        if spans.is_empty() && !text.is_empty() {
+            let delta = [b"{\"reasoning_content\":\"", &*text, b"\"}"].concat();
+            self.finish_gate.append(chunks::chunk_with_delta(payload, delta), 1, out);
+        }
+        if text != escaped {
+            for span in spans {
+                edits.replace(span, [b"\"", &*text, b"\""].concat());
+            }
+            if let Some(details) = &choice.reasoning_details {
+                edits.replace(details.clone(), Bytes::from_static(b"[]"));
+            }
+        }
+        self.append_pieces(payload, calls, out);
+        text.is_empty()
     }
 
     /// Whether a chunk without text still has metadata. A repeated role does not count:
@@ -251,6 +321,7 @@ impl ChatStream {
         let delta = [b"{\"tool_calls\":[", &*rendered, b"]}"].concat();
         self.finish_gate.append(chunks::chunk_with_delta(payload, delta), 1, out);
         out.outcome.has_content = true;
+        self.has_sent_content = true;
     }
 }
 

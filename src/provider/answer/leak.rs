@@ -10,6 +10,8 @@
 
 use std::ops::Range;
 
+use super::body::server_failure;
+use crate::failure::Failure;
 use crate::protocol::json;
 
 const SECTION_BEGIN: &[u8] = b"<|tool_calls_section_begin|>";
@@ -41,6 +43,11 @@ pub(super) enum FilteredPiece {
     Calls(Vec<LeakedCall>),
 }
 
+/// An answer that begins with a section that is not complete calls. Later in an answer it may be a text about the markup.
+pub(super) fn broken_section() -> Failure {
+    server_failure("the answer is tool-call markup that cannot be read as tool calls")
+}
+
 /// Finds sections in a text that comes in pieces.
 #[derive(Debug, Default)]
 pub(super) struct LeakFilter {
@@ -52,6 +59,10 @@ pub(super) struct LeakFilter {
     position: usize,
     state: FilterState,
     calls: Vec<LeakedCall>,
+    /// Text other than white space was released.
+    has_text: bool,
+    /// The text began with a section that was no calls.
+    is_broken: bool,
 }
 
 /// The part of a section that contains `at`.
@@ -75,6 +86,37 @@ enum MarkerMatch {
     Absent,
 }
 
+/// Whether a whole text begins with a section, complete or not.
+pub(super) fn begins_with_section(escaped: &[u8]) -> bool {
+    matches!(match_marker(trim(escaped), 0, SECTION_BEGIN), MarkerMatch::Complete(_))
+}
+
+/// Whether the first text of a stream begins with a section. For text that is not repaired: thinking over Messages, and
+/// everything over Responses.
+#[derive(Debug, Default)]
+pub(super) struct SectionStart {
+    /// The text so far, while it may be the beginning of a marker.
+    beginning: Vec<u8>,
+    is_decided: bool,
+}
+
+impl SectionStart {
+    /// Takes the next piece of the text; returns whether it begins with a section.
+    pub(super) fn push(&mut self, escaped: &[u8]) -> bool {
+        if self.is_decided {
+            return false;
+        }
+        self.beginning.extend_from_slice(escaped);
+        let text = trim(&self.beginning);
+        if text.is_empty() {
+            return false;
+        }
+        let found = match_marker(text, 0, SECTION_BEGIN);
+        self.is_decided = !matches!(found, MarkerMatch::Partial);
+        matches!(found, MarkerMatch::Complete(_))
+    }
+}
+
 /// Whether a literal may hold (the beginning of) a marker.
 pub(super) fn may_leak(escaped: &[u8]) -> bool {
     memchr::memchr(b'<', escaped).is_some() || memchr::memmem::find(escaped, br"\u003").is_some()
@@ -83,6 +125,11 @@ pub(super) fn may_leak(escaped: &[u8]) -> bool {
 impl LeakFilter {
     pub(super) const fn is_idle(&self) -> bool {
         self.buffered.is_empty()
+    }
+
+    /// Whether the text began with a section that was not complete calls: then it is in the text.
+    pub(super) const fn is_broken(&self) -> bool {
+        self.is_broken
     }
 
     /// Takes the text between the quotes of a string literal; returns the decided pieces.
@@ -109,6 +156,7 @@ impl LeakFilter {
 
     /// The withheld text, because no more follows.
     pub(super) fn flush(&mut self) -> Vec<u8> {
+        self.record_release(self.buffered.len());
         self.state = FilterState::Text;
         self.calls.clear();
         self.position = 0;
@@ -229,8 +277,16 @@ impl LeakFilter {
         }
     }
 
+    /// The buffer up to `end` is text.
+    fn record_release(&mut self, end: usize) {
+        self.is_broken |= !self.has_text && !matches!(self.state, FilterState::Text);
+        let text = self.buffered.get(self.released_to..end).unwrap_or_default();
+        self.has_text |= !trim(text).is_empty();
+    }
+
     /// Releases the buffer up to `end` as text and continues after it.
     fn release_as_text(&mut self, end: usize, out: &mut Vec<FilteredPiece>) -> bool {
+        self.record_release(end);
         let text = self.buffered.get(self.released_to..end).unwrap_or_default();
         match out.last_mut() {
             _ if text.is_empty() => {}

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use super::body::{self, EMPTY_ANSWER, NOT_JSON, server_failure, truncated_failure};
+use super::leak::{SectionStart, begins_with_section, broken_section};
 use super::meter::{ContentBytes, Meter, decoded_length};
 use super::output::{self, ApiStream, FinishGate, NamedEvent, Output, StreamFlow, read_named_event};
 use crate::failure::Failure;
@@ -37,6 +38,7 @@ pub(super) struct MessagesStream {
     is_finished: bool,
     finish_gate: FinishGate,
     leaks: LeakedCallBlocks,
+    thinking_start: SectionStart,
     /// The open block has a piece of its signature.
     has_signature: bool,
 }
@@ -53,6 +55,7 @@ impl MessagesStream {
             is_finished: false,
             finish_gate: FinishGate::default(),
             leaks: LeakedCallBlocks::default(),
+            thinking_start: SectionStart::default(),
             has_signature: false,
         }
     }
@@ -133,17 +136,28 @@ impl MessagesStream {
         payload: &Bytes,
         event: &ObjectView<'_>,
         out: &mut Output,
-    ) -> StreamFlow {
+    ) -> Result<StreamFlow, Failure> {
         let kind = event.string_or_empty("type");
         let says_something = self.update_meter(payload, event, &kind);
+        let thinking = event.object("delta").and_then(|delta| delta.literal("thinking"));
+        if self.plan.offers_tools
+            && thinking.is_some_and(|literal| {
+                self.thinking_start.push(literal.get(1..literal.len() - 1).unwrap_or_default())
+            })
+        {
+            return Err(broken_section());
+        }
         if self.plan.offers_tools
             && let Some(frames) = self.leaks.process_event(event, &kind, &self.plan)
         {
+            if !self.has_content && self.leaks.is_broken() {
+                return Err(broken_section());
+            }
             if !frames.is_empty() {
                 self.record_content(out);
             }
             frames.into_iter().for_each(|frame| self.finish_gate.append(frame, 1, out));
-            return StreamFlow::Continue;
+            return Ok(StreamFlow::Continue);
         }
         if says_something {
             self.record_content(out);
@@ -175,7 +189,7 @@ impl MessagesStream {
             // Not an event of the response: a provider that thinks for long sends hundreds before it starts.
             out.outcome.event_count = events;
         }
-        if kind == "message_stop" { StreamFlow::Done } else { StreamFlow::Continue }
+        Ok(if kind == "message_stop" { StreamFlow::Done } else { StreamFlow::Continue })
     }
 
     /// The event with the `stop_reason`.
@@ -211,7 +225,7 @@ impl ApiStream for MessagesStream {
         if event.string_or_empty("type") == "message_stop" {
             self.check_end()?;
         }
-        Ok(self.process_event(frame, payload, &event, out))
+        self.process_event(frame, payload, &event, out)
     }
 
     fn process_end(&mut self, usage: Option<TokenUsage>, out: &mut Output) -> Result<(), Failure> {
@@ -324,6 +338,13 @@ pub(super) fn read_complete(
     for block in answer.objects("content") {
         has_substance |= read_block(body, &block, &mut ContentBytes::default());
         restore_block(body, &block, plan, &mut edits);
+        let text = block.literal("text").or_else(|| block.literal("thinking"));
+        let begins =
+            text.is_some_and(|text| begins_with_section(text.get(1..text.len() - 1).unwrap_or_default()));
+        let is_repaired = begins && leaked_calls::replace_block(&block, plan).is_some();
+        if plan.offers_tools && begins && !is_repaired {
+            return Err(broken_section());
+        }
         if plan.offers_tools
             && let Some(blocks) = leaked_calls::replace_block(&block, plan)
         {

@@ -15,8 +15,21 @@ use crate::provider::rewrite::AnswerPlan;
 /// The position of the content and the text between its quotes, when it is a string.
 pub(super) fn read_text<'t>(payload: &'t [u8], choice: &ChunkChoice) -> Option<(Span, &'t [u8])> {
     let place = choice.content.clone()?;
-    let escaped = payload.get(place.clone())?.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    let escaped = inner_text(payload, &place)?;
     Some((place, escaped))
+}
+
+/// The values of `reasoning_content` and `reasoning` that are strings; providers that send both repeat themselves.
+pub(super) fn reasoning_spans(payload: &[u8], choice: &ChunkChoice) -> Vec<Span> {
+    let delta = choice.delta.as_ref().and_then(|span| ObjectView::parse_at(payload, span.start));
+    let Some(delta) = delta else { return Vec::new() };
+    let keys = ["reasoning_content", "reasoning"].into_iter();
+    keys.filter_map(|key| delta.span(key)).filter(|span| inner_text(payload, span).is_some()).collect()
+}
+
+/// The text between the quotes of a string.
+pub(super) fn inner_text<'t>(payload: &'t [u8], span: &Span) -> Option<&'t [u8]> {
+    payload.get(span.clone())?.strip_prefix(b"\"")?.strip_suffix(b"\"")
 }
 
 /// The index of a choice; 0 without an index.

@@ -6,9 +6,9 @@ use super::chunks;
 use crate::failure::Failure;
 use crate::protocol::chat::chunk::ChunkChoice;
 use crate::protocol::edit::{Edits, ObjectPatch, Segments};
-use crate::protocol::json;
+use crate::protocol::json::{self, Span};
 use crate::provider::answer::body::{self, EMPTY_ANSWER, server_failure};
-use crate::provider::answer::leak::{FilteredPiece, LeakFilter, may_leak};
+use crate::provider::answer::leak::{FilteredPiece, LeakFilter, LeakedCall, broken_section, may_leak};
 use crate::provider::answer::meter::Meter;
 use crate::provider::classify::Classifier;
 use crate::provider::rewrite::AnswerPlan;
@@ -39,7 +39,7 @@ pub(in crate::provider::answer) fn read_complete(
     chunks::write_origins(body, &chunk, plan, &mut edits);
     if plan.offers_tools {
         for choice in &chunk.parsed_choices {
-            if extract_leaked_calls(body, choice, plan, &mut edits) {
+            if extract_leaked_calls(body, choice, plan, &mut edits)? {
                 meter.finish_reason = Some("tool_calls".to_owned());
             }
         }
@@ -47,34 +47,63 @@ pub(in crate::provider::answer) fn read_complete(
     Ok((edits.apply(body), meter))
 }
 
-/// Converts leaked calls in a message's content to tool calls; returns whether there were any.
-fn extract_leaked_calls(body: &[u8], choice: &ChunkChoice, plan: &AnswerPlan, edits: &mut Edits) -> bool {
-    let Some((place, escaped)) = chunks::read_text(body, choice) else { return false };
-    if !may_leak(escaped) {
-        return false;
+/// Converts leaked calls in a message's content and reasoning to tool calls; returns whether there were any.
+///
+/// # Errors
+/// When one of them begins with markup that cannot be read as tool calls.
+fn extract_leaked_calls(
+    body: &[u8],
+    choice: &ChunkChoice,
+    plan: &AnswerPlan,
+    edits: &mut Edits,
+) -> Result<bool, Failure> {
+    let content = choice.content.clone().filter(|span| chunks::inner_text(body, span).is_some());
+    let mut found = extract_calls(body, content.as_slice(), edits)?;
+    let from_reasoning = extract_calls(body, &chunks::reasoning_spans(body, choice), edits)?;
+    if !from_reasoning.is_empty()
+        && let Some(details) = &choice.reasoning_details
+    {
+        edits.replace(details.clone(), Bytes::from_static(b"[]"));
     }
-    let mut filter = LeakFilter::default();
-    let mut pieces = filter.push(escaped);
-    chunks::append_text(&mut pieces, filter.flush());
-    let mut text = Vec::new();
-    let mut found = Vec::new();
-    for piece in pieces {
-        match piece {
-            FilteredPiece::Text(part) => text.extend_from_slice(&part),
-            FilteredPiece::Calls(calls) => found.extend(calls),
-        }
-    }
+    found.extend(from_reasoning);
     if found.is_empty() {
-        return false;
+        return Ok(false);
     }
-    edits.replace(place, [b"\"", &*text, b"\""].concat());
     append_tool_calls(body, choice, chunks::render_tool_calls(&found, plan, None), edits);
     if let Some(finish) = choice.finish_reason.clone()
         && body.get(finish.clone()).is_some_and(|literal| json::literal_equals(literal, "stop"))
     {
         edits.replace(finish, Bytes::from_static(b"\"tool_calls\""));
     }
-    true
+    Ok(true)
+}
+
+/// Removes leaked calls from strings that have the same text, and returns them.
+///
+/// # Errors
+/// When the text begins with markup that cannot be read as tool calls.
+fn extract_calls(body: &[u8], spans: &[Span], edits: &mut Edits) -> Result<Vec<LeakedCall>, Failure> {
+    let escaped = spans.first().and_then(|span| chunks::inner_text(body, span)).unwrap_or_default();
+    if !may_leak(escaped) {
+        return Ok(Vec::new());
+    }
+    let mut filter = LeakFilter::default();
+    let mut pieces = filter.push(escaped);
+    chunks::append_text(&mut pieces, filter.flush());
+    let (mut text, mut found) = (Vec::new(), Vec::new());
+    for piece in pieces {
+        match piece {
+            FilteredPiece::Text(part) => text.extend_from_slice(&part),
+            FilteredPiece::Calls(calls) => found.extend(calls),
+        }
+    }
+    if filter.is_broken() && found.is_empty() {
+        return Err(broken_section());
+    }
+    for span in spans.iter().filter(|_| !found.is_empty()) {
+        edits.replace(span.clone(), [b"\"", &*text, b"\""].concat());
+    }
+    Ok(found)
 }
 
 fn append_tool_calls(body: &[u8], choice: &ChunkChoice, rendered: Vec<u8>, edits: &mut Edits) {

@@ -30,6 +30,11 @@ struct TextBlock {
 }
 
 impl LeakedCallBlocks {
+    /// Whether the text began with a section that is not complete calls.
+    pub(super) const fn is_broken(&self) -> bool {
+        self.filter.is_broken()
+    }
+
     /// Whether a call was found: then the answer finishes with `tool_use`.
     pub(super) const fn has_calls(&self) -> bool {
         self.has_calls

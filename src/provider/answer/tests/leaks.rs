@@ -6,6 +6,9 @@ use super::*;
 
 const SECTION: &str = r#"<|tool_calls_section_begin|><|tool_call_begin|>functions.get_weather:0<|tool_call_argument_begin|>{\"city\":\"Paris\"}<|tool_call_end|><|tool_call_begin|>functions.get_time:1<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_calls_section_end|>"#;
 
+/// A section that ends inside a call.
+const BROKEN: &str = "<|tool_calls_section_begin|><|tool_call_begin|>f";
+
 /// Puts a stream together as an SDK does.
 #[derive(Debug, Default, PartialEq)]
 struct Message {
@@ -115,7 +118,7 @@ fn text_full_of_markers_costs_linear_time() {
     // Were it the square of it, this would take minutes.
     let begin = "<|tool_calls_section_begin|>";
     for marker in [begin.to_owned(), format!("{begin}<|tool_call_begin|>f:0<|tool_call_argument_begin|>")] {
-        let content = marker.repeat(3_000_000 / marker.len());
+        let content = format!("x{}", marker.repeat(3_000_000 / marker.len()));
         let text = stream(&[&content], "stop");
         let seen = read(AdapterId::Moonshot, &with_tools(), &[text.as_bytes()]);
         assert_eq!(message(&seen.text).content, content);
@@ -124,9 +127,10 @@ fn text_full_of_markers_costs_linear_time() {
 
 #[test]
 fn withheld_text_is_limited() {
-    let begin = "<|tool_calls_section_begin|><|tool_call_begin|>f:0<|tool_call_argument_begin|>";
+    let begin = "x<|tool_calls_section_begin|><|tool_call_begin|>f:0<|tool_call_argument_begin|>";
     let mut reader = StreamReader::new(errors_of(AdapterId::Moonshot), Api::ChatCompletions, with_tools());
-    assert!(reader.read_chunk(Bytes::from(chunk(&format!(r#"{{"content":"{begin}"}}"#)))).output.is_empty());
+    let first = reader.read_chunk(Bytes::from(chunk(&format!(r#"{{"content":"{begin}"}}"#)))).output;
+    assert_eq!(message(std::str::from_utf8(&first.to_bytes()).unwrap()).content, "x");
     let piece = chunk(&format!(r#"{{"content":"{}"}}"#, "x".repeat(1 << 18)));
     let sent: Vec<_> = (0..5).map(|_| reader.read_chunk(Bytes::from(piece.clone())).output.len()).collect();
     assert_eq!(sent[..3], [0, 0, 0]);
@@ -140,16 +144,16 @@ fn markup_without_offered_tools_is_text() {
 }
 
 #[test]
-fn malformed_markup_is_sent_as_text() {
+fn malformed_markup_after_text_is_sent_as_text() {
     for broken in [
-        "<|tool_calls_section_begin|>",
-        "<|tool_calls_section_begin|><|tool_calls_section_end|>",
+        "a <|tool_calls_section_begin|>",
+        "a <|tool_calls_section_begin|><|tool_calls_section_end|>",
         "the marker <|tool_calls_section_begin|> opens it, <|tool_call_begin|> a call",
-        r#"<|tool_calls_section_begin|><|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{\"a\":<|tool_call_end|><|tool_calls_section_end|>"#,
-        "<|tool_calls_section_begin|><|tool_call_begin|>functions.f<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_calls_section_end|>",
-        "<|tool_calls_section_begin|><|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>[]<|tool_call_end|><|tool_calls_section_end|>",
-        "<|tool_calls_section_begin|><|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{}<|tool_call_end|>",
-        "<|tool_calls_section_begin|><|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{}",
+        r#"a <|tool_calls_section_begin|><|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{\"a\":<|tool_call_end|><|tool_calls_section_end|>"#,
+        "a <|tool_calls_section_begin|><|tool_call_begin|>functions.f<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_calls_section_end|>",
+        "a <|tool_calls_section_begin|><|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>[]<|tool_call_end|><|tool_calls_section_end|>",
+        "a <|tool_calls_section_begin|><|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{}<|tool_call_end|>",
+        "a <|tool_calls_section_begin|><|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{}",
         "a <|tool_calls_sect",
         "<",
         "a <| b <<|",
@@ -164,6 +168,39 @@ fn malformed_markup_is_sent_as_text() {
             assert_eq!(message.content, broken.replace(r#"\""#, "\""));
             assert_eq!((message.calls.len(), message.finish.as_str()), (0, "stop"));
         }
+    }
+}
+
+#[test]
+fn answer_that_begins_with_malformed_markup_is_a_failure() {
+    let begin = "<|tool_calls_section_begin|><|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>";
+    for broken in [format!("{begin}[]<|tool_call_end|>"), format!("{begin}{{}}"), begin.to_owned()] {
+        for key in ["content", "reasoning_content", "reasoning"] {
+            let piece = chunk(&format!(r#"{{"{key}":"{broken}"}}"#));
+            let text = chunk(r#"{"role":"assistant"}"#) + &piece + &finish("stop") + DONE;
+            let seen = read(AdapterId::OpenRouter, &with_tools(), &[text.as_bytes()]);
+            assert_eq!(seen.failure.unwrap().reason, Reason::Server, "{key}: {broken}");
+        }
+    }
+}
+
+#[test]
+fn section_leaked_into_reasoning_becomes_tool_calls() {
+    for cut in [0, 10, SECTION.len() / 2, SECTION.len() - 3] {
+        let cut = (cut..).find(|cut| !SECTION[..*cut].ends_with('\\')).unwrap();
+        let (first, second) = SECTION.split_at(cut);
+        let piece = |text: &str| {
+            let details = format!(r#"[{{"type":"reasoning.text","text":"{text}"}}]"#);
+            chunk(&format!(
+                r#"{{"reasoning":"{text}","reasoning_content":"{text}","reasoning_details":{details}}}"#
+            ))
+        };
+        let head = chunk(r#"{"role":"assistant","content":""}"#);
+        let text = head + &piece("I look. ") + &piece(first) + &piece(second) + &finish("stop") + DONE;
+        let seen = read(AdapterId::OpenRouter, &with_tools(), &[text.as_bytes()]);
+        let message = message(&seen.text);
+        assert_eq!((message.calls, &*message.finish), (two_calls(), "tool_calls"), "{cut}: {}", seen.text);
+        assert!(!seen.text.contains("tool_call_begin") && seen.text.contains("I look. "), "{}", seen.text);
     }
 }
 
@@ -235,4 +272,79 @@ proptest! {
         prop_assert_eq!(message.calls, two_calls());
         prop_assert_eq!(message.finish, "tool_calls");
     }
+}
+
+#[test]
+fn stream_of_messages_or_responses_that_begins_with_markup_is_a_failure() {
+    let messages = |delta: &str| {
+        format!(
+            "event: message_start\ndata: {{\"type\":\"message_start\",\"message\":{{\"id\":\"m\",\"content\":[]}}}}\n\n\
+             event: content_block_start\ndata: {{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{{\"type\":\"text\",\"text\":\"\"}}}}\n\n\
+             event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{delta}}}\n\n\
+             event: content_block_stop\ndata: {{\"type\":\"content_block_stop\",\"index\":0}}\n\n"
+        )
+    };
+    let responses = |kind: &str, text: &str| {
+        format!(
+            "data: {{\"type\":\"{kind}\",\"item_id\":\"i\",\"output_index\":0,\"content_index\":0,\"delta\":\"{text}\"}}\n\n"
+        )
+    };
+    let (text, reasoning) = ("response.output_text.delta", "response.reasoning_text.delta");
+    for (api, events) in [
+        (Api::Messages, messages(&format!(r#"{{"type":"text_delta","text":"{BROKEN}"}}"#))),
+        (Api::Messages, messages(&format!(r#"{{"type":"thinking_delta","thinking":"{BROKEN}"}}"#))),
+        (Api::Responses, responses(text, &BROKEN[..20]) + &responses(text, &BROKEN[20..])),
+        (Api::Responses, responses(reasoning, SECTION)),
+    ] {
+        let mut reader = StreamReader::new(errors_of(AdapterId::Moonshot), api, with_tools());
+        let failure = reader.read_chunk(Bytes::from(events.clone())).failure;
+        assert!(failure.unwrap().message.contains("tool-call markup"), "{events}");
+    }
+    let mut reader = StreamReader::new(errors_of(AdapterId::Moonshot), Api::Responses, with_tools());
+    let mentions = responses(text, "The marker ") + &responses(text, BROKEN);
+    assert!(reader.read_chunk(Bytes::from(mentions)).failure.is_none(), "a text about it");
+}
+
+#[test]
+fn whole_answer_is_repaired_or_a_failure() {
+    let whole = |api, body: String| {
+        read_complete(&errors_of(AdapterId::Moonshot), api, &with_tools(), Bytes::from(body)).err()
+    };
+    for (api, body) in [
+        (
+            Api::ChatCompletions,
+            format!(r#"{{"choices":[{{"message":{{"content":"{BROKEN}"}},"finish_reason":"stop"}}]}}"#),
+        ),
+        (
+            Api::Messages,
+            format!(
+                r#"{{"type":"message","content":[{{"type":"text","text":"{BROKEN}"}}],"stop_reason":"end_turn"}}"#
+            ),
+        ),
+        (
+            Api::Responses,
+            format!(
+                r#"{{"status":"completed","output":[{{"type":"message","content":[{{"type":"output_text","text":"{SECTION}"}}]}}]}}"#
+            ),
+        ),
+    ] {
+        assert!(whole(api, body.clone()).is_some_and(|failure| failure.message.contains("markup")), "{body}");
+    }
+    let in_reasoning = format!(
+        r#"{{"choices":[{{"message":{{"content":"","reasoning":"Hm. {SECTION}"}},"finish_reason":"stop"}}]}}"#
+    );
+    let (repaired, meter) = read_complete(
+        &errors_of(AdapterId::OpenRouter),
+        Api::ChatCompletions,
+        &with_tools(),
+        Bytes::from(in_reasoning),
+    )
+    .unwrap();
+    let repaired: Value = serde_json::from_slice(&repaired.to_bytes()).unwrap();
+    let message = &repaired["choices"][0]["message"];
+    assert_eq!(
+        (message["reasoning"].as_str(), message["tool_calls"].as_array().map(Vec::len)),
+        (Some("Hm. "), Some(2))
+    );
+    assert_eq!(meter.finish_reason.as_deref(), Some("tool_calls"));
 }
