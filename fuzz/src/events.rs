@@ -43,6 +43,7 @@ pub fn judge(mut data: &[u8]) {
         hides_usage: plan & 1 != 0,
         is_continuation: plan & 4 != 0,
         offers_tools: plan & 2 != 0,
+        caches_for_an_hour: plan & 16 != 0,
         seal_origin: (plan & 8 != 0).then(|| SealOrigin::new("own", "m", api)),
     };
     let (one, many) = (read(adapter, api, &plan, &whole), read(adapter, api, &plan, &pieces));

@@ -210,6 +210,7 @@ pub(super) fn parse_token_usage(value: &Value) -> TokenUsage {
         output: count("output"),
         cache_read: count("cacheRead"),
         cache_write: count("cacheWrite"),
+        cache_write_1h: count("cacheWrite1h"),
         reasoning: count("reasoning"),
         is_estimated: value.get("estimated").and_then(Value::as_bool).unwrap_or(false),
         cost: None,

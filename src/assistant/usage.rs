@@ -81,7 +81,7 @@ impl AnswerCosts {
             input: Amount::from_tokens(usage.input, prices.input),
             output: Amount::from_tokens(usage.output, prices.output),
             cache_read: Amount::from_tokens(usage.cache_read, prices.cache_read),
-            cache_write: Amount::from_tokens(usage.cache_write, prices.cache_write),
+            cache_write: prices.cache_write_cost(usage),
             total: prices.compute_cost(usage),
             currency,
         }

@@ -83,6 +83,9 @@ struct PriceRow {
     cache_read: u64,
     #[serde(deserialize_with = "read_price")]
     cache_write: u64,
+    /// For an hour; that of five minutes where no other is known.
+    #[serde(default, deserialize_with = "read_optional_price")]
+    cache_write_hour: Option<u64>,
     source: String,
 }
 
@@ -113,6 +116,10 @@ fn read_price<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     let amount = f64::deserialize(from)?;
     let price = TokenPrices::units_to_millionths(amount);
     price.ok_or_else(|| D::Error::custom(format!("{amount} is not a price")))
+}
+
+fn read_optional_price<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    read_price(from).map(Some)
 }
 
 /// An object of strings whose order matters, with `source` among its keys.
@@ -255,6 +262,7 @@ fn build_model(row: &ModelRow, price: Option<&PriceRow>) -> ModelInfo {
             output: row.output,
             cache_read: row.cache_read,
             cache_write: row.cache_write,
+            cache_write_1h: row.cache_write_hour.unwrap_or(row.cache_write),
         }),
         compat: Compat {
             supports_prefill: row.prefill.as_ref().map(|_| true),

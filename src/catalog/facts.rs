@@ -110,8 +110,10 @@ pub struct TokenPrices {
     pub output: u64,
     /// Cached input.
     pub cache_read: u64,
-    /// Input written to the cache.
+    /// Input written to the cache for five minutes.
     pub cache_write: u64,
+    /// Input written to the cache for an hour.
+    pub cache_write_1h: u64,
 }
 
 impl TokenPrices {
@@ -132,7 +134,15 @@ impl TokenPrices {
         Amount::from_tokens(usage.input, self.input)
             .saturating_add(Amount::from_tokens(usage.output, self.output))
             .saturating_add(Amount::from_tokens(usage.cache_read, self.cache_read))
-            .saturating_add(Amount::from_tokens(usage.cache_write, self.cache_write))
+            .saturating_add(self.cache_write_cost(usage))
+    }
+
+    /// The price of what is written to the cache, for five minutes and for an hour.
+    #[must_use]
+    pub const fn cache_write_cost(&self, usage: &TokenUsage) -> Amount {
+        let minutes = usage.cache_write.saturating_sub(usage.cache_write_1h);
+        Amount::from_tokens(minutes, self.cache_write)
+            .saturating_add(Amount::from_tokens(usage.cache_write_1h, self.cache_write_1h))
     }
 
     /// An amount of [`TokenPrices`] per million tokens, as users write it.

@@ -125,7 +125,13 @@ fn china_site_has_the_same_models_at_its_own_prices() {
     let ids = |models: &[super::ModelInfo]| models.iter().map(|model| model.id.clone()).collect::<Vec<_>>();
     assert_eq!(ids(&international.models), ids(&china.models));
     let yuan = china.model("kimi-k2.6").unwrap().prices.unwrap();
-    let cost = TokenPrices { input: 6_500_000, output: 27_000_000, cache_read: 1_100_000, cache_write: 0 };
+    let cost = TokenPrices {
+        input: 6_500_000,
+        output: 27_000_000,
+        cache_read: 1_100_000,
+        cache_write: 0,
+        cache_write_1h: 0,
+    };
     assert_eq!(yuan, cost);
     assert_eq!(china.model("kimi-k3.1-pro").unwrap().prices, None);
     assert_eq!(china.currency, "CNY");

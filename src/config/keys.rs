@@ -203,6 +203,9 @@ pub(super) struct Cost {
     pub(super) cache_read: Option<Price>,
     /// Input written to the cache.
     pub(super) cache_write: Option<Price>,
+    /// Input written to the cache for an hour. Default: the price of `cacheWrite`, or the catalog's.
+    #[serde(rename = "cacheWrite1h")]
+    pub(super) cache_write_1h: Option<Price>,
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -121,6 +121,7 @@ fn render_usage(usage: &TokenUsage) -> Value {
         "output": usage.output,
         "cacheRead": usage.cache_read,
         "cacheWrite": usage.cache_write,
+        "cacheWrite1h": usage.cache_write_1h,
         "reasoning": usage.reasoning,
         "estimated": usage.is_estimated,
     })
@@ -132,6 +133,7 @@ fn add_usage(one: TokenUsage, other: TokenUsage) -> TokenUsage {
         output: one.output.saturating_add(other.output),
         cache_read: one.cache_read.saturating_add(other.cache_read),
         cache_write: one.cache_write.saturating_add(other.cache_write),
+        cache_write_1h: one.cache_write_1h.saturating_add(other.cache_write_1h),
         reasoning: one.reasoning.saturating_add(other.reasoning),
         is_estimated: one.is_estimated || other.is_estimated,
         cost: None,

@@ -18,6 +18,8 @@ pub struct TokenUsage {
     pub cache_read: u64,
     /// Input that was written to the cache.
     pub cache_write: u64,
+    /// The part of `cache_write` that stays for an hour instead of five minutes, at a higher price.
+    pub cache_write_1h: u64,
     /// The part of `output` that was reasoning.
     pub reasoning: u64,
     /// Counted by the gateway, because the provider reported no count.
@@ -72,6 +74,7 @@ impl TokenUsage {
         // Some providers send zeros for a prompt count that they reported before.
         let is_reported = [input, read, write].iter().any(|count| count.is_some_and(|count| count > 0));
         let prompt = |count: Option<u64>, before| count.filter(|_| is_reported).unwrap_or(before);
+        let hour = top.object("cache_creation").and_then(|kinds| kinds.count("ephemeral_1h_input_tokens"));
         let reasoning =
             top.object("output_tokens_details").and_then(|details| details.count("thinking_tokens"));
         Some(Self {
@@ -79,6 +82,7 @@ impl TokenUsage {
             output: output.unwrap_or(self.output),
             cache_read: prompt(read, self.cache_read),
             cache_write: prompt(write, self.cache_write),
+            cache_write_1h: prompt(hour, self.cache_write_1h),
             reasoning: reasoning.unwrap_or(self.reasoning),
             is_estimated: false,
             cost: self.cost,
@@ -100,7 +104,7 @@ impl TokenUsage {
     /// As the `usage` object of a response; counts made by the gateway are marked with `estimated`.
     #[must_use]
     pub fn to_json(&self, api: Api) -> String {
-        let Self { input, output, cache_read, cache_write, reasoning, .. } = self;
+        let Self { input, output, cache_read, cache_write, cache_write_1h, reasoning, .. } = self;
         let prompt = self.prompt_tokens();
         let total = prompt.saturating_add(*output);
         let mark = if self.is_estimated { ",\"estimated\":true" } else { "" };
@@ -108,6 +112,13 @@ impl TokenUsage {
         let written = match cache_write {
             0 => String::new(),
             count => format!(",\"cache_write_tokens\":{count}"),
+        };
+        let kinds = match cache_write_1h {
+            0 => String::new(),
+            hour => format!(
+                ",\"cache_creation\":{{\"ephemeral_5m_input_tokens\":{},\"ephemeral_1h_input_tokens\":{hour}}}",
+                cache_write.saturating_sub(*hour)
+            ),
         };
         match api {
             Api::ChatCompletions => format!(
@@ -123,7 +134,7 @@ impl TokenUsage {
             Api::Messages => format!(
                 "{{\"input_tokens\":{input},\"cache_creation_input_tokens\":{cache_write},\
                  \"cache_read_input_tokens\":{cache_read},\"output_tokens\":{output},\
-                 \"output_tokens_details\":{{\"thinking_tokens\":{reasoning}}}{mark}}}"
+                 \"output_tokens_details\":{{\"thinking_tokens\":{reasoning}}}{kinds}{mark}}}"
             ),
         }
     }
@@ -152,6 +163,7 @@ fn parse_openai(
         output: output.unwrap_or(0),
         cache_read,
         cache_write,
+        cache_write_1h: 0,
         reasoning: count_in(&output_details, "reasoning_tokens").unwrap_or(0),
         is_estimated: false,
         cost: None,
@@ -167,6 +179,7 @@ mod tests {
         output: 40,
         cache_read: 30,
         cache_write: 10,
+        cache_write_1h: 0,
         reasoning: 25,
         is_estimated: true,
         cost: None,
@@ -184,6 +197,13 @@ mod tests {
         );
         assert!(USAGE.to_json(Api::Responses).starts_with(r#"{"input_tokens":100,"#));
         assert!(USAGE.to_json(Api::Messages).starts_with(r#"{"input_tokens":60,"#), "and here it is not");
+    }
+
+    #[test]
+    fn cache_writes_of_an_hour_are_counted_apart() {
+        let hour = TokenUsage { cache_write_1h: 4, ..USAGE };
+        let text = hour.to_json(Api::Messages);
+        assert_eq!(TokenUsage::from_json(Api::Messages, text.as_bytes()), Some(hour), "{text}");
     }
 
     #[test]

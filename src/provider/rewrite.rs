@@ -129,6 +129,7 @@ fn apply_rules(adapter: AdapterId, draft: &mut RequestDraft<'_>) -> Result<(), F
         AdapterId::Generic => generic::rewrite(draft)?,
     }
     tools::record_offered_tools(draft);
+    parameters::record_cache_lifetime(draft);
     Ok(())
 }
 

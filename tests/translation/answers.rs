@@ -76,6 +76,7 @@ fn usage() -> impl Strategy<Value = TokenUsage> {
             output: output.into(),
             cache_read: cache_read.into(),
             cache_write: cache_write.into(),
+            cache_write_1h: 0,
             reasoning: u64::from(output / 2),
             is_estimated: estimated,
             cost: None,

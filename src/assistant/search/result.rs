@@ -250,7 +250,7 @@ impl SearchCosts {
             input: Amount::from_tokens(tokens.input, prices.input),
             output: Amount::from_tokens(tokens.output, prices.output),
             cache_read: Amount::from_tokens(tokens.cache_read, prices.cache_read),
-            cache_write: Amount::from_tokens(tokens.cache_write, prices.cache_write),
+            cache_write: prices.cache_write_cost(tokens),
             searches: Amount::from_picos(searches),
             currency: currency.to_owned(),
         }
@@ -274,7 +274,8 @@ mod tests {
         let usage = TokenUsage { input: 600, output: 200, cache_read: 400, ..TokenUsage::default() };
         spent.add(Some(usage), 1);
         spent.add(None, 1);
-        let prices = TokenPrices { input: 950_000, output: 4_000_000, cache_read: 160_000, cache_write: 0 };
+        let prices =
+            TokenPrices { input: 950_000, output: 4_000_000, cache_read: 160_000, ..TokenPrices::default() };
         let costs = SearchCosts::new(&spent, &prices, 5_000, "USD");
         let spent = SearchUsage { costs: Some(costs), ..spent };
         assert_eq!(

@@ -89,6 +89,7 @@ fn describe_model(settings: &Settings, reference: &Reference) -> Option<(Value, 
             "output": units(prices.output),
             "cacheRead": units(prices.cache_read),
             "cacheWrite": units(prices.cache_write),
+            "cacheWrite1h": units(prices.cache_write_1h),
         })
     });
     let mut value = json!({

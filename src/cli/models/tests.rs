@@ -106,7 +106,7 @@ async fn list_starts_with_the_chain_and_its_tags() {
     assert_eq!(models[1]["available"], json!(false));
     assert_eq!(
         models[1]["cost"],
-        json!({ "input": 0.95, "output": 4.0, "cacheRead": 0.16, "cacheWrite": 0.0 })
+        json!({ "input": 0.95, "output": 4.0, "cacheRead": 0.16, "cacheWrite": 0.0, "cacheWrite1h": 0.0 })
     );
     assert_eq!((&models[2]["key"], &models[2]["missing"]), (&json!("openrouter/vendor/new"), &json!(true)));
     let keys: Vec<&str> = models.iter().map(|model| model["key"].as_str().unwrap()).collect();

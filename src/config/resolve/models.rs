@@ -98,11 +98,14 @@ fn merge_model(
             }),
             None => known,
         };
+        let cache_write = merge("cacheWrite", cost.cache_write, known.cache_write);
+        let hour = if cost.cache_write.is_some() { cache_write } else { known.cache_write_1h };
         model.prices = Some(TokenPrices {
             input: merge("input", cost.input, known.input),
             output: merge("output", cost.output, known.output),
             cache_read: merge("cacheRead", cost.cache_read, known.cache_read),
-            cache_write: merge("cacheWrite", cost.cache_write, known.cache_write),
+            cache_write,
+            cache_write_1h: merge("cacheWrite1h", cost.cache_write_1h, hour),
         });
     }
     if let Some(compat) = &settings.compat {

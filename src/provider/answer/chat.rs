@@ -353,6 +353,7 @@ impl ApiStream for ChatStream {
             return Err(failure);
         }
         self.meter.read(&payload, &chunk);
+        self.plan.complete_usage(&mut self.meter.usage);
         self.content_bytes.read(&payload, &chunk);
         self.process_chunk(frame, &payload, &chunk, out)?;
         Ok(StreamFlow::Continue)

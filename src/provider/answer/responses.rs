@@ -94,6 +94,7 @@ impl ResponsesStream {
         };
         check_status(&self.classifier, text, response)?;
         self.meter.usage = read_usage(response);
+        self.plan.complete_usage(&mut self.meter.usage);
         self.has_content |= response_has_content(response);
         if !self.has_content && !self.plan.is_continuation && requires_content(response) {
             return Err(server_failure(EMPTY_ANSWER));
@@ -333,8 +334,10 @@ pub(super) fn read_complete(
     if plan.offers_tools && parts.any(|part| begins(&part)) {
         return Err(broken_section());
     }
+    let mut usage = read_usage(&response);
+    plan.complete_usage(&mut usage);
     let meter = Meter {
-        usage: read_usage(&response),
+        usage,
         finish_reason: read_finish_reason(&response),
         model: response.string("model").map(Cow::into_owned),
         provider: response.string("provider").map(Cow::into_owned),

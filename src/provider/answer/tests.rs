@@ -24,6 +24,7 @@ const USAGE: TokenUsage = TokenUsage {
     output: 40,
     cache_read: 64,
     cache_write: 0,
+    cache_write_1h: 0,
     reasoning: 30,
     is_estimated: false,
     cost: None,

@@ -14,6 +14,7 @@ use crate::protocol::json::{self, Span};
 use crate::protocol::model::seal::SealOrigin;
 use crate::protocol::object::ObjectView;
 use crate::protocol::request::{RequestBody, RequestMessage};
+use crate::protocol::usage::TokenUsage;
 use crate::provider::rules::Rule;
 
 /// The input of a rewrite.
@@ -79,11 +80,21 @@ pub struct AnswerPlan {
     pub is_continuation: bool,
     /// Tools were offered. Only then does leaked markup become calls.
     pub offers_tools: bool,
+    /// What is written to the prompt cache stays for an hour (Moonshot's `prompt_cache_options`).
+    pub caches_for_an_hour: bool,
     /// The origin to write into sealed reasoning; `None` where it is passed on as it is.
     pub seal_origin: Option<SealOrigin>,
 }
 
 impl AnswerPlan {
+    /// Completes the usage of an answer: Moonshot bills cache writes by the lifetime in the request, and reports one count
+    /// (its forum, topic 613, 2026-11).
+    pub(crate) const fn complete_usage(&self, usage: &mut Option<TokenUsage>) {
+        if let (true, Some(usage)) = (self.caches_for_an_hour, usage) {
+            usage.cache_write_1h = usage.cache_write;
+        }
+    }
+
     pub(crate) fn original_name<'n>(&'n self, sent: &'n str) -> &'n str {
         self.tool_names.iter().find(|(known, _)| known == sent).map_or(sent, |(_, original)| original)
     }

@@ -180,3 +180,10 @@ fn read_params(draft: &RequestDraft<'_>) -> ThinkingRequest {
     let (thinking, effort, reasoning) = (of("thinking"), of("reasoning_effort"), of("reasoning"));
     ThinkingFields { thinking, effort, reasoning }.resolve()
 }
+
+/// Records whether the request asks for a prompt cache of an hour.
+pub(crate) fn record_cache_lifetime(draft: &mut RequestDraft<'_>) {
+    let options = draft.parsed_value::<Value>("prompt_cache_options");
+    let ttl = options.as_ref().and_then(|options| options.get("ttl")?.as_str());
+    draft.answer_plan.caches_for_an_hour = ttl == Some("1h");
+}

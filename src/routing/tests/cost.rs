@@ -243,3 +243,29 @@ async fn each_attempt_and_key_is_billed_separately() {
     let costs: Vec<_> = costs.iter().map(Option::as_deref).collect();
     assert_eq!(costs, [Some("0.00001255"), Some("0.00001255"), None, Some("0.00001865")], "{record:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn cache_writes_are_billed_by_their_lifetime() {
+    // K3: $3 for five minutes and $6 for an hour, per million tokens.
+    let answer = Reply::Body(
+        200,
+        r#"{"id":"1","choices":[{"index":0,"message":{"role":"assistant","content":"ok"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1000000,"completion_tokens":0,"prompt_tokens_details":{"cache_write_tokens":1000000}}}"#,
+    );
+    for (ttl, price) in [("5m", "3"), ("1h", "6")] {
+        let fixture = fixture("moonshot/kimi-k3", &[], &moonshot());
+        fixture.script.then(answer.clone());
+        let body = json!({"model": "default", "messages": [], "prompt_cache_options": {"ttl": ttl}});
+        let record = final_record(&fixture, request(&body)).await;
+        assert_eq!(record.attempts[0].cost, bill(price, "USD", CostSource::PriceTable), "{ttl}");
+    }
+    let providers = json!({"claudish": {"apiKey": "key-000000", "baseUrl": "https://messages.example/v1", "api": "anthropic-messages",
+        "models": [{"id": "m", "name": "M", "cost": {"input": 1, "output": 1, "cacheRead": 1, "cacheWrite": 5, "cacheWrite1h": 8}}]}});
+    let fixture = fixture("claudish/m", &[], &providers);
+    fixture.script.then(Reply::Body(
+        200,
+        r#"{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"ok"}],"stop_reason":"end_turn","usage":{"input_tokens":0,"output_tokens":0,"cache_creation_input_tokens":1000000,"cache_creation":{"ephemeral_5m_input_tokens":400000,"ephemeral_1h_input_tokens":600000}}}"#,
+    ));
+    let record = final_record(&fixture, client_request(Api::Messages, false)).await;
+    assert_eq!(record.attempts[0].cost, bill("6.8", "USD", CostSource::PriceTable));
+    assert_eq!(record.usage.map(|usage| usage.cache_write_1h), Some(600_000));
+}

@@ -27,7 +27,7 @@ const APPLICATION_ID: i64 = 0x4d6f_6f6e;
 const TABLES: &str = include_str!("schema/tables.sql");
 
 /// Migrations to the next version, beginning with version 1. A released one is never changed; another one is added.
-const MIGRATIONS: &[&str] = &[include_str!("schema/1-to-2.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema/1-to-2.sql"), include_str!("schema/2-to-3.sql")];
 
 /// The version of the tables.
 const CURRENT_VERSION: usize = MIGRATIONS.len() + 1;

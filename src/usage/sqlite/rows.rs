@@ -15,14 +15,14 @@ const INSERT_REQUEST: &str = "INSERT INTO requests (number, client, requested, f
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT (number) DO NOTHING";
 
 const INSERT_ATTEMPT: &str = "INSERT INTO attempts (request, place, provider, model, outcome, detail, began, took, input, \
-     output, cache_read, cache_write, reasoning, estimated, told, amount, currency, pricing) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
+     output, cache_read, cache_write, cache_write_1h, reasoning, estimated, told, amount, currency, pricing) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
 
 const SELECT_REQUESTS: &str = "SELECT number, client, requested, face, called, answered, streamed, thinking, outcome, \
      first_byte, took, rules, dropped FROM requests";
 
 const SELECT_ATTEMPTS: &str = "SELECT provider, model, outcome, detail, began, took, input, output, cache_read, cache_write, \
-     reasoning, estimated, told, amount, currency, pricing FROM attempts WHERE request = ?1 ORDER BY place";
+     cache_write_1h, reasoning, estimated, told, amount, currency, pricing FROM attempts WHERE request = ?1 ORDER BY place";
 
 /// Requests that one transaction removes: a few milliseconds of work.
 const DELETE_BATCH: i64 = 500;
@@ -72,6 +72,7 @@ pub(super) fn append_batch(connection: &mut Connection, batch: &[Arc<UsageEntry>
                     usage.map(|usage| to_sql_integer(usage.output)),
                     usage.map(|usage| to_sql_integer(usage.cache_read)),
                     usage.map(|usage| to_sql_integer(usage.cache_write)),
+                    usage.map(|usage| to_sql_integer(usage.cache_write_1h)),
                     usage.map(|usage| to_sql_integer(usage.reasoning)),
                     usage.map(|usage| usage.is_estimated),
                     usage.and_then(|usage| usage.cost).map(|cost| to_sql_integer(cost.as_picos())),
@@ -172,6 +173,7 @@ fn read_usage(row: &Row<'_>) -> rusqlite::Result<Option<TokenUsage>> {
         output: count("output")?,
         cache_read: count("cache_read")?,
         cache_write: count("cache_write")?,
+        cache_write_1h: count("cache_write_1h")?,
         reasoning: count("reasoning")?,
         is_estimated: row.get::<_, Option<bool>>("estimated")?.unwrap_or(false),
         cost: row.get::<_, Option<i64>>("told")?.map(to_amount),

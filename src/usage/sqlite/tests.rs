@@ -89,7 +89,8 @@ async fn entries_are_listed_newest_first() {
             is_estimated: true,
             cost: Amount::parse("0.5"),
             reasoning: 7,
-            cache_write: 1,
+            cache_write: 3,
+            cache_write_1h: 2,
             ..TokenUsage::default()
         }),
         bill: Some(AttemptCost {

@@ -34,6 +34,7 @@ pub(in crate::provider::answer) fn read_complete(
     }
     let mut meter = Meter::default();
     meter.read(body, &chunk);
+    plan.complete_usage(&mut meter.usage);
     let mut edits = Edits::new();
     chunks::restore_names(body, &chunk, plan, &mut edits);
     chunks::write_origins(body, &chunk, plan, &mut edits);

@@ -121,6 +121,7 @@ fn openrouters_last_chunk_keeps_only_its_usage() {
         output: 7,
         cache_read: 20,
         cache_write: 5,
+        cache_write_1h: 0,
         reasoning: 3,
         is_estimated: false,
         cost: Amount::parse("0.000123"),

@@ -30,6 +30,7 @@ CREATE TABLE attempts (
   output      INTEGER,              -- reasoning included
   cache_read  INTEGER,              -- not in input
   cache_write INTEGER,              -- not in input
+  cache_write_1h INTEGER,           -- the part of cache_write that stays for an hour
   reasoning   INTEGER,
   estimated   INTEGER,              -- 1: the gateway counted
   told        INTEGER,              -- the provider's own figure of the cost
