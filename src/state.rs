@@ -6,6 +6,7 @@
 mod affinity;
 pub mod cooldown;
 mod lifecycle;
+mod sealed_turns;
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,10 +16,12 @@ use tokio::sync::watch;
 
 use self::affinity::AffinityMap;
 use self::cooldown::{Admission, Cooldown, CooldownDurations, Cooldowns};
+use self::sealed_turns::SealedTurns;
 use crate::config::settings::{Auth, FailoverSettings, Header, Reference, Settings};
 use crate::failure::{CooldownScope, Failure};
 use crate::protocol::api::Api;
 use crate::protocol::memory_budget::MemoryBudget;
+use crate::protocol::model::seal::{SealOrigin, SealedTurn};
 
 pub use lifecycle::{ActiveRequest, ActiveRequests, ShutdownPhase, ShutdownWatch};
 
@@ -74,6 +77,7 @@ pub struct State {
     affinity_map: Mutex<AffinityMap<CooldownKey>>,
     /// The provider behind OpenRouter that answered each conversation last.
     last_providers: Mutex<AffinityMap<String>>,
+    sealed_turns: Mutex<SealedTurns>,
     fingerprints: RandomState,
     active_requests: ActiveRequests,
     memory_budget: Arc<MemoryBudget>,
@@ -88,6 +92,7 @@ impl Default for State {
             cooldowns: Mutex::default(),
             affinity_map: Mutex::default(),
             last_providers: Mutex::default(),
+            sealed_turns: Mutex::default(),
             fingerprints: RandomState::new(),
             active_requests: ActiveRequests::default(),
             memory_budget: Arc::default(),
@@ -227,6 +232,28 @@ impl State {
     pub fn record_last_provider(&self, conversation: impl Hash, provider: &str) {
         let conversation = self.fingerprints.hash_one(conversation);
         self.last_providers().insert(conversation, provider.to_owned(), now());
+    }
+
+    /// Keeps a turn with sealed reasoning for this client's next request.
+    pub fn store_sealed_turn(&self, client: Option<&str>, turn: SealedTurn) {
+        let key = (client.map(str::to_owned), turn.call_ids.clone());
+        self.sealed_turns().insert(key, turn, now());
+    }
+
+    /// This client's turn with these calls, if the target sealed its reasoning.
+    pub fn find_sealed_turn(
+        &self,
+        client: Option<&str>,
+        call_ids: &[&str],
+        origin: &SealOrigin,
+    ) -> Option<SealedTurn> {
+        let ids = call_ids.iter().map(|id| (*id).to_owned()).collect();
+        let turn = self.sealed_turns().get(&(client.map(str::to_owned), ids), now())?;
+        turn.is_from(origin).then(|| SealedTurn::clone(&turn))
+    }
+
+    fn sealed_turns(&self) -> MutexGuard<'_, SealedTurns> {
+        self.sealed_turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn last_providers(&self) -> MutexGuard<'_, AffinityMap<String>> {

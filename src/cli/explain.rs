@@ -106,7 +106,7 @@ impl Explanation {
         if plan.targets.is_empty() {
             return Err(no_target_error(settings));
         }
-        let bodies = RequestBodies::new(body, Arc::default(), usize::MAX);
+        let bodies = RequestBodies::new(body, None, Arc::default(), usize::MAX);
         let targets = plan.targets.iter().map(|planned| target_json(settings, planned, &bodies));
         let json = json!({
             "requested": plan.requested,

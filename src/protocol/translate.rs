@@ -15,7 +15,7 @@ use super::messages::encoder::MessagesEncoder;
 use super::model::answer::{RequestEcho, ResponseEvent};
 use super::model::client_tools::ClientTools;
 use super::model::losses::{self, Losses};
-use super::model::seal::SealOrigin;
+use super::model::seal::{SealOrigin, SealedTurn};
 use super::model::{CacheControlSupport, TranslationError};
 use super::request::RequestBody;
 use super::responses::decoder::ResponsesDecoder;
@@ -59,12 +59,26 @@ pub fn translate_request(
     body: &RequestBody,
     target: &TranslationTarget,
 ) -> Result<TranslatedRequest, TranslationError> {
+    translate_request_with_turns(body, target, &|_| None)
+}
+
+/// Like [`translate_request`]. `find_sealed_turn` finds an answer of the target by the ids of its calls, whose sealed
+/// reasoning the client did not return.
+///
+/// # Errors
+/// As [`translate_request`].
+pub fn translate_request_with_turns(
+    body: &RequestBody,
+    target: &TranslationTarget,
+    find_sealed_turn: &dyn Fn(&[&str]) -> Option<SealedTurn>,
+) -> Result<TranslatedRequest, TranslationError> {
     let mut losses = Losses::default();
     let mut conversation = match body.api {
         Api::ChatCompletions => chat::read_request::read(body, &mut losses)?,
         Api::Messages => messages::read_request::read(body, &mut losses)?,
         Api::Responses => responses::read_request::read(body, &mut losses)?,
     };
+    conversation.restore_sealed_turns(find_sealed_turn);
     conversation.open_seals(&target.seal_origin, &mut losses);
     conversation.normalize(&mut losses);
     conversation.adapt_cache_marks(target.cache_control, body.api != Api::Messages, &mut losses);

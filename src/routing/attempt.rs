@@ -24,6 +24,7 @@ use crate::protocol::api::Api;
 use crate::protocol::edit::Segments;
 use crate::protocol::memory_budget::{BodyBuffer, MemoryReservation};
 use crate::protocol::model::answer::ResponseEvent;
+use crate::protocol::model::seal::SealedTurn;
 use crate::protocol::object::ObjectView;
 use crate::protocol::translate;
 use crate::protocol::usage::TokenUsage;
@@ -269,10 +270,20 @@ impl RequestExecution {
         let echo = build_echo(self.request.id, own, sent.client_tools());
         let (mut events, losses) = translate::decode_response_with_losses(target.api, &body.to_bytes());
         self.tracker.record_losses(&losses);
+        let mut turn = SealedTurn::default();
+        events.iter().for_each(|event| turn.push(event));
+        self.store_sealed_turn(Some(turn).filter(SealedTurn::is_needed));
         if !events.iter().any(|event| matches!(event, ResponseEvent::Usage(_))) {
             events.push(ResponseEvent::Usage(usage));
         }
         Segments::from_bytes(translate::encode_response(&events, own.api, &echo))
+    }
+
+    /// Keeps the sealed reasoning of an answer for clients whose API does not return it. Messages clients return it.
+    pub(super) fn store_sealed_turn(&self, turn: Option<SealedTurn>) {
+        if let Some(turn) = turn.filter(|_| self.request.api != Api::Messages) {
+            self.state.store_sealed_turn(self.request.client.as_deref(), turn);
+        }
     }
 
     /// Estimates the usage of a whole response whose provider did not report it.

@@ -157,6 +157,9 @@ impl StreamedRequest {
                 };
                 let result = pump.run(&mut *metered.stream).await;
                 execution.tracker.record_losses(translator.losses());
+                if result.is_ok() {
+                    execution.store_sealed_turn(translator.take_sealed_turn());
+                }
                 result
             }
             Err(failure) => Err(PumpFailure::of_gateway(failure)),

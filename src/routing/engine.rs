@@ -91,9 +91,14 @@ impl Engine {
         self.state.memory_budget().start_body(self.settings.load().gateway.buffer_memory_limit())
     }
 
-    pub(super) fn new_bodies(&self, settings: &Settings, body: RequestBody) -> RequestBodies {
+    pub(super) fn new_bodies(
+        &self,
+        settings: &Settings,
+        client: Option<String>,
+        body: RequestBody,
+    ) -> RequestBodies {
         let limit = settings.gateway.buffer_memory_limit();
-        RequestBodies::new(body, self.state.memory_budget().clone(), limit)
+        RequestBodies::new(body, client, self.state.clone(), limit)
     }
 
     /// Starts the record of a request that is answered without routing.
@@ -145,7 +150,7 @@ impl Engine {
             deadline: settings.failover.total_timeout.map(|total| Instant::now() + total),
             state: self.state.clone(),
             logins: self.logins.clone(),
-            bodies: self.new_bodies(&settings, body),
+            bodies: self.new_bodies(&settings, request.client.clone(), body),
             request,
             plan,
             affinity,

@@ -8,7 +8,6 @@ use crate::catalog::AdapterId;
 use crate::config::settings::ProviderModel;
 use crate::failure::{Failure, Reason};
 use crate::protocol::api::Api;
-use crate::protocol::memory_budget::MemoryBudget;
 use crate::protocol::model::client_tools::{ClientTools, has_client_tools};
 use crate::protocol::model::losses;
 use crate::protocol::model::seal::SealOrigin;
@@ -17,6 +16,7 @@ use crate::protocol::translate::{self, TranslatedRequest, TranslationTarget};
 use crate::provider::rewrite::{
     AdaptedRequest, PartialAnswer, RewriteOptions, reads_bare_seals, takes_client_tools,
 };
+use crate::state::State;
 use crate::stream::budget_exceeded;
 
 /// A request and its translations.
@@ -29,7 +29,9 @@ pub struct RequestBodies {
     has_seals: OnceLock<bool>,
     /// The client's body has tools that only the provider of its API takes in this form.
     has_client_tools: OnceLock<bool>,
-    memory_budget: Arc<MemoryBudget>,
+    state: Arc<State>,
+    /// The client's name, where its token has one.
+    client: Option<String>,
     /// The memory limit of all bodies, in bytes.
     max_total_bytes: usize,
 }
@@ -101,14 +103,20 @@ impl RequestBodies {
     /// Creates the bodies of a request. Translations count as buffered memory, of which all requests together
     /// may hold `limit` bytes.
     #[must_use]
-    pub fn new(client_body: RequestBody, memory_budget: Arc<MemoryBudget>, max_total_bytes: usize) -> Self {
+    pub fn new(
+        client_body: RequestBody,
+        client: Option<String>,
+        state: Arc<State>,
+        max_total_bytes: usize,
+    ) -> Self {
         Self {
             client_body,
             prompt_tokens: OnceLock::new(),
             made: Mutex::default(),
             has_seals: OnceLock::new(),
             has_client_tools: OnceLock::new(),
-            memory_budget,
+            state,
+            client,
             max_total_bytes,
         }
     }
@@ -193,7 +201,10 @@ impl RequestBodies {
     }
 
     fn translate(&self, target: &TranslationTarget) -> Result<TranslatedBody, Failure> {
-        let translated = translate::translate_request(&self.client_body, target);
+        let find_sealed_turn =
+            |ids: &[&str]| self.state.find_sealed_turn(self.client.as_deref(), ids, &target.seal_origin);
+        let translated =
+            translate::translate_request_with_turns(&self.client_body, target, &find_sealed_turn);
         let TranslatedRequest { body, losses, client_tools } = translated.map_err(|untranslatable| {
             // Another target may serve the client's API.
             let why =
@@ -213,7 +224,7 @@ impl RequestBodies {
     }
 
     fn parse_counted(&self, api: Api, body: &[u8]) -> Result<RequestBody, Failure> {
-        let mut counted = self.memory_budget.start_body(self.max_total_bytes);
+        let mut counted = self.state.memory_budget().start_body(self.max_total_bytes);
         counted.push(body).map_err(|_| budget_exceeded())?;
         RequestBody::parse(api, counted.into_bytes())
             .map_err(|error| Failure::new(Reason::Server, format!("the translated request: {error}")))
@@ -262,9 +273,9 @@ mod tests {
     use crate::catalog::ModelInfo;
     use crate::protocol::model::CacheControlSupport;
 
-    fn bodies(api: Api, value: &Value, budget: &Arc<MemoryBudget>, limit: usize) -> RequestBodies {
+    fn bodies(api: Api, value: &Value, state: &Arc<State>, limit: usize) -> RequestBodies {
         let body = RequestBody::parse(api, value.to_string().into()).unwrap();
-        RequestBodies::new(body, budget.clone(), limit)
+        RequestBodies::new(body, None, state.clone(), limit)
     }
 
     fn target(api: Api) -> TranslationTarget {
@@ -283,27 +294,27 @@ mod tests {
 
     #[test]
     fn translation_is_made_once_and_counts_as_buffered() {
-        let budget = Arc::new(MemoryBudget::default());
+        let state = Arc::new(State::new());
         let request = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]});
-        let bodies = bodies(Api::Messages, &request, &budget, 1 << 20);
+        let bodies = bodies(Api::Messages, &request, &state, 1 << 20);
         let (first, second) = (chat(&bodies).unwrap(), chat(&bodies).unwrap());
         assert_eq!(first.body().text.as_ptr(), second.body().text.as_ptr());
-        assert!(first.is_translated() && budget.used_bytes() >= first.body().text.len());
+        assert!(first.is_translated() && state.memory_budget().used_bytes() >= first.body().text.len());
         drop((first, second));
         drop(bodies);
-        assert_eq!(budget.used_bytes(), 0);
+        assert_eq!(state.memory_budget().used_bytes(), 0);
     }
 
     #[test]
     fn untranslatable_or_oversized_request_is_a_failure() {
-        let budget = Arc::new(MemoryBudget::default());
+        let state = Arc::new(State::new());
         let odd = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": 7}]});
-        let rejected = bodies(Api::Messages, &odd, &budget, 1 << 20);
+        let rejected = bodies(Api::Messages, &odd, &state, 1 << 20);
         let rejected = chat(&rejected).unwrap_err();
         assert!(rejected.allows_failover() && rejected.reason == Reason::BadRequest, "{rejected}");
         assert!(rejected.message.contains("messages[0].content"), "{rejected}");
         let request = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]});
-        let full = bodies(Api::Messages, &request, &budget, 1);
+        let full = bodies(Api::Messages, &request, &state, 1);
         assert!(chat(&full).unwrap_err().is_gateway_limit);
     }
 

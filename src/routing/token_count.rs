@@ -39,7 +39,7 @@ impl Engine {
     pub async fn count_tokens(&self, request: ClientRequest) -> Result<TokenCount, RequestError> {
         let settings = self.settings();
         let (body, plan) = self.plan_request(&settings, &request, None)?;
-        let bodies = self.new_bodies(&settings, body);
+        let bodies = self.new_bodies(&settings, request.client.clone(), body);
         let mut targets = plan.considered_targets(&request).iter();
         let usable = targets.find_map(|planned| match planned.skip_reason {
             None => find_counter(&planned.target),

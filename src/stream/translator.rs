@@ -11,11 +11,15 @@ use crate::protocol::edit::Segments;
 use crate::protocol::model::answer::RequestEcho;
 use crate::protocol::model::answer::ResponseEvent;
 use crate::protocol::model::client_tools::ClientTools;
+use crate::protocol::model::seal::SealedTurn;
 use crate::protocol::request::RequestBody;
 use crate::protocol::translate::Decoder;
 use crate::protocol::translate::Encoder;
 use crate::protocol::usage::TokenUsage;
 use crate::record::RequestId;
+
+/// A longer turn is not kept: no model thinks that much between two calls.
+const MAX_SEALED_TURN_BYTES: usize = 1 << 20;
 
 /// Translates the events of one target.
 #[derive(Debug)]
@@ -32,6 +36,8 @@ struct Transcoder {
     encoder: Encoder,
     /// The target has reported its usage.
     has_sent_usage: bool,
+    /// What the client's next request may need of the answer.
+    sealed_turn: Option<SealedTurn>,
 }
 
 /// What a response in the client's API repeats of its request. `client_tools` are those of the translation.
@@ -83,6 +89,8 @@ impl ResponseTranslator {
                 decoder: Decoder::new(target_api),
                 encoder: encoder(),
                 has_sent_usage: false,
+                // Messages clients return all of it.
+                sealed_turn: (client_api != Api::Messages).then(SealedTurn::default),
             })
         });
         Self { target_api, client_api, transcoder }
@@ -100,6 +108,12 @@ impl ResponseTranslator {
         self.transcoder.as_ref().map_or(&[], |transcoder| transcoder.decoder.losses())
     }
 
+    /// Takes the turn with sealed reasoning, if the client's next request may need it.
+    #[must_use]
+    pub fn take_sealed_turn(&mut self) -> Option<SealedTurn> {
+        self.transcoder.as_mut()?.sealed_turn.take().filter(SealedTurn::is_needed)
+    }
+
     /// The bytes that are kept of the response.
     pub(super) fn buffered_bytes(&self) -> usize {
         self.transcoder.as_ref().map_or(0, |transcoder| transcoder.encoder.buffered_bytes())
@@ -115,7 +129,7 @@ impl ResponseTranslator {
 
     /// Ends a complete response: returns the events that are missing. `usage` is for a target that reported none.
     pub(super) fn translate_end(&mut self, usage: Option<TokenUsage>) -> Segments {
-        let Some(Transcoder { decoder, encoder, has_sent_usage }) = self.transcoder.as_deref_mut() else {
+        let Some(Transcoder { decoder, encoder, has_sent_usage, .. }) = self.transcoder.as_deref_mut() else {
             return Segments::default();
         };
         let (mut events, mut text) = (Vec::new(), Vec::new());
@@ -154,6 +168,10 @@ impl Transcoder {
                 // A comment keeps the client waiting, in every API.
                 None if frame.event_name().is_none() => text.extend_from_slice(&frame.raw),
                 None => {}
+            }
+            if let Some(turn) = &mut self.sealed_turn {
+                events.iter().for_each(|event| turn.push(event));
+                self.sealed_turn.take_if(|turn| turn.size() > MAX_SEALED_TURN_BYTES);
             }
             self.has_sent_usage |= write_events(&mut self.encoder, &mut events, &mut text);
         }

@@ -85,3 +85,32 @@ async fn strict_providers_refuse_only_the_known_requests() {
         "MOONRELAY_BLESS=1 rewrites {REFUSALS}"
     );
 }
+
+#[tokio::test]
+async fn chat_client_keeps_thinking_in_a_tool_loop_at_anthropic() {
+    let upstream = Upstream::start().await;
+    let gateway = setup(&upstream).start().await;
+    let function = json!({ "name": "get_weather", "parameters": { "type": "object", "properties": { "city": { "type": "string" } } } });
+    let mut request = json!({
+        "model": "anthropic/claude-sonnet-4-5", "reasoning_effort": "high", "max_tokens": 9000,
+        "tools": [{ "type": "function", "function": function }],
+        "messages": [{ "role": "user", "content": "Please call get_weather for Paris" }],
+    });
+    let first = gateway.post("/v1/chat/completions", &request).await;
+    assert_eq!(first.status, 200, "{}", first.text());
+    let mut message = first.json()["choices"][0]["message"].clone();
+    let call = message["tool_calls"][0]["id"].clone();
+    assert!(call.is_string() && message["reasoning_details"][0]["signature"].is_string(), "{message}");
+    // A client of the API as OpenAI documents it.
+    for field in ["reasoning_content", "reasoning_details", "refusal"] {
+        message.as_object_mut().unwrap().remove(field);
+    }
+    let result = json!({ "role": "tool", "tool_call_id": call, "content": "sunny" });
+    request["messages"].as_array_mut().unwrap().extend([message, result]);
+    let second = gateway.post("/v1/chat/completions", &request).await;
+    assert_eq!(second.status, 200, "{}", second.text());
+    let sent = upstream.requests().await;
+    let sent: Value = serde_json::from_str(sent.last().unwrap()["body"].as_str().unwrap()).unwrap();
+    assert_eq!(sent["thinking"]["type"], "enabled", "{sent}");
+    assert_eq!(sent["messages"][1]["content"][0]["type"], "thinking", "{sent}");
+}

@@ -8,7 +8,7 @@ use super::client_tools::{ClientTool, ClientTools};
 use super::losses::{self, Losses};
 use super::node::StringLiteral;
 use super::parameters::Parameters;
-use super::seal::{Seal, SealOrigin};
+use super::seal::{Seal, SealOrigin, SealedBlock, SealedTurn};
 use super::thinking::ThinkingSettings;
 use super::tools::{ToolChoice, ToolDefinition, ToolForm};
 
@@ -85,6 +85,30 @@ pub(crate) enum ContentBlock<'t> {
     CacheMark(&'t [u8]),
 }
 
+impl ContentBlock<'_> {
+    /// Its text, if it is text.
+    fn plain_text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Text(text) => text.text(),
+            _ => Cow::Borrowed(""),
+        }
+    }
+}
+
+impl From<SealedBlock> for ContentBlock<'_> {
+    fn from(block: SealedBlock) -> Self {
+        let sealed = |value: &str| Seal::unopened(StringLiteral::from_text(value));
+        match block {
+            SealedBlock::Text(text) => Self::Text(StringLiteral::from_text(&text)),
+            SealedBlock::Reasoning { text, seal } => Self::Reasoning {
+                text: StringLiteral::from_text(&text),
+                signature: seal.as_deref().map(sealed),
+            },
+            SealedBlock::Redacted(data) => Self::RedactedReasoning(sealed(&data)),
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ToolCall<'t> {
     /// The provider's id.
@@ -106,6 +130,32 @@ pub(crate) struct ToolResult<'t> {
 const CACHE_MARK: &[u8] = br#"{"type":"ephemeral"}"#;
 
 impl Conversation<'_> {
+    /// Gives turns with calls the sealed reasoning that the client did not return, if their text is as it was.
+    pub(crate) fn restore_sealed_turns(&mut self, find: &dyn Fn(&[&str]) -> Option<SealedTurn>) {
+        for turn in self.turns.iter_mut().filter(|turn| turn.role == Role::Assistant && turn.has_calls()) {
+            let is_sealed = turn.blocks.iter().any(|block| {
+                matches!(
+                    block,
+                    ContentBlock::RedactedReasoning(_) | ContentBlock::Reasoning { signature: Some(_), .. }
+                )
+            });
+            if is_sealed {
+                continue;
+            }
+            let ids = turn.blocks.iter().filter_map(|block| match block {
+                ContentBlock::ToolCall(call) => Some(&*call.id),
+                _ => None,
+            });
+            let Some(sealed) = find(&ids.collect::<Vec<_>>()) else { continue };
+            let text: String = turn.blocks.iter().map(ContentBlock::plain_text).collect();
+            let restored: Vec<ContentBlock<'_>> = sealed.blocks.into_iter().map(ContentBlock::from).collect();
+            if restored.iter().map(ContentBlock::plain_text).collect::<String>() == text {
+                turn.blocks.retain(|block| matches!(block, ContentBlock::ToolCall(_)));
+                turn.blocks.splice(..0, restored);
+            }
+        }
+    }
+
     /// Opens the sealed reasoning of the target. What another provider sealed is removed; its text stays.
     pub(crate) fn open_seals(&mut self, target: &SealOrigin, losses: &mut Losses) {
         for turn in &mut self.turns {

@@ -7,6 +7,7 @@
 use bytes::Bytes;
 use memchr::memmem;
 
+use super::answer::ResponseEvent;
 use super::node::StringLiteral;
 use crate::protocol::api::Api;
 use crate::protocol::edit::Edits;
@@ -19,6 +20,84 @@ const MARK: &str = "moonrelay:";
 /// A provider and its API: the text that begins the values that it sealed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SealOrigin(String);
+
+/// The content of an assistant turn with sealed reasoning, up to its calls: for clients that do not return the reasoning.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SealedTurn {
+    /// Text and reasoning, in order. Sealed values have their origin.
+    pub(crate) blocks: Vec<SealedBlock>,
+    /// The ids of its calls.
+    pub call_ids: Vec<String>,
+    /// Their size, approximately.
+    bytes: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SealedBlock {
+    Text(String),
+    Reasoning { text: String, seal: Option<String> },
+    Redacted(String),
+}
+
+impl SealedTurn {
+    /// Adds an event of the answer.
+    pub fn push(&mut self, event: &ResponseEvent) {
+        let (ResponseEvent::Text(text)
+        | ResponseEvent::Reasoning(text)
+        | ResponseEvent::ReasoningSignature(text)
+        | ResponseEvent::RedactedReasoning(text)
+        | ResponseEvent::ToolCallStart { id: text, .. }) = event
+        else {
+            return;
+        };
+        self.bytes += text.len() + size_of::<SealedBlock>();
+        match event {
+            ResponseEvent::Text(piece) => match self.blocks.last_mut() {
+                Some(SealedBlock::Text(text)) => text.push_str(piece),
+                _ => self.blocks.push(SealedBlock::Text(piece.clone())),
+            },
+            ResponseEvent::Reasoning(piece) => match self.blocks.last_mut() {
+                Some(SealedBlock::Reasoning { text, seal: None }) => text.push_str(piece),
+                _ => self.blocks.push(SealedBlock::Reasoning { text: piece.clone(), seal: None }),
+            },
+            ResponseEvent::ReasoningSignature(value) => match self.blocks.last_mut() {
+                Some(SealedBlock::Reasoning { seal: seal @ None, .. }) => *seal = Some(value.clone()),
+                _ => self
+                    .blocks
+                    .push(SealedBlock::Reasoning { text: String::new(), seal: Some(value.clone()) }),
+            },
+            ResponseEvent::RedactedReasoning(data) => self.blocks.push(SealedBlock::Redacted(data.clone())),
+            ResponseEvent::ToolCallStart { id, .. } => self.call_ids.push(id.clone()),
+            _ => {}
+        }
+    }
+
+    /// Whether a later request needs it: it has calls, whose results follow, and sealed reasoning.
+    #[must_use]
+    pub fn is_needed(&self) -> bool {
+        !self.call_ids.is_empty() && self.seals().next().is_some()
+    }
+
+    /// Whether all of its sealed values are of this origin.
+    #[must_use]
+    pub fn is_from(&self, origin: &SealOrigin) -> bool {
+        self.seals().all(|seal| seal.starts_with(&*origin.0))
+    }
+
+    /// Its size in bytes.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        self.bytes
+    }
+
+    fn seals(&self) -> impl Iterator<Item = &str> {
+        self.blocks.iter().filter_map(|block| match block {
+            SealedBlock::Reasoning { seal, .. } => seal.as_deref(),
+            SealedBlock::Redacted(data) => Some(&**data),
+            SealedBlock::Text(_) => None,
+        })
+    }
+}
 
 /// A sealed value, without its origin.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -455,3 +455,61 @@ async fn translated_message_starts_with_estimated_and_ends_with_reported_usage()
     let last = &events[events.len() - 2]["usage"];
     assert_eq!((&last["input_tokens"], last.get("estimated")), (&json!(7), None), "{last}");
 }
+
+/// Claude's thinking with a tool call, whole and streamed.
+const THINKING_CALL: &str = r#"{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{"type":"thinking","thinking":"Hm.","signature":"sig=="},{"type":"text","text":"I look."},{"type":"tool_use","id":"toolu_1","name":"look","input":{}}],"stop_reason":"tool_use","usage":{"input_tokens":7,"output_tokens":3}}"#;
+const THINKING_STREAM: &str = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"m\",\"content\":[],\"usage\":{\"input_tokens\":7,\"output_tokens\":1}}}\n\n\
+event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}}\n\n\
+event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"thinking_delta\",\"thinking\":\"Hm.\"}}\n\n\
+event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"signature_delta\",\"signature\":\"sig==\"}}\n\n\
+event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n\
+event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":1,\"content_block\":{\"type\":\"text\",\"text\":\"I look.\"}}\n\n\
+event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":1}\n\n\
+event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":2,\"content_block\":{\"type\":\"tool_use\",\"id\":\"toolu_1\",\"name\":\"look\",\"input\":{}}}\n\n\
+event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":2}\n\n\
+event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"tool_use\"},\"usage\":{\"output_tokens\":3}}\n\n\
+event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+
+#[tokio::test(start_paused = true)]
+async fn chat_client_keeps_its_signed_thinking_and_another_client_gets_none() {
+    for (is_streaming, reply) in
+        [(false, Reply::Body(200, THINKING_CALL)), (true, Reply::Events(vec![(0, THINKING_STREAM)]))]
+    {
+        let fixture = chain(Api::Messages, Api::Messages);
+        let ask = async |client: Option<&str>, text: &str, reply: Reply| -> Value {
+            fixture.script.then(reply);
+            let call =
+                json!({"id": "toolu_1", "type": "function", "function": {"name": "look", "arguments": "{}"}});
+            let messages = json!([
+                {"role": "user", "content": "hi"},
+                {"role": "assistant", "content": text, "tool_calls": [call]},
+                {"role": "tool", "tool_call_id": "toolu_1", "content": "seen"},
+            ]);
+            let body = json!({"model": "default", "stream": is_streaming, "messages": messages});
+            let asked = ClientRequest { client: client.map(str::to_owned), ..request(&body) };
+            if let answer @ Answer::Stream { .. } = fixture.engine.answer(asked).await.ok().unwrap() {
+                read(answer).await;
+            }
+            let calls = fixture.script.calls.lock().unwrap();
+            let sent: Value = serde_json::from_slice(&calls.last().unwrap().body.concat()).unwrap();
+            sent["messages"][1]["content"].clone()
+        };
+        let kinds = |content: &Value| -> Vec<String> {
+            content
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|block| block["type"].as_str().unwrap().to_owned())
+                .collect()
+        };
+        let bare = ask(Some("one"), "I look.", reply.clone()).await;
+        assert_eq!(kinds(&bare), ["text", "tool_use"], "nothing is known before the first answer");
+        let own = ask(Some("one"), "I look.", reply.clone()).await;
+        assert_eq!(kinds(&own), ["thinking", "text", "tool_use"], "streamed: {is_streaming}");
+        assert_eq!((&own[0]["thinking"], &own[0]["signature"]), (&json!("Hm."), &json!("sig==")));
+        assert_eq!(kinds(&ask(Some("one"), "I lied.", reply.clone()).await), ["text", "tool_use"]);
+        assert_eq!(kinds(&ask(None, "I look.", reply.clone()).await), ["text", "tool_use"]);
+        let second = ask(Some("two"), "I look.", reply).await;
+        assert_eq!(kinds(&second), ["text", "tool_use"], "another client's calls have the same ids");
+    }
+}
