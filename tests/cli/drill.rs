@@ -153,3 +153,29 @@ async fn drill_without_configuration_and_keys_uses_the_default_chain() {
     );
     assert_eq!(reported["withoutKey"], json!(["kimi", "moonshot", "openrouter"]));
 }
+
+#[tokio::test]
+async fn anthropic_and_openai_are_simulated_with_their_rules() {
+    let home = tempfile::tempdir().unwrap();
+    let model =
+        |id: &str| json!([{ "id": id, "reasoning": true, "contextWindow": 200_000, "maxTokens": 32_000 }]);
+    let config = json!({
+        "agents": { "defaults": { "model": { "primary": "anthropic/claude-opus-5", "fallbacks": ["openai/gpt-5.4"] } } },
+        "models": { "providers": {
+            "anthropic": { "baseUrl": "https://api.anthropic.com/v1", "api": "anthropic-messages", "apiKey": "sk-ant-0000000", "models": model("claude-opus-5") },
+            "openai": { "baseUrl": "https://api.openai.com/v1", "api": "openai-responses", "apiKey": "sk-0000000000", "models": model("gpt-5.4") },
+        } },
+    });
+    let file = home.path().join("config.json5");
+    std::fs::write(&file, config.to_string()).unwrap();
+    let arguments = ["drill", "--json", "--fault", "retry_after", "--config", file.to_str().unwrap()];
+    let ended = run(command(home.path(), arguments)).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.both());
+    let reported = ended.json();
+    let cases = reported["cases"].as_array().unwrap();
+    assert!(
+        !cases.is_empty()
+            && cases.iter().all(|case| case["attempts"].to_string().contains("openai/gpt-5.4=ok")),
+        "{reported}"
+    );
+}

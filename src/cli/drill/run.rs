@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::setup::DrillSetup;
+use super::setup::{DrillSetup, simulator_for};
 use super::{Case, Phase, drill_error};
 use crate::cli::command::CommandError;
 use crate::cli::simulation::{self, InProcessGateway, SimulatedUpstreams};
 use crate::protocol::sse::FrameReader;
 use crate::record::Record;
 use crate::upstream::{Client, UpstreamResponse};
-use moonrelay_simulator::SimulatorOptions;
+use moonrelay_simulator::{Provider as Simulated, SimulatorOptions};
 
 /// The record of a request arrives after its response; a missing record is a defect of the gateway.
 const RECORD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -69,7 +69,9 @@ impl DrillRunner {
         let mut upstreams = Vec::new();
         for provider in self.setup.providers() {
             let defaults = SimulatorOptions::default();
-            let options = SimulatorOptions { is_strict: false, accepts_any_client: true, ..defaults };
+            // Anthropic and OpenAI refuse what breaks their rules, and so do their simulators.
+            let is_strict = matches!(simulator_for(provider), Simulated::Anthropic | Simulated::OpenAi);
+            let options = SimulatorOptions { is_strict, accepts_any_client: true, ..defaults };
             let upstream = simulation::start_upstreams(options).await.map_err(failed)?;
             upstreams.push((provider.id.clone(), upstream));
         }

@@ -68,7 +68,7 @@ impl DrillSetup {
             return Err(CommandError::configuration(message));
         };
         Ok(Self {
-            primary_simulator: simulator_for(provider.adapter),
+            primary_simulator: simulator_for(provider),
             primary_model: provider.upstream_model_id(&reference.model),
             is_generic: provider.adapter == AdapterId::Generic,
             accepts_tools: model.model.compat.supports_tools != Some(false),
@@ -102,7 +102,7 @@ impl DrillSetup {
         let mut settings = self.settings.clone();
         for (id, address) in addresses {
             let Some(provider) = settings.providers.get_mut(id).map(Arc::make_mut) else { continue };
-            let simulator = simulator_for(provider.adapter);
+            let simulator = simulator_for(provider);
             for (api, url) in &mut provider.apis {
                 *url = format!("{address}{}", simulator.base_path_for(simulator_api(*api)));
             }
@@ -122,12 +122,14 @@ fn chain_assuming_keys(settings: &Settings) -> Chain {
     Chain { references: references.collect() }
 }
 
-/// The simulator for a provider with this adapter. Moonshot's API is the simplest of the three.
-const fn simulator_for(adapter: AdapterId) -> simulator::Provider {
-    match adapter {
-        AdapterId::Moonshot | AdapterId::Generic => simulator::Provider::Moonshot,
-        AdapterId::KimiCode => simulator::Provider::Kimi,
-        AdapterId::OpenRouter => simulator::Provider::OpenRouter,
+/// The simulator for a provider. For a provider that is not known it is Moonshot's, whose API is the simplest.
+pub(super) fn simulator_for(provider: &Provider) -> simulator::Provider {
+    match (provider.adapter, provider.id.as_str()) {
+        (AdapterId::Generic, "anthropic") => simulator::Provider::Anthropic,
+        (AdapterId::Generic, "openai") => simulator::Provider::OpenAi,
+        (AdapterId::Moonshot | AdapterId::Generic, _) => simulator::Provider::Moonshot,
+        (AdapterId::KimiCode, _) => simulator::Provider::Kimi,
+        (AdapterId::OpenRouter, _) => simulator::Provider::OpenRouter,
     }
 }
 
