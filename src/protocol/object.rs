@@ -85,6 +85,12 @@ impl<'t> ObjectView<'t> {
         self.text.get(self.span(key)?)
     }
 
+    /// The text between the quotes of a string, escaped as received.
+    #[must_use]
+    pub fn escaped(&self, key: &str) -> Option<&'t [u8]> {
+        self.literal(key)?.strip_prefix(b"\"")?.strip_suffix(b"\"")
+    }
+
     /// A string with its quotes, escaped as received.
     #[must_use]
     pub fn literal(&self, key: &str) -> Option<&'t [u8]> {

@@ -35,11 +35,11 @@ pub(super) struct ChatStream {
     has_content: bool,
     finish_gate: FinishGate,
     leak_filter: LeakFilter,
-    /// Of the reasoning.
+    /// Finds leaked calls in the reasoning.
     reasoning_filter: LeakFilter,
     /// Text, reasoning or calls were sent.
     has_sent_content: bool,
-    /// The chunk whose text is withheld.
+    /// The chunk whose text or reasoning is withheld.
     withheld_chunk: Bytes,
     /// The index of the next tool call found in text.
     next_call_index: usize,
@@ -116,17 +116,20 @@ impl ChatStream {
                 choice.finish_reason.is_some();
         }
         let mut edits = Edits::new();
+        let had_sent_content = self.has_sent_content;
         chunks::restore_names(payload, chunk, &self.plan, &mut edits);
-        chunks::write_origins(payload, chunk, &self.plan, &mut edits);
-        let is_emptied = self.filter_reasoning(payload, chunk, finishes, &mut edits, out);
+        let reasoning = self.filter_reasoning(payload, chunk, finishes, &mut edits, out);
+        if !reasoning.drops_details {
+            chunks::write_origins(payload, chunk, &self.plan, &mut edits);
+        }
         let keeps =
             match (self.filter_text(payload, chunk, finishes, &mut edits, out), &*chunk.parsed_choices) {
-                (ChunkContent::Content, [choice]) if is_emptied && choice.has_only_reasoning() => {
+                (ChunkContent::Content, [choice]) if reasoning.is_emptied && choice.has_only_reasoning() => {
                     self.without_content(chunk, choice, finishes)
                 }
                 (keeps, _) => keeps,
             };
-        if !self.has_sent_content && (self.leak_filter.is_broken() || self.reasoning_filter.is_broken()) {
+        if !had_sent_content && (self.leak_filter.is_broken() || self.reasoning_filter.is_broken()) {
             return Err(broken_section());
         }
         if finishes {
@@ -245,8 +248,7 @@ impl ChatStream {
         }
     }
 
-    /// Searches the reasoning for leaked calls. Calls follow the reasoning before them in chunks of their own. Returns whether
-    /// the chunk has no reasoning any more.
+    /// Searches the reasoning for leaked calls. Reasoning before the last piece is sent in chunks of its own.
     fn filter_reasoning(
         &mut self,
         payload: &Bytes,
@@ -254,41 +256,48 @@ impl ChatStream {
         finishes: bool,
         edits: &mut Edits,
         out: &mut Output,
-    ) -> bool {
-        let [choice] = chunk.parsed_choices.as_slice() else { return false };
-        if !self.plan.offers_tools {
-            return false;
+    ) -> FilteredReasoning {
+        let [choice] = chunk.parsed_choices.as_slice() else { return FilteredReasoning::default() };
+        if !self.plan.offers_tools || chunks::read_index(payload, choice) != 0 {
+            return FilteredReasoning::default();
         }
         let spans = chunks::reasoning_spans(payload, choice);
         let escaped = spans.first().and_then(|span| chunks::inner_text(payload, span)).unwrap_or_default();
         if self.reasoning_filter.is_idle() && !may_leak(escaped) {
-            return false;
+            return FilteredReasoning::default();
         }
         let mut pieces = self.reasoning_filter.push(escaped);
         if finishes || escaped.is_empty() {
             let rest = self.reasoning_filter.flush();
             chunks::append_text(&mut pieces, rest);
         }
-        let (calls, texts): (Vec<_>, Vec<_>) =
-            pieces.into_iter().partition(|piece| matches!(piece, FilteredPiece::Calls(_)));
-        let text: Vec<u8> = texts
-            .into_iter()
-            .flat_map(|piece| if let FilteredPiece::Text(text) = piece { text } else { Vec::new() })
-            .collect();
-        if spans.is_empty() && !text.is_empty() {
-            let delta = [b"{\"reasoning_content\":\"", &*text, b"\"}"].concat();
-            self.finish_gate.append(chunks::chunk_with_delta(payload, delta), 1, out);
-        }
-        if text != escaped {
-            for span in spans {
-                edits.replace(span, [b"\"", &*text, b"\""].concat());
+        self.withheld_chunk = payload.clone();
+        let has_calls = pieces.iter().any(|piece| matches!(piece, FilteredPiece::Calls(_)));
+        let last = match pieces.pop() {
+            Some(FilteredPiece::Text(text)) if !spans.is_empty() => text,
+            other => {
+                pieces.extend(other);
+                Vec::new()
             }
-            if let Some(details) = &choice.reasoning_details {
-                edits.replace(details.clone(), Bytes::from_static(b"[]"));
+        };
+        for piece in pieces {
+            match piece {
+                FilteredPiece::Text(text) => {
+                    self.finish_gate.append(chunks::chunk_with_reasoning(payload, &text), 1, out);
+                    self.has_sent_content = true;
+                }
+                FilteredPiece::Calls(found) => self.append_tool_calls(payload, &found, out),
             }
         }
-        self.append_pieces(payload, calls, out);
-        text.is_empty()
+        for span in spans.iter().filter(|_| last != escaped) {
+            edits.replace(span.clone(), [b"\"", &*last, b"\""].concat());
+        }
+        // The details repeat the text.
+        let drops_details = !spans.is_empty() && (has_calls || self.reasoning_filter.is_in_section());
+        if let Some(details) = choice.reasoning_details.as_ref().filter(|_| drops_details) {
+            edits.replace(details.clone(), Bytes::from_static(b"[]"));
+        }
+        FilteredReasoning { is_emptied: last.is_empty() && !escaped.is_empty(), drops_details }
     }
 
     /// Whether a chunk without text still has metadata. A repeated role does not count:
@@ -381,12 +390,16 @@ impl ApiStream for ChatStream {
 
     fn take_withheld(&mut self) -> Segments {
         self.finish_gate.discard();
-        let held = self.leak_filter.flush();
-        if held.is_empty() {
-            return Segments::default();
-        }
         let payload = std::mem::take(&mut self.withheld_chunk);
-        chunks::chunk_with_text(&payload, &held)
+        let (reasoning, text) = (self.reasoning_filter.flush(), self.leak_filter.flush());
+        let mut out = Segments::default();
+        if !reasoning.is_empty() {
+            out.append(chunks::chunk_with_reasoning(&payload, &reasoning));
+        }
+        if !text.is_empty() {
+            out.append(chunks::chunk_with_text(&payload, &text));
+        }
+        out
     }
 
     fn content_bytes(&self) -> ContentBytes {
@@ -423,6 +436,15 @@ impl ContentBytes {
             self.tool_calls += decoded_length(text, choice.tool_calls.as_ref());
         }
     }
+}
+
+/// What a chunk's reasoning is after the search.
+#[derive(Clone, Copy, Debug, Default)]
+struct FilteredReasoning {
+    /// It has no text any more.
+    is_emptied: bool,
+    /// Its `reasoning_details` were removed.
+    drops_details: bool,
 }
 
 /// The rest of a chunk without its withheld text.

@@ -86,35 +86,9 @@ enum MarkerMatch {
     Absent,
 }
 
-/// Whether a whole text begins with a section, complete or not.
+/// Whether a text begins with a section, complete or not.
 pub(super) fn begins_with_section(escaped: &[u8]) -> bool {
     matches!(match_marker(trim(escaped), 0, SECTION_BEGIN), MarkerMatch::Complete(_))
-}
-
-/// Whether the first text of a stream begins with a section. For text that is not repaired: thinking over Messages, and
-/// everything over Responses.
-#[derive(Debug, Default)]
-pub(super) struct SectionStart {
-    /// The text so far, while it may be the beginning of a marker.
-    beginning: Vec<u8>,
-    is_decided: bool,
-}
-
-impl SectionStart {
-    /// Takes the next piece of the text; returns whether it begins with a section.
-    pub(super) fn push(&mut self, escaped: &[u8]) -> bool {
-        if self.is_decided {
-            return false;
-        }
-        self.beginning.extend_from_slice(escaped);
-        let text = trim(&self.beginning);
-        if text.is_empty() {
-            return false;
-        }
-        let found = match_marker(text, 0, SECTION_BEGIN);
-        self.is_decided = !matches!(found, MarkerMatch::Partial);
-        matches!(found, MarkerMatch::Complete(_))
-    }
 }
 
 /// Whether a literal may hold (the beginning of) a marker.
@@ -125,6 +99,11 @@ pub(super) fn may_leak(escaped: &[u8]) -> bool {
 impl LeakFilter {
     pub(super) const fn is_idle(&self) -> bool {
         self.buffered.is_empty()
+    }
+
+    /// Whether the withheld text is a section, as far as it came.
+    pub(super) const fn is_in_section(&self) -> bool {
+        !matches!(self.state, FilterState::Text)
     }
 
     /// Whether the text began with a section that was not complete calls: then it is in the text.

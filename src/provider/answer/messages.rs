@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use super::body::{self, EMPTY_ANSWER, NOT_JSON, server_failure, truncated_failure};
-use super::leak::{SectionStart, begins_with_section, broken_section};
+use super::leak::{begins_with_section, broken_section};
 use super::meter::{ContentBytes, Meter, decoded_length};
 use super::output::{self, ApiStream, FinishGate, NamedEvent, Output, StreamFlow, read_named_event};
 use crate::failure::Failure;
@@ -38,7 +38,6 @@ pub(super) struct MessagesStream {
     is_finished: bool,
     finish_gate: FinishGate,
     leaks: LeakedCallBlocks,
-    thinking_start: SectionStart,
     /// The open block has a piece of its signature.
     has_signature: bool,
 }
@@ -55,7 +54,6 @@ impl MessagesStream {
             is_finished: false,
             finish_gate: FinishGate::default(),
             leaks: LeakedCallBlocks::default(),
-            thinking_start: SectionStart::default(),
             has_signature: false,
         }
     }
@@ -138,13 +136,10 @@ impl MessagesStream {
         out: &mut Output,
     ) -> Result<StreamFlow, Failure> {
         let kind = event.string_or_empty("type");
+        let had_content = self.has_content;
         let says_something = self.update_meter(payload, event, &kind);
-        let thinking = event.object("delta").and_then(|delta| delta.literal("thinking"));
-        if self.plan.offers_tools
-            && thinking.is_some_and(|literal| {
-                self.thinking_start.push(literal.get(1..literal.len() - 1).unwrap_or_default())
-            })
-        {
+        let thinking = event.object("delta").and_then(|delta| delta.escaped("thinking"));
+        if self.plan.offers_tools && !had_content && thinking.is_some_and(begins_with_section) {
             return Err(broken_section());
         }
         if self.plan.offers_tools
@@ -338,9 +333,8 @@ pub(super) fn read_complete(
     for block in answer.objects("content") {
         has_substance |= read_block(body, &block, &mut ContentBytes::default());
         restore_block(body, &block, plan, &mut edits);
-        let text = block.literal("text").or_else(|| block.literal("thinking"));
-        let begins =
-            text.is_some_and(|text| begins_with_section(text.get(1..text.len() - 1).unwrap_or_default()));
+        let text = block.escaped("text").or_else(|| block.escaped("thinking"));
+        let begins = text.is_some_and(begins_with_section);
         let is_repaired = begins && leaked_calls::replace_block(&block, plan).is_some();
         if plan.offers_tools && begins && !is_repaired {
             return Err(broken_section());

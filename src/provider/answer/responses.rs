@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use super::body::{self, EMPTY_ANSWER, NOT_JSON, server_failure, truncated_failure};
-use super::leak::{SectionStart, begins_with_section, broken_section};
+use super::leak::{begins_with_section, broken_section};
 use super::meter::{ContentBytes, Meter, decoded_length};
 use super::output::{self, ApiStream, NamedEvent, Output, StreamFlow, read_named_event};
 use crate::failure::Failure;
@@ -27,8 +27,6 @@ pub(super) struct ResponsesStream {
     meter: Meter,
     content_bytes: ContentBytes,
     has_content: bool,
-    text_start: SectionStart,
-    reasoning_start: SectionStart,
 }
 
 impl ResponsesStream {
@@ -39,8 +37,6 @@ impl ResponsesStream {
             meter: Meter::default(),
             content_bytes: ContentBytes::default(),
             has_content: false,
-            text_start: SectionStart::default(),
-            reasoning_start: SectionStart::default(),
         }
     }
 
@@ -65,20 +61,6 @@ impl ResponsesStream {
         };
         *count += decoded_length(text, event.span("delta").as_ref());
         event.has_text("delta")
-    }
-
-    /// Whether text or reasoning begins with leaked tool calls.
-    fn begins_with_section(&mut self, event: &ObjectView<'_>, kind: &str) -> bool {
-        let start = match kind {
-            "response.output_text.delta" => &mut self.text_start,
-            "response.reasoning_text.delta" | "response.reasoning_summary_text.delta" => {
-                &mut self.reasoning_start
-            }
-            _ => return false,
-        };
-        event
-            .literal("delta")
-            .is_some_and(|literal| start.push(literal.get(1..literal.len() - 1).unwrap_or_default()))
     }
 
     /// The end of the response; `ended` names its event.
@@ -127,7 +109,9 @@ impl ResponsesStream {
         if flow == StreamFlow::Done {
             self.process_finish(payload, response.as_ref(), kind.trim_start_matches("response."))?;
         }
-        if self.plan.offers_tools && self.begins_with_section(event, &kind) {
+        let is_first_text = !self.has_content && !kind.starts_with("response.function_call");
+        if self.plan.offers_tools && is_first_text && event.escaped("delta").is_some_and(begins_with_section)
+        {
             return Err(broken_section());
         }
         let says_something = self.update_meter(payload, event, &kind);
@@ -327,11 +311,7 @@ pub(super) fn read_complete(
     let parts = ["content", "summary"];
     let items = response.objects("output");
     let mut parts = items.iter().flat_map(|item| parts.iter().flat_map(|key| item.objects(key)));
-    let begins = |part: &ObjectView<'_>| {
-        part.literal("text")
-            .is_some_and(|text| begins_with_section(text.get(1..text.len() - 1).unwrap_or_default()))
-    };
-    if plan.offers_tools && parts.any(|part| begins(&part)) {
+    if plan.offers_tools && parts.any(|part| part.escaped("text").is_some_and(begins_with_section)) {
         return Err(broken_section());
     }
     let mut usage = read_usage(&response);

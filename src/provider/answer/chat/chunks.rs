@@ -78,6 +78,11 @@ pub(super) fn chunk_with_text(payload: &Bytes, text: &[u8]) -> Segments {
     chunk_with_delta(payload, [b"{\"content\":\"", text, b"\"}"].concat())
 }
 
+/// A chunk whose delta has only reasoning, escaped without the quotes.
+pub(super) fn chunk_with_reasoning(payload: &Bytes, text: &[u8]) -> Segments {
+    chunk_with_delta(payload, [b"{\"reasoning_content\":\"", text, b"\"}"].concat())
+}
+
 /// The last chunk of a stream, with nothing but usage.
 pub(super) fn chunk_with_usage(payload: &Bytes, usage: &TokenUsage) -> Segments {
     patch_chunk(payload, b"[]".to_vec(), Some(usage))

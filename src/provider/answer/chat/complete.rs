@@ -37,18 +37,31 @@ pub(in crate::provider::answer) fn read_complete(
     plan.complete_usage(&mut meter.usage);
     let mut edits = Edits::new();
     chunks::restore_names(body, &chunk, plan, &mut edits);
-    chunks::write_origins(body, &chunk, plan, &mut edits);
+    let mut drops_details = false;
     if plan.offers_tools {
         for choice in &chunk.parsed_choices {
-            if extract_leaked_calls(body, choice, plan, &mut edits)? {
+            let found = extract_leaked_calls(body, choice, plan, &mut edits)?;
+            drops_details |= found.drops_details;
+            if found.has_calls {
                 meter.finish_reason = Some("tool_calls".to_owned());
             }
         }
     }
+    if !drops_details {
+        chunks::write_origins(body, &chunk, plan, &mut edits);
+    }
     Ok((edits.apply(body), meter))
 }
 
-/// Converts leaked calls in a message's content and reasoning to tool calls; returns whether there were any.
+/// What was done about leaked calls of a message.
+#[derive(Clone, Copy, Debug, Default)]
+struct LeakedCalls {
+    has_calls: bool,
+    /// `reasoning_details`, which repeat the reasoning, were removed.
+    drops_details: bool,
+}
+
+/// Converts leaked calls in a message's content and reasoning to tool calls.
 ///
 /// # Errors
 /// When one of them begins with markup that cannot be read as tool calls.
@@ -57,18 +70,18 @@ fn extract_leaked_calls(
     choice: &ChunkChoice,
     plan: &AnswerPlan,
     edits: &mut Edits,
-) -> Result<bool, Failure> {
+) -> Result<LeakedCalls, Failure> {
     let content = choice.content.clone().filter(|span| chunks::inner_text(body, span).is_some());
     let mut found = extract_calls(body, content.as_slice(), edits)?;
     let from_reasoning = extract_calls(body, &chunks::reasoning_spans(body, choice), edits)?;
-    if !from_reasoning.is_empty()
-        && let Some(details) = &choice.reasoning_details
-    {
+    let details = choice.reasoning_details.as_ref().filter(|_| !from_reasoning.is_empty());
+    if let Some(details) = details {
         edits.replace(details.clone(), Bytes::from_static(b"[]"));
     }
+    let drops_details = details.is_some();
     found.extend(from_reasoning);
     if found.is_empty() {
-        return Ok(false);
+        return Ok(LeakedCalls::default());
     }
     append_tool_calls(body, choice, chunks::render_tool_calls(&found, plan, None), edits);
     if let Some(finish) = choice.finish_reason.clone()
@@ -76,7 +89,7 @@ fn extract_leaked_calls(
     {
         edits.replace(finish, Bytes::from_static(b"\"tool_calls\""));
     }
-    Ok(true)
+    Ok(LeakedCalls { has_calls: true, drops_details })
 }
 
 /// Removes leaked calls from strings that have the same text, and returns them.
