@@ -217,9 +217,9 @@ pub(super) struct CompatSettings {
     pub(super) supports_usage_in_streaming: Option<bool>,
     /// Accepts `reasoning_effort`.
     pub(super) supports_reasoning_effort: Option<bool>,
-    /// Continues a last assistant message, which stream continuation needs.
+    /// Continues a last assistant message: one of the two forms of stream continuation.
     pub(super) supports_prefill: Option<bool>,
-    /// Continues an interrupted answer when a message asks for it, for models that take no prefill.
+    /// Continues an interrupted answer when a message asks for it: the form for models that take no prefill.
     pub(super) continues_on_instruction: Option<bool>,
     /// Accepts `store`.
     pub(super) supports_store: Option<bool>,

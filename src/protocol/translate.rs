@@ -83,7 +83,10 @@ pub fn translate_request_with_turns(
     conversation.normalize(&mut losses);
     conversation.adapt_cache_marks(target.cache_control, body.api != Api::Messages, &mut losses);
     if !target.is_openrouter {
-        losses.record_if(!conversation.parameters.routing.is_empty(), losses::ROUTING);
+        losses.record_if(
+            conversation.parameters.routing.iter().any(|(_, value)| !losses::is_idle(value)),
+            losses::ROUTING,
+        );
         conversation.parameters.routing.clear();
     }
     if !(target.is_openrouter && target.api == Api::ChatCompletions) {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::engine::Engine;
 use super::request::{Answer, ClientRequest, RequestError};
 use super::target::Target;
+use crate::failure::{Failure, Reason};
 use crate::protocol::api::Api;
 use crate::protocol::edit::{Edits, ObjectPatch, Segments};
 use crate::protocol::object::ObjectView;
@@ -37,7 +38,10 @@ impl Engine {
     /// # Errors
     /// As [`Engine::answer`].
     pub async fn compact(&self, request: ClientRequest) -> Result<Answer, RequestError> {
-        let (body, plan) = self.plan_request(&self.settings(), &request, None)?;
+        let Ok((body, plan)) = self.plan_request(&self.settings(), &request, None) else {
+            // It fails in the same way, and is recorded.
+            return self.answer(request).await;
+        };
         let mut id = request.id;
         let first = plan.targets.first().filter(|planned| planned.skip_reason.is_none());
         if first.is_some_and(|planned| has_endpoint(&planned.target)) {
@@ -56,7 +60,11 @@ impl Engine {
         let answer = self.answer(summary).await?;
         Ok(match answer {
             Answer::Complete { body, model, attempts, losses, headers } => {
-                let body = compacted_response(&body, kept);
+                let Some(body) = compacted_response(&body, kept) else {
+                    let failure =
+                        Failure::new(Reason::Truncated, "the summary of the conversation is incomplete");
+                    return Err(RequestError::AttemptsFailed { failure, reference: model, attempts });
+                };
                 Answer::Complete { body, model, attempts, losses, headers }
             }
             stream @ Answer::Stream { .. } => stream,
@@ -93,7 +101,10 @@ fn summary_request(body: &RequestBody) -> Segments {
     if body.value_span("tools").is_some() {
         patch.set("tool_choice", &b"\"none\""[..]);
     }
-    patch.remove("stream");
+    // A summary has its own form and length.
+    for key in ["stream", "text", "max_output_tokens"] {
+        patch.remove(key);
+    }
     patch.set("store", &b"false"[..]);
     let mut edits = Edits::new();
     patch.write_edits(&mut edits);
@@ -102,6 +113,12 @@ fn summary_request(body: &RequestBody) -> Segments {
 
 /// The user's own messages, the last ones up to [`MAX_KEPT_BYTES`].
 fn kept_messages(body: &RequestBody) -> Vec<Value> {
+    if let Some(text) =
+        body.value("input").filter(|input| input.starts_with(b"\"") && input.len() <= MAX_KEPT_BYTES)
+    {
+        let content: Option<Value> = serde_json::from_slice(text).ok();
+        return Vec::from([json!({ "type": "message", "role": "user", "content": content })]);
+    }
     let mut kept = Vec::new();
     let mut bytes = 0;
     for message in body.messages.iter().rev() {
@@ -119,16 +136,18 @@ fn kept_messages(body: &RequestBody) -> Vec<Value> {
     kept
 }
 
-/// The answer with the summary as a compaction.
-fn compacted_response(answer: &Segments, mut output: Vec<Value>) -> Segments {
+/// The answer with the summary as a compaction; `None` if the summary is not complete.
+fn compacted_response(answer: &Segments, mut output: Vec<Value>) -> Option<Segments> {
     let answer = answer.to_bytes();
-    let response = ObjectView::parse(&answer);
-    let items = response.as_ref().map(|response| response.objects("output")).unwrap_or_default();
+    let response = ObjectView::parse(&answer)?;
+    let items = response.objects("output");
     let parts = items.iter().flat_map(|item| item.objects("content"));
     let texts = parts.filter(|part| part.string_or_empty("type") == "output_text");
     let summary: String = texts.map(|part| part.string_or_empty("text").into_owned()).collect();
-    let id =
-        response.as_ref().map(|response| response.string_or_empty("id").into_owned()).unwrap_or_default();
+    if response.string_or_empty("status") != "completed" || summary.trim().is_empty() {
+        return None;
+    }
+    let id = response.string_or_empty("id").into_owned();
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     output.push(json!({
         "type": "message",
@@ -137,8 +156,8 @@ fn compacted_response(answer: &Segments, mut output: Vec<Value>) -> Segments {
         "status": "completed",
         "content": [{ "type": "output_text", "text": format!("{SUMMARY_HEADING}{summary}"), "annotations": [] }],
     }));
-    let usage = response.as_ref().and_then(|response| response.value("usage"));
-    let usage: Value = usage.and_then(|usage| serde_json::from_slice(usage).ok()).unwrap_or_default();
+    let usage: Value =
+        response.value("usage").and_then(|usage| serde_json::from_slice(usage).ok()).unwrap_or_default();
     let compacted = json!({
         "id": id,
         "object": "response.compaction",
@@ -146,7 +165,7 @@ fn compacted_response(answer: &Segments, mut output: Vec<Value>) -> Segments {
         "output": output,
         "usage": usage,
     });
-    Segments::from_bytes(compacted.to_string().into())
+    Some(Segments::from_bytes(compacted.to_string().into()))
 }
 
 #[cfg(test)]
@@ -162,13 +181,15 @@ mod tests {
         for (input, before) in
             [(json!([]), 0), (json!("hi"), 1), (json!([{"role": "user", "content": "hi"}]), 1)]
         {
-            let request =
-                body(&json!({"model": "m", "input": input, "tools": [{"type": "function"}], "stream": true}));
+            let request = body(
+                &json!({"model": "m", "input": input, "tools": [{"type": "function"}], "stream": true, "max_output_tokens": 16}),
+            );
             let sent: Value = serde_json::from_slice(&summary_request(&request).to_bytes()).unwrap();
             let items = sent["input"].as_array().unwrap();
             assert_eq!(items.len(), before + 1, "{sent}");
             assert_eq!(items.last().unwrap()["content"], SUMMARY_REQUEST);
             assert_eq!((&sent["tool_choice"], sent.get("stream")), (&json!("none"), None));
+            assert_eq!(sent.get("max_output_tokens"), None);
         }
     }
 
@@ -179,7 +200,7 @@ mod tests {
         let request = body(&json!({"input": [
             user("first"), user(&long), user(&long[1000..]), {"type": "function_call_output", "call_id": "c", "output": "y"}, user("last"),
         ]}));
-        let kept = kept_messages(&request);
-        assert_eq!(kept, [user(&long[1000..]), user("last")]);
+        assert_eq!(kept_messages(&request), [user(&long[1000..]), user("last")]);
+        assert_eq!(kept_messages(&body(&json!({"input": "hi"}))), [user("hi")]);
     }
 }

@@ -223,7 +223,7 @@ impl StreamedRequest {
             }
             NextTarget::Opened(opened) => {
                 *answer = *opened;
-                let body = execution.bodies.body_for_target(&answer.target).ok();
+                let body = execution.bodies.body_for_continuation(&answer.target).ok();
                 self.client.encoder.start_continuation(body.as_ref().and_then(|body| body.client_tools()));
                 let may_repeat = answer.target.continuation_form() == Some(ContinuationForm::Instruction);
                 let mut splice =
@@ -322,10 +322,12 @@ impl RequestExecution {
     }
 
     fn new_translator(&self, target: &Target, splice: &SpliceStage) -> Result<ResponseTranslator, Failure> {
-        let translated = self.bodies.body_for_target(target)?;
         let body = self.bodies.client_body();
         // A continuation is spliced as Chat Completions.
-        let api = if matches!(splice, SpliceStage::Splicing(_)) { Api::ChatCompletions } else { body.api };
+        let (api, translated) = match splice {
+            SpliceStage::Splicing(_) => (Api::ChatCompletions, self.bodies.body_for_continuation(target)?),
+            _ => (body.api, self.bodies.body_for_target(target)?),
+        };
         let is_for_client = api == body.api;
         let is_translated = target.api != api || is_for_client && translated.is_translated();
         let client_tools = translated.client_tools().filter(|_| is_for_client);

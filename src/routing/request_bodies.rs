@@ -157,16 +157,26 @@ impl RequestBodies {
         options: RewriteOptions<'_>,
         partial_answer: &PartialAnswer<'_>,
     ) -> Result<Option<PreparedRequest<'_>>, Failure> {
-        let request_body = self.body_for_target(target)?;
+        let request_body = self.body_for_continuation(target)?;
         let adapted = target.rewrite_continuation(request_body.body(), options, partial_answer)?;
         Ok(adapted.map(|adapted| build_prepared_request(target, request_body, adapted)))
     }
 
     /// The request in a target's API.
     pub(super) fn body_for_target(&self, target: &Target) -> Result<ClientBody<'_>, Failure> {
+        let takes_client_tools = || takes_client_tools(target.api, &target.wire_model);
+        self.make_body(target, self.has_client_tools() && !takes_client_tools())
+    }
+
+    /// The request for a continuation. The tools of the client are always functions: the answer is spliced as Chat Completions,
+    /// which has no others.
+    pub(super) fn body_for_continuation(&self, target: &Target) -> Result<ClientBody<'_>, Failure> {
+        self.make_body(target, self.has_client_tools())
+    }
+
+    fn make_body(&self, target: &Target, replaces_tools: bool) -> Result<ClientBody<'_>, Failure> {
         let api = target.api;
-        let takes_client_tools = || takes_client_tools(api, &target.wire_model);
-        let is_translated = api != self.client_body.api || (self.has_client_tools() && !takes_client_tools());
+        let is_translated = api != self.client_body.api || replaces_tools;
         if !is_translated && !*self.has_seals.get_or_init(|| SealOrigin::is_in(&self.client_body.text)) {
             return Ok(ClientBody::Original(&self.client_body));
         }

@@ -40,7 +40,10 @@ impl ApiDecoder for ChatDecoder {
         if let Some(choice) = chunk.parsed_choices.iter().find(|choice| is_first_choice(payload, choice)) {
             self.read_choice(payload, choice, emitter);
         }
-        emitter.losses.record_if(chunk.parsed_choices.len() > 1, losses::ANSWER_CHOICES);
+        emitter.losses.record_if(
+            chunk.parsed_choices.iter().any(|choice| !is_first_choice(payload, choice)),
+            losses::ANSWER_CHOICES,
+        );
         // Moonshot reports it in the choice and then at the top level: the later one replaces the earlier.
         let usage = chunk.usage_spans().next().and_then(|span| payload.get(span.clone()));
         emitter.push_usage(Api::ChatCompletions, usage);

@@ -141,7 +141,8 @@ fn read_tool<'t>(
         Some("custom") => {
             losses.record(losses::CUSTOM_TOOLS);
             let custom = tool.require_object("custom")?;
-            ToolDefinition::from_free_text(&custom).map(Some).map_err(|error| error.within("custom"))
+            let definition = ToolDefinition::from_free_text(&custom);
+            definition.map(|definition| Some(marked(definition))).map_err(|error| error.within("custom"))
         }
         Some(_) => {
             losses.record(losses::HOSTED_TOOLS);

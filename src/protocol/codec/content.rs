@@ -8,6 +8,7 @@ use crate::protocol::model::losses::{self, Losses};
 use crate::protocol::model::node::{JsonNode, ObjectNode, StringLiteral};
 use crate::protocol::model::parameters::{Parameters, ResponseFormat};
 use crate::protocol::model::tools::ToolChoice;
+use crate::protocol::object::ObjectView;
 use crate::protocol::writer::ObjectWriter;
 
 /// Reads a content. `parts` is the format's name for its parts, and `part` reads one of them and appends it.
@@ -40,12 +41,17 @@ pub(crate) fn take_cache_mark<'t>(content: &mut Vec<ContentBlock<'t>>) -> Option
 
 /// Writes a mark of the prompt cache into the block, or part, before it.
 pub(crate) fn write_cache_mark(block: Option<&mut Vec<u8>>, mark: &[u8]) {
-    if let Some(block) = block.filter(|block| block.ends_with(b"}") && !is_thinking(block)) {
+    let takes = |block: &&mut Vec<u8>| block.ends_with(b"}") && !is_thinking(block) && !has_mark(block);
+    if let Some(block) = block.filter(takes) {
         block.pop();
         block.extend_from_slice(b",\"cache_control\":");
         block.extend_from_slice(mark);
         block.push(b'}');
     }
+}
+
+fn has_mark(block: &[u8]) -> bool {
+    ObjectView::parse(block).is_some_and(|block| block.value("cache_control").is_some())
 }
 
 /// Thinking takes no mark (Anthropic's guide: prompt caching, 2026-11).

@@ -1,5 +1,8 @@
 //! The model, written as a messages request.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
 use crate::protocol::codec::content;
 use crate::protocol::json;
 use crate::protocol::model::conversation::{
@@ -230,7 +233,7 @@ fn write_block(out: &mut Vec<u8>, block: &ContentBlock<'_>, losses: &mut Losses)
         }
         ContentBlock::File(file) => write_object(out, |block| {
             block.escaped("type", "document");
-            block.object("source", |body| write_source(body, &file.source));
+            block.object("source", |body| write_document_source(body, &file.source));
             block.raw_if("title", file.name.as_ref());
         }),
         ContentBlock::Video(_) => {
@@ -260,6 +263,24 @@ fn write_text(out: &mut Vec<u8>, text: &StringLiteral<'_>) {
         block.escaped("type", "text");
         block.raw("text", text);
     });
+}
+
+/// Base64 is for PDF only; other documents are text (Anthropic's reference: Messages, `document`, 2026-11).
+fn write_document_source(body: &mut ObjectWriter<'_>, source: &MediaSource<'_>) {
+    let text = match source {
+        MediaSource::Data { media_type, data } if media_type != "application/pdf" => {
+            BASE64_STANDARD.decode(&*data.text()).ok().and_then(|bytes| String::from_utf8(bytes).ok())
+        }
+        _ => None,
+    };
+    match text {
+        Some(text) => {
+            body.escaped("type", "text");
+            body.escaped("media_type", "text/plain");
+            body.text("data", &text);
+        }
+        None => write_source(body, source),
+    }
 }
 
 fn write_source(body: &mut ObjectWriter<'_>, source: &MediaSource<'_>) {

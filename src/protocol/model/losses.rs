@@ -104,8 +104,7 @@ impl Losses {
     ) {
         for (key, value) in top.entries() {
             let is_idle =
-                matches!(value.raw(), b"false" | b"0" | b"0.0" | b"[]" | b"{}" | b"\"\"" | b"[\"text\"]")
-                    || (key == "n" && value.raw() == b"1");
+                is_idle(value.raw()) || value.raw() == b"[\"text\"]" || (key == "n" && value.raw() == b"1");
             if is_idle || read.contains(&&*key) || SHARED_FIELDS.contains(&&*key) {
                 continue;
             }
@@ -121,4 +120,9 @@ impl Losses {
     pub(crate) fn into_names(self) -> Vec<&'static str> {
         self.0
     }
+}
+
+/// Whether a field's value asks for nothing.
+pub(crate) fn is_idle(raw: &[u8]) -> bool {
+    matches!(raw, b"false" | b"0" | b"0.0" | b"[]" | b"{}" | b"\"\"")
 }

@@ -166,7 +166,11 @@ impl OutputItem {
         };
         match restored {
             Some(restored) => self.open_text = restored,
-            None => call.form = ToolForm::Function,
+            None => {
+                call.form = ToolForm::Function;
+                let number = self.id.split_once('_').map_or("", |(_, number)| number);
+                self.id = format!("{}{number}", self.kind.prefix());
+            }
         }
     }
 

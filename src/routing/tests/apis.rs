@@ -42,6 +42,8 @@ const CHAT_WHOLE: &str = "{\"id\":\"c1\",\"object\":\"chat.completion\",\"create
 const MESSAGES_WHOLE: &str = "{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"m\",\"content\":[{\"type\":\"text\",\"text\":\"hello\"}],\"stop_reason\":\"end_turn\",\"stop_sequence\":null,\"usage\":{\"input_tokens\":7,\"output_tokens\":3}}";
 const RESPONSES_WHOLE: &str = "{\"id\":\"resp_1\",\"object\":\"response\",\"created_at\":1,\"status\":\"completed\",\"model\":\"m\",\"output\":[{\"id\":\"i1\",\"type\":\"message\",\"role\":\"assistant\",\"status\":\"completed\",\"content\":[{\"type\":\"output_text\",\"text\":\"hello\",\"annotations\":[]}]}],\"usage\":{\"input_tokens\":7,\"output_tokens\":3,\"total_tokens\":10}}";
 
+const RESPONSES_CUT: &str = r#"{"id":"resp_1","object":"response","created_at":1,"status":"incomplete","incomplete_details":{"reason":"max_output_tokens"},"model":"m","output":[{"id":"i1","type":"message","role":"assistant","status":"incomplete","content":[{"type":"output_text","text":"hel","annotations":[]}]}],"usage":{"input_tokens":7,"output_tokens":3,"total_tokens":10}}"#;
+
 pub(super) const fn stream_start(api: Api) -> &'static str {
     match api {
         Api::ChatCompletions => CHAT_STREAM,
@@ -202,6 +204,11 @@ async fn conversation_is_compacted_by_the_provider_or_by_a_summary() {
     assert_eq!(compacted(&native).await["output"][0]["type"], "compaction");
     assert!(native.script.calls.lock().unwrap()[0].url.ends_with("/v1/responses/compact"));
     assert_eq!(native.records.lock().unwrap()[0].usage.map(|usage| usage.input), Some(7));
+
+    let cut = Fixture::with(&text("other"), &[]);
+    cut.script.then(Reply::Body(200, RESPONSES_CUT));
+    let error = cut.engine.compact(ask()).await.err().unwrap();
+    assert!(error.to_string().contains("incomplete"), "{error}");
 
     let gone = Reply::Body(404, r#"{"error":{"message":"no route","type":"not_found_error"}}"#);
     for (provider, replies) in [("other", vec![]), ("openai", vec![gone])] {

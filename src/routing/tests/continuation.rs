@@ -47,7 +47,9 @@ impl Fixture {
                 chatty: {{ apiKey: "key-000000", baseUrl: "https://chat.example/v1", models: [{{ id: "m", name: "M",
                     reasoning: true, compat: {{ supportsPrefill: true }} }}] }},
                 claudish: {{ apiKey: "key-000000", baseUrl: "https://messages.example/v1", api: "anthropic-messages",
-                    models: [{{ id: "m", name: "M", reasoning: true, compat: {{ supportsPrefill: true }} }}] }} }} }} }}"#
+                    models: [{{ id: "m", name: "M", reasoning: true, compat: {{ supportsPrefill: true }} }}] }},
+                responder: {{ apiKey: "key-000000", baseUrl: "https://responses.example/v1", api: "openai-responses",
+                    models: [{{ id: "gpt-5.2", name: "M", compat: {{ continuesOnInstruction: true }} }}] }} }} }} }}"#
         );
         let settings = config::from_text(&text, None, &Environment::default())
             .unwrap_or_else(|invalid| panic!("{invalid}"));

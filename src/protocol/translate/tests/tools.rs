@@ -305,6 +305,11 @@ fn cache_marks_are_kept_removed_or_added() {
     assert_eq!((&back["system"], &back["tools"][0]["cache_control"]), (&messages["system"], &mark));
     assert_eq!(back["messages"][2], messages["messages"][2]);
 
+    let twice = json!({"max_tokens": 9, "messages": [{"role": "user", "content": [{"type": "text", "text": "a", "cache_control": mark},
+        {"type": "tool_result", "tool_use_id": "x", "content": [{"type": "text", "text": "b", "cache_control": mark}], "cache_control": mark}]}]});
+    let once = to(Messages, ChatCompletions, &twice, CacheControlSupport::Kept).body;
+    assert_eq!(std::str::from_utf8(&once).unwrap().matches("cache_control").count(), 2);
+
     let removed = to(Messages, ChatCompletions, &messages, CacheControlSupport::Removed);
     assert_eq!(removed.losses, ["cache_control"]);
     assert!(!said(&removed).to_string().contains("cache_control"));
@@ -331,7 +336,7 @@ fn files_images_and_formats_keep_their_meaning() {
     let sent = &chat["messages"][0]["content"][0]["file"]["file_data"];
     assert_eq!(sent, "data:application/pdf;base64,JVBERi0=");
     let source = &to(Responses, Messages, &file("eCx5", "a.CSV"))["messages"][0]["content"][0]["source"];
-    assert_eq!(source, &json!({"type": "base64", "media_type": "text/csv", "data": "eCx5"}));
+    assert_eq!(source, &json!({"type": "text", "media_type": "text/plain", "data": "x,y"}));
 
     let image = json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}});
     let drawn = json!({"messages": [

@@ -180,6 +180,20 @@ async fn messages_answer_is_continued_over_an_api_with_prefill() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn tools_of_the_client_are_functions_in_a_continuation() {
+    let events = PLAIN.responses("kimi-0", "");
+    let at = events.iter().position(|event| event.contains("output_text.delta")).unwrap();
+    let model = Model::new(&PLAIN, length_of(&events, at + 1), Interruption::Reset);
+    let chain = r#"{ primary: "responder/gpt-5.2", fallbacks: ["responder/gpt-5.2"] }"#;
+    let fixture = Fixture::new(chain, model);
+    let tools = json!([{"type": "custom", "name": "apply_patch"}]);
+    let received = fixture.send_as(Api::Responses, &json!({"tools": tools}), false).await;
+    assert_whole(Api::Responses, &Received::of(Api::Responses, &received), &PLAIN, &received);
+    let calls = fixture.calls();
+    assert_eq!((&calls[0]["tools"], &calls[1]["tools"][0]["type"]), (&tools, &json!("function")));
+}
+
+#[tokio::test(start_paused = true)]
 async fn used_up_limit_ends_in_the_clients_api() {
     for (client, member, finish, events) in [
         (Api::Messages, "max_tokens", "max_tokens", LINES.messages("or-0", "")),

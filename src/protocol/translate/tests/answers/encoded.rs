@@ -267,6 +267,7 @@ fn cut_call_of_a_clients_tool_stays_a_function_call() {
         assert_eq!(response["status"], "incomplete");
         let item = &response["output"][0];
         assert_eq!((&item["type"], &item["arguments"]), (&json!("function_call"), &json!(cut)));
+        assert!(item["id"].as_str().unwrap().starts_with("fc_"), "{item}");
     }
 }
 
