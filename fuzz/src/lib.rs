@@ -8,6 +8,7 @@ pub mod config;
 pub mod events;
 pub mod headers;
 pub mod request;
+pub mod strict;
 pub mod translate;
 
 /// Removes the first byte; 0 if there is none.

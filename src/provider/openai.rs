@@ -23,6 +23,10 @@ const SAMPLING: [(&str, &[&str]); 7] = [
     ("logit_bias", &["{}"]),
 ];
 
+/// The smallest output limit of the Responses API, in tokens (its error, as quoted in
+/// <https://github.com/vectorize-io/hindsight/issues/58>).
+const MIN_OUTPUT_TOKENS: u64 = 16;
+
 /// Fields of other providers in assistant messages.
 const FOREIGN_FIELDS: [&str; 4] = ["reasoning_content", "reasoning", "reasoning_details", "images"];
 
@@ -38,7 +42,11 @@ pub(super) fn rewrite(draft: &mut RequestDraft<'_>) -> Result<(), Failure> {
     } else {
         set_effort(draft, rules::OPENAI_REASONING, None);
     }
+    draft.remove(rules::OPENAI_SAMPLING, "top_k");
     if draft.body().api == Api::Responses {
+        if draft.parsed_value::<u64>("max_output_tokens").is_some_and(|limit| limit < MIN_OUTPUT_TOKENS) {
+            draft.set(rules::OPENAI_MIN_OUTPUT, "max_output_tokens", MIN_OUTPUT_TOKENS.to_string());
+        }
         draft.remove(rules::CLIENT_METADATA, "client_metadata");
         history::remove_unsealed_items(draft);
         return Ok(());

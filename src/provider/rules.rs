@@ -96,8 +96,11 @@ rules! {
         "temperature, top_p and top_k are removed where Claude refuses them: with a thinking budget, and from Opus 4.7 on.",
         "Anthropic API reference: extended thinking, 2026-11; The-PR-Agent/pr-agent issue 2456";
     OPENAI_SAMPLING = "openai_sampling":
-        "temperature, top_p, the penalties and log probabilities are removed for OpenAI's reasoning models, which refuse them.",
-        "OpenAI guide: reasoning, 2026-11";
+        "temperature, top_p, the penalties and log probabilities are removed for OpenAI's reasoning models, which refuse them, and top_k for all of its models.",
+        "OpenAI guide: reasoning, and API reference, 2026-11";
+    OPENAI_MIN_OUTPUT = "openai_min_output":
+        "An output limit below 16 tokens becomes 16 at OpenAI's Responses API, which refuses smaller ones.",
+        "vectorize-io/hindsight issue 58";
     OPENAI_REASONING = "openai_reasoning":
         "OpenAI's models without reasoning get no effort, and none of them gets reasoning of other providers in the history.",
         "OpenAI API reference, 2026-11";

@@ -51,6 +51,11 @@ fn corpus_of_headers_is_handled() {
 }
 
 #[test]
+fn corpus_of_valid_requests_is_accepted_by_every_strict_provider() {
+    replay("strict", judges::strict::judge);
+}
+
+#[test]
 fn corpus_of_translated_requests_is_handled() {
     replay("translate", judges::translate::judge);
 }

@@ -52,7 +52,7 @@ pub use crate::fault::{Fault, FaultDescription, FaultError, list_faults};
 pub use crate::provider::{Api, Provider};
 pub use crate::rate_limit::RateLimits;
 pub use crate::request_log::{RecordedRequest, Stats};
-pub use crate::rules::strict::{RuleDescription, list_rules};
+pub use crate::rules::strict::{RuleDescription, find_objection, list_rules};
 pub use crate::usage::ModelUsage;
 
 /// What a simulator is started with.

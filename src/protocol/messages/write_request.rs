@@ -19,6 +19,9 @@ use crate::protocol::writer::{ObjectWriter, write_array, write_object};
 /// request.
 const DEFAULT_MAX_TOKENS: u64 = 32_000;
 
+/// The user's message before a conversation that begins with the assistant's: the API requires that the user begins.
+const MISSING_BEGINNING: &str = "(The beginning of the conversation is missing.)";
+
 /// What stands for a JSON answer without a schema.
 const JSON_INSTRUCTION: &str =
     "Answer with one valid JSON object and nothing else: no text around it and no code fence.";
@@ -56,6 +59,12 @@ pub(crate) fn write(
         body.array("tools", &conversation.tools, write_tool);
         write_tool_choice(&mut body, conversation, losses);
     }
+    let beginning = ConversationTurn::new(
+        Role::User,
+        vec![ContentBlock::Text(StringLiteral::from_text(MISSING_BEGINNING))],
+    );
+    let is_missing = turns.first().is_some_and(|turn| turn.role == Role::Assistant);
+    let turns = is_missing.then_some(&beginning).into_iter().chain(turns);
     body.array("messages", turns, |out, turn| write_message(out, turn, losses));
     out.push(b'}');
     out

@@ -129,13 +129,24 @@ fn write_tool_choice(body: &mut ObjectWriter<'_>, choice: &ToolChoice<'_>) {
     }
 }
 
-/// The items of these turns: adjacent text of one turn becomes one message.
+/// The items of these turns: adjacent text of one turn becomes one message. The assistant's texts are a message each: one with
+/// parts needs an id (`OutputMessage` in OpenAI's OpenAPI file, 2026-11).
 fn write_items(turns: &[ConversationTurn<'_>], losses: &mut Losses) -> Vec<Vec<u8>> {
     let mut items = Vec::new();
     for turn in turns {
         let mut parts: Vec<Vec<u8>> = Vec::new();
         for block in &turn.blocks {
             let mut out = Vec::new();
+            if let (Role::Assistant, ContentBlock::Text(text)) = (turn.role, block) {
+                write_message(turn.role, &mut parts, &mut items);
+                write_object(&mut out, |message| {
+                    message.escaped("type", "message");
+                    message.escaped("role", "assistant");
+                    message.raw("content", text);
+                });
+                items.push(out);
+                continue;
+            }
             if is_part(block) {
                 write_part(&mut out, turn.role, block, losses);
                 parts.push(out);
@@ -196,7 +207,10 @@ fn write_part(out: &mut Vec<u8>, role: Role, block: &ContentBlock<'_>, losses: &
                 (_, Some(url)) => part.raw("image_url", &url),
                 (_, None) => {}
             }
-            part.raw_if("detail", image.detail.as_ref());
+            match &image.detail {
+                Some(detail) => part.raw("detail", detail),
+                None => part.escaped("detail", "auto"),
+            }
         }),
         ContentBlock::File(file) => write_object(out, |part| {
             part.escaped("type", "input_file");

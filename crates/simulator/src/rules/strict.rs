@@ -7,7 +7,7 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 
 use crate::error_response::ErrorResponse;
-use crate::models::SimulatedModel;
+use crate::models::{SimulatedModel, find_model};
 use crate::provider::{Api, Provider};
 use crate::rules::shape::{self, ShapeError, ShapeProblem};
 use crate::rules::{anthropic, openai_chat, openai_responses};
@@ -109,6 +109,17 @@ pub(super) fn find_refusal(
     }
     let rules = rules_of(provider, api).iter().filter(|rule| without != Some(rule.name));
     rules.filter_map(|rule| Some((rule.name, (rule.check)(request).err()?))).next()
+}
+
+/// What a strict service says against a request without headers: the rule and the refusal. `None` if it accepts the request, or
+/// is not strict.
+#[must_use]
+pub fn find_objection(provider: Provider, api: Api, body: &Value) -> Option<String> {
+    let id = body.get("model").and_then(Value::as_str).unwrap_or_default();
+    let Some(model) = find_model(provider, id) else { return Some(format!("no model: {id:?}")) };
+    let request = StrictRequest { model, body, headers: &HeaderMap::new() };
+    let (rule, refusal) = find_refusal(provider, api, &request, None)?;
+    Some(format!("{rule}: {}", refusal.message))
 }
 
 /// # Errors

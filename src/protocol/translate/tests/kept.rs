@@ -148,8 +148,9 @@ fn responses(item: &Item, said: &mut Vec<Said>) {
     assert!(item.call_id.chars().count() <= 64);
     match item.kind.as_str() {
         "message" => {
-            let parts: Vec<Value> = serde_json::from_str(item.content.as_ref().unwrap().get()).unwrap();
-            said.extend(parts.iter().map(|part| match &part["image_url"] {
+            let content: Value = serde_json::from_str(item.content.as_ref().unwrap().get()).unwrap();
+            said.extend(content.as_str().map(|text| by_role(&item.role, text.to_owned())));
+            said.extend(content.as_array().into_iter().flatten().map(|part| match &part["image_url"] {
                 Value::String(url) => Said::Image(url.clone()),
                 _ => by_role(&item.role, string(&part["text"])),
             }));

@@ -57,7 +57,7 @@ fn result_without_call_is_forwarded() {
 #[test]
 fn non_object_arguments_round_trip() {
     for broken in ["{\"command", "[1]", "\"text\"", "nothing"] {
-        let chat = json!({"messages": [{"role": "assistant", "content": null, "tool_calls": [
+        let chat = json!({"messages": [{"role": "user", "content": "go"}, {"role": "assistant", "content": null, "tool_calls": [
             {"id": "a", "type": "function", "function": {"name": "run", "arguments": broken}}]}]});
         let back = to(Messages, ChatCompletions, &to(ChatCompletions, Messages, &chat));
         assert_eq!(back["messages"], chat["messages"]);
@@ -264,7 +264,11 @@ fn reasoning_and_signature_are_merged_from_any_field() {
         {"type": "redacted_thinking", "data": "d"},
         {"type": "text", "text": "a"},
     ]);
-    assert_eq!(messages["messages"][0]["content"], blocks);
+    assert_eq!(
+        messages["messages"][0]["content"][0]["text"],
+        "(The beginning of the conversation is missing.)"
+    );
+    assert_eq!(messages["messages"][1]["content"], blocks);
     let sealed = "moonrelay:own:openai-responses:rs_1::d";
     let messages = json!({"messages": [{"role": "assistant", "content": [
         {"type": "redacted_thinking", "data": sealed}, {"type": "text", "text": "a"}]}]});
