@@ -51,10 +51,11 @@ static SETTINGS: LazyLock<Settings> = LazyLock::new(|| {
     from_text(&text, None, &Environment::default()).unwrap_or_else(|invalid| panic!("{invalid}"))
 });
 
-/// Checks one input.
-pub fn judge(mut data: &[u8]) {
+/// Checks one input; returns how many requests the services accepted.
+pub fn judge(mut data: &[u8]) -> usize {
+    let mut accepted = 0;
     let api = Api::ALL[usize::from(take(&mut data)) % 3];
-    let Ok(mut tree) = serde_json::from_slice::<Map<String, Value>>(data) else { return };
+    let Ok(mut tree) = serde_json::from_slice::<Map<String, Value>>(data) else { return 0 };
     // A conversation without messages is for the provider to refuse.
     let is_empty =
         tree.get(api.conversation_field()).is_none_or(|list| list.as_array().is_some_and(Vec::is_empty));
@@ -65,14 +66,16 @@ pub fn judge(mut data: &[u8]) {
         tree.insert("model".to_owned(), model.into());
         let body = Value::Object(tree.clone());
         if find_objection(provider, service_api(api), &body).is_none() {
-            check_translations(api, &body);
+            accepted += check_translations(api, &body);
         }
     }
+    accepted
 }
 
-/// Checks what a client's request becomes at each service.
-fn check_translations(api: Api, body: &Value) {
-    let Ok(body) = RequestBody::parse(api, Bytes::from(body.to_string())) else { return };
+/// Checks what a client's request becomes at each service; returns how many accepted it.
+fn check_translations(api: Api, body: &Value) -> usize {
+    let mut accepted = 0;
+    let Ok(body) = RequestBody::parse(api, Bytes::from(body.to_string())) else { return 0 };
     for (provider, to, reference, model) in SERVICES {
         let name = format!("{reference}/{model}");
         let route = ResolvedRoute::resolve(&SETTINGS, &name, api).unwrap_or_else(|error| panic!("{error}"));
@@ -90,8 +93,10 @@ fn check_translations(api: Api, body: &Value) {
                     String::from_utf8_lossy(&body.text)
                 );
             }
+            accepted += 1;
         }
     }
+    accepted
 }
 
 const fn service_api(api: Api) -> ServiceApi {

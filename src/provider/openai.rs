@@ -44,9 +44,6 @@ pub(super) fn rewrite(draft: &mut RequestDraft<'_>) -> Result<(), Failure> {
     }
     draft.remove(rules::OPENAI_SAMPLING, "top_k");
     if draft.body().api == Api::Responses {
-        if draft.parsed_value::<u64>("max_output_tokens").is_some_and(|limit| limit < MIN_OUTPUT_TOKENS) {
-            draft.set(rules::OPENAI_MIN_OUTPUT, "max_output_tokens", MIN_OUTPUT_TOKENS.to_string());
-        }
         draft.remove(rules::CLIENT_METADATA, "client_metadata");
         history::remove_unsealed_items(draft);
         return Ok(());
@@ -57,6 +54,16 @@ pub(super) fn rewrite(draft: &mut RequestDraft<'_>) -> Result<(), Failure> {
     }
     history::remove_fields(draft, rules::OPENAI_REASONING, &FOREIGN_FIELDS);
     Ok(())
+}
+
+/// Raises the output limit to the smallest that the Responses API takes.
+pub(super) fn raise_output_limit(draft: &mut RequestDraft<'_>) {
+    let is_openai =
+        draft.body().api == Api::Responses && is_reasoning_model(draft.request.wire_model).is_some();
+    let limit = draft.parsed_value::<u64>("max_output_tokens");
+    if is_openai && limit.is_some_and(|limit| limit < MIN_OUTPUT_TOKENS) {
+        draft.set(rules::OPENAI_MIN_OUTPUT, "max_output_tokens", MIN_OUTPUT_TOKENS.to_string());
+    }
 }
 
 /// Whether a model of `OpenAI` reasons; `None` if it is no model of `OpenAI`. The name decides: reasoning began with the o

@@ -107,7 +107,8 @@ pub fn rewrite_continuation(
     Ok(has_room.then(|| finish_draft(draft)))
 }
 
-fn finish_draft(draft: RequestDraft<'_>) -> AdaptedRequest {
+fn finish_draft(mut draft: RequestDraft<'_>) -> AdaptedRequest {
+    openai::raise_output_limit(&mut draft);
     let thinking = ThinkingFields::read(&draft).resolve().level();
     AdaptedRequest { thinking, ..draft.finish() }
 }

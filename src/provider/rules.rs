@@ -63,7 +63,7 @@ rules! {
     USAGE = "usage": "Usage is requested in streams for metering, or not requested if the server rejects that.",
         "OpenAI API reference";
     CONTINUATION = "continuation":
-        "An interrupted answer is continued: its text is the last message, or the one before an instruction to continue it, and the output limit is reduced by it.",
+        "An interrupted answer is continued: its text is the last message, or the one before an instruction to continue it. The output limit is reduced by the text.",
         "Moonshot API reference: Partial Mode, 2026-09-23";
     PROVIDER_ORDER = "provider_order":
         "The provider that answered the conversation last comes first, for its prompt cache; Kimi models otherwise use Moonshot's own endpoint first.", "OpenRouter SDK 1.3.19";

@@ -39,7 +39,7 @@ impl Engine {
     /// As [`Engine::answer`].
     pub async fn compact(&self, request: ClientRequest) -> Result<Answer, RequestError> {
         let Ok((body, plan)) = self.plan_request(&self.settings(), &request, None) else {
-            // It fails in the same way, and is recorded.
+            // It fails in the same way, unless the settings change meanwhile, and is recorded.
             return self.answer(request).await;
         };
         let mut id = request.id;
@@ -61,8 +61,10 @@ impl Engine {
         Ok(match answer {
             Answer::Complete { body, model, attempts, losses, headers } => {
                 let Some(body) = compacted_response(&body, kept) else {
-                    let failure =
-                        Failure::new(Reason::Truncated, "the summary of the conversation is incomplete");
+                    let failure = Failure::new(
+                        Reason::Truncated,
+                        "the summary of the conversation is incomplete or empty",
+                    );
                     return Err(RequestError::AttemptsFailed { failure, reference: model, attempts });
                 };
                 Answer::Complete { body, model, attempts, losses, headers }
@@ -116,8 +118,9 @@ fn kept_messages(body: &RequestBody) -> Vec<Value> {
     if let Some(text) =
         body.value("input").filter(|input| input.starts_with(b"\"") && input.len() <= MAX_KEPT_BYTES)
     {
-        let content: Option<Value> = serde_json::from_slice(text).ok();
-        return Vec::from([json!({ "type": "message", "role": "user", "content": content })]);
+        let content = serde_json::from_slice::<Value>(text).ok();
+        let message = |content| json!({ "type": "message", "role": "user", "content": content });
+        return content.map(message).into_iter().collect();
     }
     let mut kept = Vec::new();
     let mut bytes = 0;
@@ -144,7 +147,8 @@ fn compacted_response(answer: &Segments, mut output: Vec<Value>) -> Option<Segme
     let parts = items.iter().flat_map(|item| item.objects("content"));
     let texts = parts.filter(|part| part.string_or_empty("type") == "output_text");
     let summary: String = texts.map(|part| part.string_or_empty("text").into_owned()).collect();
-    if response.string_or_empty("status") != "completed" || summary.trim().is_empty() {
+    let is_complete = matches!(&*response.string_or_empty("status"), "" | "completed");
+    if !is_complete || summary.trim().is_empty() {
         return None;
     }
     let id = response.string_or_empty("id").into_owned();

@@ -368,7 +368,7 @@ impl RequestExecution {
         if !may_continue(failure) {
             return NextTarget::None;
         }
-        // Without text there is nothing to continue: the request is sent as for any response.
+        // Without text there is nothing to continue: the request has no partial answer.
         let as_called =
             |target: &Target| if text.is_empty() { Some(target.clone()) } else { target.for_continuation() };
         let is_same_possible = !text.is_empty() && may_continue_on_same_target(failure);

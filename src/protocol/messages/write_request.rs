@@ -1,7 +1,8 @@
 //! The model, written as a messages request.
 
 use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use crate::protocol::codec::content;
 use crate::protocol::json;
@@ -19,8 +20,9 @@ use crate::protocol::writer::{ObjectWriter, write_array, write_object};
 /// request.
 const DEFAULT_MAX_TOKENS: u64 = 32_000;
 
-/// The user's message before a conversation that begins with the assistant's: the API requires that the user begins.
-const MISSING_BEGINNING: &str = "(The beginning of the conversation is missing.)";
+/// The user's message before a conversation that begins with the assistant's. The API takes the user's first (unconfirmed for
+/// the newer models).
+const BEGINNING: &str = "(The assistant begins.)";
 
 /// What stands for a JSON answer without a schema.
 const JSON_INSTRUCTION: &str =
@@ -59,11 +61,10 @@ pub(crate) fn write(
         body.array("tools", &conversation.tools, write_tool);
         write_tool_choice(&mut body, conversation, losses);
     }
-    let beginning = ConversationTurn::new(
-        Role::User,
-        vec![ContentBlock::Text(StringLiteral::from_text(MISSING_BEGINNING))],
-    );
-    let is_missing = turns.first().is_some_and(|turn| turn.role == Role::Assistant);
+    let beginning =
+        ConversationTurn::new(Role::User, vec![ContentBlock::Text(StringLiteral::from_text(BEGINNING))]);
+    let first = turns.iter().find(|turn| !turn.blocks.iter().all(is_empty_text));
+    let is_missing = first.is_some_and(|turn| turn.role == Role::Assistant);
     let turns = is_missing.then_some(&beginning).into_iter().chain(turns);
     body.array("messages", turns, |out, turn| write_message(out, turn, losses));
     out.push(b'}');
@@ -95,6 +96,15 @@ fn split_system<'l, 't>(
         }
     }
     (texts, rest)
+}
+
+/// Whether nothing is written of a block.
+fn is_empty_text(block: &ContentBlock<'_>) -> bool {
+    match block {
+        ContentBlock::Text(text) | ContentBlock::Refusal(text) => text.is_empty(),
+        ContentBlock::CacheMark(_) => true,
+        _ => false,
+    }
 }
 
 fn write_message(out: &mut Vec<u8>, turn: &ConversationTurn<'_>, losses: &mut Losses) {
@@ -274,11 +284,24 @@ fn write_text(out: &mut Vec<u8>, text: &StringLiteral<'_>) {
     });
 }
 
+/// How a PDF begins (`%PDF-`).
+const PDF_IN_BASE64: &str = "JVBERi0";
+
+/// Also with line breaks and without padding.
+fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let plain: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    GeneralPurpose::new(&STANDARD, config).decode(plain).ok()
+}
+
 /// Base64 is for PDF only; other documents are text (Anthropic's reference: Messages, `document`, 2026-11).
 fn write_document_source(body: &mut ObjectWriter<'_>, source: &MediaSource<'_>) {
     let text = match source {
-        MediaSource::Data { media_type, data } if media_type != "application/pdf" => {
-            BASE64_STANDARD.decode(&*data.text()).ok().and_then(|bytes| String::from_utf8(bytes).ok())
+        MediaSource::Data { media_type, data }
+            if !media_type.eq_ignore_ascii_case("application/pdf")
+                && !data.text().starts_with(PDF_IN_BASE64) =>
+        {
+            decode_base64(&data.text()).and_then(|bytes| String::from_utf8(bytes).ok())
         }
         _ => None,
     };

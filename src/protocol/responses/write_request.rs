@@ -137,7 +137,9 @@ fn write_items(turns: &[ConversationTurn<'_>], losses: &mut Losses) -> Vec<Vec<u
         let mut parts: Vec<Vec<u8>> = Vec::new();
         for block in &turn.blocks {
             let mut out = Vec::new();
-            if let (Role::Assistant, ContentBlock::Text(text)) = (turn.role, block) {
+            if let (Role::Assistant, ContentBlock::Text(text) | ContentBlock::Refusal(text)) =
+                (turn.role, block)
+            {
                 write_message(turn.role, &mut parts, &mut items);
                 write_object(&mut out, |message| {
                     message.escaped("type", "message");
@@ -194,12 +196,7 @@ fn write_message(role: Role, parts: &mut Vec<Vec<u8>>, items: &mut Vec<Vec<u8>>)
 fn write_part(out: &mut Vec<u8>, role: Role, block: &ContentBlock<'_>, losses: &mut Losses) {
     let kind = if role == Role::Assistant { "output_text" } else { "input_text" };
     match block {
-        ContentBlock::Text(text) => write_text_part(out, kind, text),
-        ContentBlock::Refusal(text) if role == Role::Assistant => write_object(out, |part| {
-            part.escaped("type", "refusal");
-            part.raw("refusal", text);
-        }),
-        ContentBlock::Refusal(text) => write_text_part(out, kind, text),
+        ContentBlock::Text(text) | ContentBlock::Refusal(text) => write_text_part(out, kind, text),
         ContentBlock::Image(image) => write_object(out, |part| {
             part.escaped("type", "input_image");
             match (&image.source, image.source.to_url()) {

@@ -217,7 +217,7 @@ impl ChatStream {
             let rest = self.leak_filter.flush();
             chunks::append_text(&mut pieces, rest);
         }
-        self.withheld_chunk = if self.leak_filter.is_idle() { Bytes::new() } else { payload.clone() };
+        self.withheld_chunk = payload.clone();
         let last = match pieces.pop() {
             Some(FilteredPiece::Text(text)) if content.is_some() => text,
             Some(other) => {
@@ -297,7 +297,11 @@ impl ChatStream {
         if let Some(details) = choice.reasoning_details.as_ref().filter(|_| drops_details) {
             edits.replace(details.clone(), Bytes::from_static(b"[]"));
         }
-        FilteredReasoning { is_emptied: last.is_empty() && !escaped.is_empty(), drops_details }
+        let keeps_details = choice.reasoning_details.is_some() && !drops_details;
+        FilteredReasoning {
+            is_emptied: last.is_empty() && !escaped.is_empty() && !keeps_details,
+            drops_details,
+        }
     }
 
     /// Whether a chunk without text still has metadata. A repeated role does not count:

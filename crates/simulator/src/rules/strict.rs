@@ -111,8 +111,8 @@ pub(super) fn find_refusal(
     rules.filter_map(|rule| Some((rule.name, (rule.check)(request).err()?))).next()
 }
 
-/// What a strict service says against a request without headers: the rule and the refusal. `None` if it accepts the request, or
-/// is not strict.
+/// The rule of a strict service that refuses a request without headers, and the refusal; an unknown model is refused too. `None`
+/// if the service accepts the request.
 #[must_use]
 pub fn find_objection(provider: Provider, api: Api, body: &Value) -> Option<String> {
     let id = body.get("model").and_then(Value::as_str).unwrap_or_default();

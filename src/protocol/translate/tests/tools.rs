@@ -264,10 +264,7 @@ fn reasoning_and_signature_are_merged_from_any_field() {
         {"type": "redacted_thinking", "data": "d"},
         {"type": "text", "text": "a"},
     ]);
-    assert_eq!(
-        messages["messages"][0]["content"][0]["text"],
-        "(The beginning of the conversation is missing.)"
-    );
+    assert_eq!(messages["messages"][0]["content"][0]["text"], "(The assistant begins.)");
     assert_eq!(messages["messages"][1]["content"], blocks);
     let sealed = "moonrelay:own:openai-responses:rs_1::d";
     let messages = json!({"messages": [{"role": "assistant", "content": [
@@ -339,7 +336,7 @@ fn files_images_and_formats_keep_their_meaning() {
     let chat = to(Responses, ChatCompletions, &file("JVBERi0=", "a.pdf"));
     let sent = &chat["messages"][0]["content"][0]["file"]["file_data"];
     assert_eq!(sent, "data:application/pdf;base64,JVBERi0=");
-    let source = &to(Responses, Messages, &file("eCx5", "a.CSV"))["messages"][0]["content"][0]["source"];
+    let source = &to(Responses, Messages, &file("eCx5\n", "a.CSV"))["messages"][0]["content"][0]["source"];
     assert_eq!(source, &json!({"type": "text", "media_type": "text/plain", "data": "x,y"}));
 
     let image = json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}});

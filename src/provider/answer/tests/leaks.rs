@@ -211,6 +211,13 @@ fn mentioned_marker_keeps_the_details_of_the_reasoning() {
     let text = chunk(r#"{"role":"assistant"}"#) + &piece + &stream(&["ok"], "stop");
     let seen = read(AdapterId::OpenRouter, &with_tools(), &[text.as_bytes()]);
     assert!(seen.text.contains("reasoning.encrypted"), "{}", seen.text);
+    let start = chunk(&format!(r#"{{"reasoning":"<","reasoning_details":{details}}}"#));
+    let rest = chunk(r#"{"reasoning":" b"}"#) + &stream(&["ok"], "stop");
+    let seen = read(AdapterId::OpenRouter, &with_tools(), &[(start + &rest).as_bytes()]);
+    assert!(seen.text.contains("reasoning.encrypted"), "{}", seen.text);
+    let both = chunk(r#"{"reasoning_content":"x <","content":"a < b"}"#);
+    let seen = read(AdapterId::Moonshot, &with_tools(), &[both.as_bytes()]);
+    assert!(!seen.text.contains("data: \n") && seen.text.contains(r#""<""#), "{}", seen.text);
 }
 
 #[test]
